@@ -1,0 +1,155 @@
+package kgl
+
+import "time"
+
+// ContentStatus says how far enrichment of a content item has come.
+type ContentStatus string
+
+// The states of a content item.
+const (
+	ContentNew        ContentStatus = "new"        // waits for enrichment
+	ContentProcessing ContentStatus = "processing" // leased by an extractor
+	ContentProcessed  ContentStatus = "processed"
+	ContentFailed     ContentStatus = "failed"  // enrichment gave up after bounded attempts
+	ContentSkipped    ContentStatus = "skipped" // holds nothing to enrich
+)
+
+// IdentityKind says by what an item is recognised inside its source.
+type IdentityKind string
+
+// The kinds of identity, strongest first.
+const (
+	IdentityGUID IdentityKind = "guid"
+	IdentityURL  IdentityKind = "url"  // canonical URL
+	IdentityHash IdentityKind = "hash" // content hash
+)
+
+// Author is who wrote an item, as far as the feed says.
+type Author struct {
+	Name string `json:"name"`
+	URL  string `json:"url,omitempty"`
+}
+
+// Enclosure is a media file that belongs to an item.
+type Enclosure struct {
+	URL    string `json:"url"`
+	Type   string `json:"type,omitempty"`
+	Length int64  `json:"length,omitempty"` // bytes; 0 when unknown
+}
+
+// ContentBody is the part of an item that comes from the feed and that a
+// revision keeps.
+type ContentBody struct {
+	URL          string
+	CanonicalURL string
+	Title        string
+	Summary      string
+	HTML         string // sanitised
+	Text         string // plain text of HTML; mentions count their offsets in it
+	Authors      []Author
+	Categories   []string
+	Enclosures   []Enclosure
+	Language     string
+	WordCount    int64
+
+	PublishedAt       time.Time // never in the future when stored
+	PublishedInferred bool      // the feed gave no usable date: the time of the fetch stands in
+	ContentHash       string    // changes when the item changed in the source
+	TextHash          string    // of the normalised text; empty when too short to compare
+}
+
+// Content is one item of a source.
+type Content struct {
+	ID           string
+	SourceID     string
+	GUID         string // as published; may be empty
+	IdentityKind IdentityKind
+	IdentityKey  string // unique within the source
+	ContentBody
+
+	Status      ContentStatus
+	Revision    int64  // 1 for the first; an edit in the source adds one
+	DuplicateOf string // the first-seen item of the group; empty for that item itself
+	Version     int64  // changes with every visible change; the ETag
+	FetchedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+// ContentIdentity names an item inside its source.
+type ContentIdentity struct {
+	Kind IdentityKind
+	Key  string
+}
+
+// ContentState is what ingestion needs to know of a stored item to decide
+// whether a fetched one is new, changed or the same.
+type ContentState struct {
+	ID          string
+	Identity    ContentIdentity
+	ContentHash string
+	Revision    int64
+}
+
+// ContentRevision is an earlier state of an item. RecordedAt is when the next
+// state replaced it.
+type ContentRevision struct {
+	ContentID string
+	Revision  int64
+	ContentBody
+	RecordedAt time.Time
+}
+
+// DuplicateFilter says how a list treats items that are the same as others.
+type DuplicateFilter string
+
+// The ways to treat duplicates.
+const (
+	DuplicatesFold DuplicateFilter = "fold" // show each group by its first-seen item
+	DuplicatesAll  DuplicateFilter = "all"
+	DuplicatesOnly DuplicateFilter = "only"
+)
+
+// ContentFilter selects content; a zero field does not filter.
+type ContentFilter struct {
+	SourceID   string
+	Published  TimeRange
+	Status     []ContentStatus
+	Duplicates DuplicateFilter // zero: DuplicatesFold
+	Language   string
+}
+
+// ContentSort is an order of the list of content.
+type ContentSort string
+
+// The orders of the list of content.
+const (
+	ContentNewestFirst ContentSort = "-published_at"
+	ContentOldestFirst ContentSort = "published_at"
+)
+
+// DuplicateReason says why two items are held to be the same.
+type DuplicateReason string
+
+// The reasons of a duplicate link.
+const (
+	DuplicateSameURL  DuplicateReason = "same_canonical_url"
+	DuplicateSameText DuplicateReason = "same_text"
+)
+
+// DuplicateLink says that one item repeats another of an other source. Links
+// are evidence: deleting them restores both items to the lists.
+type DuplicateLink struct {
+	ContentID   string
+	DuplicateOf string
+	Reason      DuplicateReason
+	Score       float64 // 1 for exact sameness
+	CreatedAt   time.Time
+}
+
+// DuplicateCandidate asks for the first-seen items of other sources that share
+// the canonical URL or the text hash of a new item.
+type DuplicateCandidate struct {
+	SourceID     string
+	CanonicalURL string
+	TextHash     string
+}

@@ -1,0 +1,65 @@
+package kgl
+
+import "time"
+
+// TaskState is the state of an enrichment task.
+type TaskState string
+
+// The states of an enrichment task.
+const (
+	TaskPending TaskState = "pending"
+	TaskLeased  TaskState = "leased"
+	TaskDone    TaskState = "done"
+	TaskDead    TaskState = "dead" // gave up after the last attempt
+)
+
+// EnrichmentTask asks an extractor to enrich one revision of a content item.
+// LeaseToken fences the lease: it grows with every claim.
+type EnrichmentTask struct {
+	ID          string
+	ContentID   string
+	Revision    int64
+	Extractor   string
+	State       TaskState
+	Attempts    int64
+	AvailableAt time.Time // not claimed before
+	LeaseOwner  string
+	LeaseToken  int64
+	LeaseUntil  *time.Time
+	LastError   string
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+// ExtractedEntity is an entity that an extractor found, with its places.
+type ExtractedEntity struct {
+	Name       string
+	Type       string
+	Confidence float64
+	Spans      []Span
+}
+
+// Span is a place in a text: Start and End count Unicode code points, End is
+// exclusive, Quote is the text between them.
+type Span struct {
+	Start int64
+	End   int64
+	Quote string
+}
+
+// ExtractedRelationship is an edge that an extractor found. From and To index
+// the entities of the same Extraction.
+type ExtractedRelationship struct {
+	From       int
+	To         int
+	Type       string
+	Confidence float64
+	Evidence   Span
+}
+
+// Extraction is the whole result of one extractor on one revision of an item.
+type Extraction struct {
+	Extractor     string
+	Entities      []ExtractedEntity
+	Relationships []ExtractedRelationship
+}

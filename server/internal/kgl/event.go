@@ -1,0 +1,51 @@
+package kgl
+
+import (
+	"encoding/json"
+	"time"
+)
+
+// EventType names what happened. The list grows; readers ignore what they do
+// not know.
+type EventType string
+
+// The event types of this version.
+const (
+	EventSourceCreated       EventType = "source.created"
+	EventSourceUpdated       EventType = "source.updated"
+	EventSourceDeleted       EventType = "source.deleted" // its content went with it
+	EventSourceFailing       EventType = "source.failing"
+	EventSourceRecovered     EventType = "source.recovered"
+	EventSourceGone          EventType = "source.gone"
+	EventContentCreated      EventType = "content.created"
+	EventContentUpdated      EventType = "content.updated" // an edit in the source made a revision
+	EventContentDeleted      EventType = "content.deleted"
+	EventContentProcessed    EventType = "content.processed"
+	EventContentFailed       EventType = "content.failed"
+	EventDuplicateLinked     EventType = "content.duplicate_linked"
+	EventEntityCreated       EventType = "entity.created"
+	EventEntityUpdated       EventType = "entity.updated"
+	EventEntityDeleted       EventType = "entity.deleted"
+	EventRelationshipCreated EventType = "relationship.created"
+	EventRelationshipUpdated EventType = "relationship.updated"
+	EventRelationshipDeleted EventType = "relationship.deleted"
+)
+
+// Event is one row of the outbox and change feed. It is written in the
+// transaction of the change that it tells of.
+type Event struct {
+	ID          string
+	Position    EventPosition // set by the store
+	Type        EventType
+	SubjectType string // source, content, entity, relationship
+	SubjectID   string
+	Data        json.RawMessage // a small JSON object; never a body or a secret
+	OccurredAt  time.Time
+}
+
+// EventPosition orders events. A reader that has read up to a position misses
+// nothing by going on from it: see docs/decisions on the order of events.
+type EventPosition struct {
+	Tx  int64 // transaction in which the event was written
+	Seq int64 // order of writing
+}
