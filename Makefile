@@ -1,0 +1,155 @@
+# KGL backend. `make` lists the targets; every check that CI runs is one of them.
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS  += --no-print-directory
+
+# One set of tags and flags for every build: SQLite needs FTS5 compiled in, and the Go resolver must be
+# used because the C library's resolver accepts forbidden spellings of addresses.
+TAGS    := sqlite_fts5,netgo,osusergo
+export GOFLAGS     := -buildvcs=false -tags=$(TAGS)
+export CGO_ENABLED := 1
+export GOTOOLCHAIN ?= local
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -buildid= -X main.version=$(VERSION)
+
+TOOL     := go tool -modfile=tools/go.mod
+NODE_BIN := tools/ts/node_modules/.bin
+POSTGRES := go run ./server/internal/pgtest/cmd/withpg --
+ARCHTEST := go test ./server/internal/archtest -count=1
+
+# Modules of their own beside the main one: examples as other modules would write them.
+SIDE_MODULES := $(patsubst %/go.mod,%,$(shell find examples tools/perf -name go.mod -not -path '*/node_modules/*' 2>/dev/null | sort))
+
+# Knobs: make test PKGS=./server/internal/feed/... TESTFLAGS=-v; make fuzz FUZZTIME=5m
+PKGS      ?= ./...
+TESTFLAGS ?=
+FUZZTIME  ?= 30s
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} \
+	  /^##@ / {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z0-9-]+:.*## / {printf "  \033[36m%-20s\033[0m %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Run
+
+.PHONY: build
+build: ## Build bin/kgl (reproducible: the same commit gives the same bytes)
+	@mkdir -p bin
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/kgl ./server/cmd/kgl
+
+.PHONY: run
+run: build ## Build and serve on port 8000 with SQLite in ./data
+	@mkdir -p data
+	./bin/kgl serve
+
+.PHONY: demo
+demo: build ## Build and serve bundled sample feeds (needs no internet)
+	./bin/kgl demo
+
+##@ Generate
+
+.PHONY: generate
+generate: $(NODE_BIN) ## Regenerate everything in gen/ and docs/erd.md
+	@tools/generate.sh write all
+
+.PHONY: generate-sql generate-api generate-ts generate-erd
+generate-sql: ## Regenerate gen/sqlitedb and gen/pgdb from sql/
+	@tools/generate.sh write sql
+generate-api: ## Regenerate gen/api, gen/client and gen/aiclient from openapi/
+	@tools/generate.sh write api
+generate-ts: $(NODE_BIN) ## Regenerate gen/ts from openapi/
+	@tools/generate.sh write ts
+generate-erd: ## Regenerate docs/erd.md from the migrated schema
+	@tools/generate.sh write erd
+
+$(NODE_BIN): tools/ts/package.json tools/ts/package-lock.json
+	@echo 'installing the tools of tools/ts'
+	@cd tools/ts && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $(NODE_BIN)
+
+##@ Check
+
+.PHONY: verify
+verify: verify-format verify-modules verify-generated verify-sql verify-structs verify-layers verify-purity verify-vet verify-staticcheck verify-contract verify-ts ## Every check that needs no running service
+	@echo 'verify: clean'
+
+.PHONY: verify-generated
+verify-generated: $(NODE_BIN) ## gen/ and docs/erd.md are what the generators write now; sqlc diff
+	@tools/generate.sh check all
+	@$(TOOL) sqlc diff || { echo 'verify-generated: sqlc diff found stale code: run make generate-sql' >&2; exit 1; }
+
+.PHONY: verify-sql
+verify-sql: ## ASCII only, no banned SQL form, equal file and query names on both engines
+	@$(ARCHTEST) -run '^TestSQL' || { echo 'verify-sql: see the rules in server/internal/archtest/sql.go' >&2; exit 1; }
+
+.PHONY: verify-structs
+verify-structs: ## sqlc's structs are equal field for field on both engines
+	@$(ARCHTEST) -run '^TestStructs' || { echo 'verify-structs: the two dialects drifted apart' >&2; exit 1; }
+
+.PHONY: verify-layers
+verify-layers: ## The import rules of the layers, over go list
+	@$(ARCHTEST) -run '^TestLayers' || { echo 'verify-layers: an import breaks a layer rule' >&2; exit 1; }
+
+.PHONY: verify-purity
+verify-purity: ## No clock, random source, default logger, init() or mutable global below app
+	@$(ARCHTEST) -run '^TestPurity' || { echo 'verify-purity: inject what is named above' >&2; exit 1; }
+
+.PHONY: verify-format
+verify-format: ## gofmt
+	@out=$$(find . -name '*.go' -not -path './tools/ts/node_modules/*' -not -path './.git/*' -print0 | xargs -0 gofmt -l); \
+	  [ -z "$$out" ] || { echo "verify-format: run gofmt -w on:" >&2; echo "$$out" >&2; exit 1; }
+
+.PHONY: verify-modules
+verify-modules: ## go.mod files are tidy, every version is pinned
+	@go mod tidy -diff || { echo 'verify-modules: run go mod tidy' >&2; exit 1; }
+	@for m in $(SIDE_MODULES); do (cd $$m && go mod tidy -diff) || { echo "verify-modules: run go mod tidy in $$m" >&2; exit 1; }; done
+	@$(ARCHTEST) -run '^TestPins' || { echo 'verify-modules: a version is not pinned' >&2; exit 1; }
+
+.PHONY: verify-vet
+verify-vet: ## go vet in every module
+	@go vet ./... || { echo 'verify-vet: go vet found faults' >&2; exit 1; }
+	@for m in $(SIDE_MODULES); do (cd $$m && go vet ./...) || { echo "verify-vet: go vet found faults in $$m" >&2; exit 1; }; done
+
+.PHONY: verify-staticcheck
+verify-staticcheck: ## staticcheck
+	@$(TOOL) staticcheck ./... || { echo 'verify-staticcheck: staticcheck found faults' >&2; exit 1; }
+
+.PHONY: verify-contract
+verify-contract: $(NODE_BIN) ## Lint the contracts in openapi/
+	@REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(NODE_BIN)/redocly lint --config tools/ts/redocly.yaml --format=stylish $(wildcard openapi/openapi.yaml openapi/ai.yaml) \
+	  || { echo 'verify-contract: the contract breaks a rule of tools/ts/redocly.yaml' >&2; exit 1; }
+
+.PHONY: verify-ts
+verify-ts: $(NODE_BIN) ## The TypeScript types compile in a small program that uses them
+	@$(NODE_BIN)/tsc --noEmit -p tools/ts/tsconfig.json || { echo 'verify-ts: gen/ts does not compile' >&2; exit 1; }
+
+.PHONY: vuln
+vuln: ## Known vulnerabilities in what the binary calls (asks the Go vulnerability database)
+	$(TOOL) govulncheck ./...
+
+##@ Test
+
+.PHONY: test
+test: ## Every test, on both engines; starts a temporary Postgres itself
+	$(POSTGRES) go test -timeout 15m $(TESTFLAGS) $(PKGS)
+	@for m in $(SIDE_MODULES); do echo "module $$m" && (cd $$m && go test -timeout 5m $(TESTFLAGS) ./...); done
+
+.PHONY: test-race
+test-race: ## Every test under the race detector
+	$(POSTGRES) go test -race -timeout 40m $(TESTFLAGS) $(PKGS)
+
+.PHONY: fuzz
+fuzz: ## Each fuzz target for FUZZTIME (default 30s)
+	@go run ./server/internal/pgtest/cmd/withpg -- tools/fuzz.sh $(FUZZTIME) $(PKGS)
+
+.PHONY: e2e-browser
+e2e-browser: build ## The page and Swagger UI in a real browser (needs chromium)
+	tools/browser.sh
+
+.PHONY: clean
+clean: ## Remove what was built (never ./data)
+	rm -rf bin dist tools/ts/node_modules
