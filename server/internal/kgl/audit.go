@@ -1,6 +1,7 @@
 package kgl
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -36,6 +37,27 @@ type AuditEvent struct {
 	Details     json.RawMessage // a JSON object; never a secret
 	PrevHash    string
 	Hash        string
+}
+
+// NewAuditEvent returns an audit row about what the principal of ctx did, in
+// the request of ctx, now. Details are small facts such as the names of changed
+// fields, never a secret; nil for none. The row is not chained yet: AppendAudit
+// does that, last in the transaction of the change.
+func NewAuditEvent(ctx context.Context, ids IDSource, clock Clock, action, subjectType, subjectID string, outcome AuditOutcome, details map[string]any) AuditEvent {
+	actor, request := PrincipalFrom(ctx), RequestFrom(ctx)
+	return AuditEvent{
+		ID:          ids.NewID(),
+		At:          clock.Now(),
+		ActorType:   actor.Type,
+		ActorID:     actor.ID,
+		Action:      action,
+		SubjectType: subjectType,
+		SubjectID:   subjectID,
+		Outcome:     outcome,
+		RequestID:   request.ID,
+		Address:     request.Address,
+		Details:     jsonObject(details),
+	}
 }
 
 // AuditFilter selects audit rows; a zero field does not filter.

@@ -43,6 +43,34 @@ type Event struct {
 	OccurredAt  time.Time
 }
 
+// NewEvent returns an event about a subject that happens now, for AppendEvents
+// in the transaction of the change. Data is what readers need to decide whether
+// to look at the subject; nil for nothing.
+func NewEvent(ids IDSource, clock Clock, typ EventType, subjectType, subjectID string, data map[string]any) Event {
+	return Event{
+		ID:          ids.NewID(),
+		Type:        typ,
+		SubjectType: subjectType,
+		SubjectID:   subjectID,
+		Data:        jsonObject(data),
+		OccurredAt:  clock.Now(),
+	}
+}
+
+// jsonObject encodes fields with sorted keys. A value that JSON cannot hold is
+// a fault of the caller; the row that it belongs to is written all the same,
+// because losing it would be worse.
+func jsonObject(fields map[string]any) json.RawMessage {
+	if len(fields) == 0 {
+		return json.RawMessage(`{}`)
+	}
+	b, err := json.Marshal(fields)
+	if err != nil {
+		return json.RawMessage(`{"encoding_failed":true}`)
+	}
+	return b
+}
+
 // EventPosition orders events. A reader that has read up to a position misses
 // nothing by going on from it: see docs/decisions on the order of events.
 type EventPosition struct {
