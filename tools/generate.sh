@@ -27,17 +27,17 @@ generate_sql() {
   owned+=(gen/sqlitedb gen/pgdb)
 }
 
-# oapi PACKAGE TARGETS SPEC: one configuration serves all packages; package and targets come from here.
+# oapi PACKAGE CONFIG SPEC
 oapi() {
   mkdir -p "$out/gen/$1"
-  tool oapi-codegen -config oapi-codegen.yaml -package "$1" -generate "$2" -o "$out/gen/$1/$1.gen.go" "$3"
+  tool oapi-codegen -config "$2" -package "$1" -o "$out/gen/$1/$1.gen.go" "$3"
   owned+=("gen/$1")
 }
 
 generate_api() {
-  oapi api models,echo-server,strict-server,embedded-spec openapi/openapi.yaml
-  oapi client models,client openapi/openapi.yaml
-  if [ -f openapi/ai.yaml ]; then oapi aiclient models,client openapi/ai.yaml; fi
+  oapi api oapi-codegen.yaml openapi/openapi.yaml
+  oapi client oapi-codegen.client.yaml openapi/openapi.yaml
+  if [ -f openapi/ai.yaml ]; then oapi aiclient oapi-codegen.client.yaml openapi/ai.yaml; fi
 }
 
 generate_ts() {
