@@ -1,0 +1,205 @@
+package outbound
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/textproto"
+	"strings"
+)
+
+// errBodyLimit ends a body that is over its limit.
+var errBodyLimit = errors.New("body over the limit")
+
+// receive reads a final answer to its end.
+func (c *Client) receive(parent context.Context, resp *http.Response, p *progress, hops []Redirect, maxBody int64) (*Response, error) {
+	defer func() { _ = resp.Body.Close() }()
+	u := resp.Request.URL
+	out := &Response{
+		Status:    resp.StatusCode,
+		Header:    resp.Header,
+		FinalURL:  u.String(),
+		Redirects: hops,
+	}
+	if addr := p.remote.Load(); addr != nil {
+		out.RemoteAddr = *addr
+	}
+	out.Header.Del("Set-Cookie")
+	if resp.StatusCode < 200 || resp.StatusCode > 299 || resp.StatusCode == http.StatusNoContent {
+		return out, nil
+	}
+	coded, err := gzipped(resp.Header)
+	if err != nil {
+		return nil, fail(ReasonEncoding, u.Host, err)
+	}
+	if resp.ContentLength > wireLimit(maxBody) {
+		return nil, fail(ReasonTooLarge, u.Host, fmt.Errorf("Content-Length: %d", resp.ContentLength))
+	}
+	wire := &wireReader{body: resp.Body, left: wireLimit(maxBody)}
+	out.Body, err = decode(wire, coded, maxBody)
+	out.WireBytes = wire.read
+	if err == nil {
+		if coded {
+			out.Header.Del("Content-Encoding")
+			out.Header.Del("Content-Length")
+		}
+		return out, nil
+	}
+	return nil, fail(bodyReason(parent, p, err), u.Host, err)
+}
+
+// bodyReason tells an error of the connection from one of the encoding.
+func bodyReason(parent context.Context, p *progress, err error) Reason {
+	if e, ok := errors.AsType[*wireError](err); ok {
+		return classify(parent, p, e.err)
+	}
+	switch {
+	case errors.Is(err, errBodyLimit):
+		return ReasonTooLarge
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return ReasonTruncated
+	}
+	return ReasonEncoding
+}
+
+// gzipped reads Content-Encoding. Only gzip was asked for; anything else
+// would be handed on as garbage, so it is an error. The same goes for gzip
+// twice, which no honest server sends.
+func gzipped(header http.Header) (bool, error) {
+	var codings []string
+	for _, line := range header.Values("Content-Encoding") {
+		for coding := range strings.SplitSeq(line, ",") {
+			coding = strings.ToLower(textproto.TrimString(coding))
+			if coding != "" && coding != "identity" {
+				codings = append(codings, coding)
+			}
+		}
+	}
+	switch {
+	case len(codings) == 0:
+		return false, nil
+	case len(codings) == 1 && (codings[0] == "gzip" || codings[0] == "x-gzip"):
+		return true, nil
+	}
+	return false, fmt.Errorf("Content-Encoding %q was not asked for", strings.Join(codings, ", "))
+}
+
+// wireLimit bounds what is read for a body of maxBody decoded bytes. gzip
+// adds at most 5 bytes per block of 64 KiB and its header (RFC 1951 section
+// 3.2.4, RFC 1952); an endless run of empty members decodes to nothing and
+// must end too.
+func wireLimit(maxBody int64) int64 { return maxBody + maxBody/1024 + 4096 }
+
+// wireError marks an error of the connection on its way through a decoder.
+type wireError struct{ err error }
+
+func (e *wireError) Error() string { return e.err.Error() }
+func (e *wireError) Unwrap() error { return e.err }
+
+// wireReader counts and bounds the bytes of a body as received.
+type wireReader struct {
+	body io.Reader
+	left int64
+	read int64
+}
+
+// Read implements io.Reader.
+func (r *wireReader) Read(p []byte) (int, error) {
+	if r.left <= 0 {
+		// One byte more tells a body that just fits from one that does not.
+		n, err := io.ReadFull(r.body, make([]byte, 1))
+		switch {
+		case n > 0:
+			return 0, &wireError{err: errBodyLimit}
+		case errors.Is(err, io.EOF):
+			return 0, io.EOF
+		}
+		return 0, &wireError{err: err}
+	}
+	if int64(len(p)) > r.left {
+		p = p[:r.left]
+	}
+	n, err := r.body.Read(p)
+	r.left -= int64(n)
+	r.read += int64(n)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = &wireError{err: err}
+	}
+	return n, err
+}
+
+// decode reads a body, undoes gzip and counts what comes out.
+func decode(wire io.Reader, coded bool, maxBody int64) ([]byte, error) {
+	src := wire
+	if coded {
+		members, err := newGzipReader(wire)
+		if err != nil {
+			return nil, err
+		}
+		src = members
+	}
+	var buf bytes.Buffer
+	n, err := buf.ReadFrom(io.LimitReader(src, maxBody+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case n > maxBody:
+		return nil, errBodyLimit
+	}
+	return buf.Bytes(), nil
+}
+
+// gzipReader reads the members of a gzip stream. What follows the last member
+// and is no member is ignored, as gzip(1) does: servers pad with zeros.
+type gzipReader struct {
+	src    *bufio.Reader
+	member *gzip.Reader
+}
+
+func newGzipReader(wire io.Reader) (*gzipReader, error) {
+	src := bufio.NewReader(wire)
+	member, err := gzip.NewReader(src)
+	if err != nil {
+		return nil, err
+	}
+	member.Multistream(false)
+	return &gzipReader{src: src, member: member}, nil
+}
+
+// Read implements io.Reader. io.EOF is returned only after the checksum of
+// the last member was found right.
+func (r *gzipReader) Read(p []byte) (int, error) {
+	for {
+		n, err := r.member.Read(p)
+		if !errors.Is(err, io.EOF) {
+			return n, err
+		}
+		if n > 0 {
+			return n, nil // the member says io.EOF again
+		}
+		if err := r.nextMember(); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// nextMember returns io.EOF when there is none.
+func (r *gzipReader) nextMember() error {
+	magic, err := r.src.Peek(2)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if len(magic) < 2 || magic[0] != 0x1f || magic[1] != 0x8b {
+		return io.EOF
+	}
+	if err := r.member.Reset(r.src); err != nil {
+		return err
+	}
+	r.member.Multistream(false)
+	return nil
+}
