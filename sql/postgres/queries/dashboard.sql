@@ -1,0 +1,19 @@
+-- One statement, so that all counts are of one moment. Each branch reads one index.
+-- name: DashboardCounts :many
+SELECT 'source' AS kind, s.status AS label, CAST(COUNT(*) AS BIGINT) AS n, CAST(COALESCE(MAX(s.last_success_at), 0) AS BIGINT) AS newest
+FROM sources s GROUP BY s.status
+UNION ALL
+SELECT 'content' AS kind, c.status AS label, CAST(COUNT(*) AS BIGINT) AS n, CAST(COALESCE(MAX(c.published_at), 0) AS BIGINT) AS newest
+FROM contents c GROUP BY c.status
+UNION ALL
+SELECT 'duplicate' AS kind, '' AS label, CAST(COUNT(*) AS BIGINT) AS n, CAST(0 AS BIGINT) AS newest
+FROM contents d WHERE d.duplicate_of IS NOT NULL
+UNION ALL
+SELECT 'recent' AS kind, '' AS label, CAST(COUNT(*) AS BIGINT) AS n, CAST(0 AS BIGINT) AS newest
+FROM contents f WHERE f.fetched_at >= @since
+UNION ALL
+SELECT 'entity' AS kind, e.type AS label, CAST(COUNT(*) AS BIGINT) AS n, CAST(0 AS BIGINT) AS newest
+FROM entities e GROUP BY e.type
+UNION ALL
+SELECT 'relationship' AS kind, r.type AS label, CAST(COUNT(*) AS BIGINT) AS n, CAST(0 AS BIGINT) AS newest
+FROM relationships r GROUP BY r.type;

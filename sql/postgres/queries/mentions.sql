@@ -1,0 +1,44 @@
+-- name: DeleteMentions :many
+DELETE FROM mentions WHERE content_id = @content_id AND extractor = @extractor
+RETURNING entity_id;
+
+-- name: InsertMentions :many
+INSERT INTO mentions (id, content_id, revision, entity_id, start_offset, end_offset, quote, confidence, extractor, created_at)
+SELECT n.id, n.content_id, n.revision, n.entity_id,
+  n.start_offset, n.end_offset, n.quote, n.confidence,
+  n.extractor, n.created_at
+FROM jsonb_to_recordset(CAST(CAST(@rows_json AS TEXT) AS JSONB)) AS n (id TEXT, content_id TEXT, revision BIGINT, entity_id TEXT, start_offset BIGINT, end_offset BIGINT, quote TEXT, confidence DOUBLE PRECISION, extractor TEXT, created_at BIGINT)
+ON CONFLICT (content_id, entity_id, extractor, start_offset, end_offset) DO NOTHING
+RETURNING entity_id;
+
+-- Removes the mentions of an item whoever made them.
+-- name: DeleteContentMentions :many
+DELETE FROM mentions WHERE content_id = @content_id
+RETURNING entity_id;
+
+-- name: DeleteSourceMentions :many
+DELETE FROM mentions WHERE content_id IN (SELECT c.id FROM contents c WHERE c.source_id = @source_id)
+RETURNING entity_id;
+
+-- Adds to the counter instead of counting anew: right under concurrency, and cheap for an entity with many mentions.
+-- name: AddMentionCount :exec
+UPDATE entities SET mention_count = mention_count + @delta WHERE id IN (SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB)));
+
+-- name: ContentEntities :many
+SELECT e.id, e.name, e.name_key, e.type, e.description, e.attributes, e.confidence, e.extractor, e.mention_count, e.version, e.created_at, e.updated_at
+FROM entities e
+WHERE e.id IN (SELECT m.entity_id FROM mentions m WHERE m.content_id = @content_id)
+  AND (e.name_key > @after_key OR (e.name_key = @after_key AND e.id > @after_id))
+ORDER BY e.name_key, e.id LIMIT @row_limit::bigint;
+
+-- At most 100 of each entity, in the order of the text.
+-- name: MentionsOfEntities :many
+SELECT r.id, r.content_id, r.revision, r.entity_id, r.start_offset, r.end_offset, r.quote, r.confidence, r.extractor, r.created_at
+FROM (
+  SELECT m.id, m.content_id, m.revision, m.entity_id, m.start_offset, m.end_offset, m.quote, m.confidence, m.extractor, m.created_at,
+    CAST(ROW_NUMBER() OVER (PARTITION BY m.entity_id ORDER BY m.start_offset, m.end_offset, m.id) AS BIGINT) AS place
+  FROM mentions m
+  WHERE m.content_id = @content_id AND m.entity_id IN (SELECT jsonb_array_elements_text(CAST(CAST(@entity_ids AS TEXT) AS JSONB)))
+) AS r
+WHERE r.place <= 100
+ORDER BY r.entity_id, r.place;

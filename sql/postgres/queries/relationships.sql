@@ -1,0 +1,87 @@
+-- name: RelationshipsByKeys :many
+SELECT r.id, r.from_entity_id, r.to_entity_id, r.type
+FROM jsonb_to_recordset(CAST(CAST(@keys AS TEXT) AS JSONB)) AS k ("from" TEXT, "to" TEXT, type TEXT)
+JOIN relationships r ON r.from_entity_id = k."from" AND r.to_entity_id = k."to" AND r.type = k.type;
+
+-- Postgres locks the rows here, in the order of their ids.
+-- name: LockRelationships :many
+SELECT id, confidence FROM relationships WHERE id IN (SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))) ORDER BY id FOR NO KEY UPDATE;
+
+-- In the order of the unique key, so that concurrent transactions wait for each other in one direction.
+-- name: InsertRelationships :many
+INSERT INTO relationships (id, from_entity_id, to_entity_id, type, confidence, extractor, evidence_count, version, created_at, updated_at)
+SELECT n.id, n."from", n."to", n.type,
+  n.confidence, n.extractor, 0, n.version,
+  n.created_at, n.updated_at
+FROM jsonb_to_recordset(CAST(CAST(@rows_json AS TEXT) AS JSONB)) AS n (id TEXT, "from" TEXT, "to" TEXT, type TEXT, confidence DOUBLE PRECISION, extractor TEXT, version BIGINT, created_at BIGINT, updated_at BIGINT)
+ORDER BY n."from", n."to", n.type
+ON CONFLICT (from_entity_id, to_entity_id, type) DO NOTHING
+RETURNING id;
+
+-- name: RaiseRelationshipConfidence :exec
+UPDATE relationships SET confidence = @confidence, version = version + 1, updated_at = @updated_at
+WHERE id = @id AND confidence < @confidence;
+
+-- name: RelationshipsByIDs :many
+SELECT r.id, r.from_entity_id, r.to_entity_id, r.type, r.confidence, r.extractor, r.evidence_count, r.version, r.created_at, r.updated_at,
+  f.name AS from_name, f.type AS from_type, t.name AS to_name, t.type AS to_type
+FROM relationships r JOIN entities f ON f.id = r.from_entity_id JOIN entities t ON t.id = r.to_entity_id
+WHERE r.id IN (SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB)));
+
+-- name: Relationship :one
+SELECT r.id, r.from_entity_id, r.to_entity_id, r.type, r.confidence, r.extractor, r.evidence_count, r.version, r.created_at, r.updated_at,
+  f.name AS from_name, f.type AS from_type, t.name AS to_name, t.type AS to_type
+FROM relationships r JOIN entities f ON f.id = r.from_entity_id JOIN entities t ON t.id = r.to_entity_id
+WHERE r.id = @id;
+
+-- name: DeleteEvidence :many
+DELETE FROM relationship_evidence WHERE content_id = @content_id AND extractor = @extractor
+RETURNING relationship_id;
+
+-- name: InsertEvidence :many
+INSERT INTO relationship_evidence (id, relationship_id, content_id, revision, start_offset, end_offset, quote, confidence, extractor, created_at)
+SELECT n.id, n.relationship_id, n.content_id, n.revision,
+  n.start_offset, n.end_offset, n.quote, n.confidence,
+  n.extractor, n.created_at
+FROM jsonb_to_recordset(CAST(CAST(@rows_json AS TEXT) AS JSONB)) AS n (id TEXT, relationship_id TEXT, content_id TEXT, revision BIGINT, start_offset BIGINT, end_offset BIGINT, quote TEXT, confidence DOUBLE PRECISION, extractor TEXT, created_at BIGINT)
+ON CONFLICT (relationship_id, content_id, extractor, start_offset, end_offset) DO NOTHING
+RETURNING relationship_id;
+
+-- Removes the evidence from an item whoever found it.
+-- name: DeleteContentEvidence :many
+DELETE FROM relationship_evidence WHERE content_id = @content_id
+RETURNING relationship_id;
+
+-- name: DeleteSourceEvidence :many
+DELETE FROM relationship_evidence WHERE content_id IN (SELECT c.id FROM contents c WHERE c.source_id = @source_id)
+RETURNING relationship_id;
+
+-- Adds to the counter instead of counting anew: right under concurrency.
+-- name: AddEvidenceCount :exec
+UPDATE relationships SET evidence_count = evidence_count + @delta WHERE id IN (SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB)));
+
+-- name: DeleteUnsupportedRelationships :many
+DELETE FROM relationships
+WHERE extractor = @extractor AND evidence_count = 0 AND id IN (SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB)))
+RETURNING id;
+
+-- name: RelationshipEvidence :many
+SELECT id, relationship_id, content_id, revision, start_offset, end_offset, quote, confidence, extractor, created_at
+FROM relationship_evidence WHERE relationship_id = @relationship_id
+ORDER BY created_at DESC, id DESC LIMIT @row_limit::bigint;
+
+-- name: RelationshipsFrom :many
+SELECT r.id, r.from_entity_id, r.to_entity_id, r.type, r.confidence, r.extractor, r.evidence_count, r.version, r.created_at, r.updated_at,
+  f.name AS from_name, f.type AS from_type, t.name AS to_name, t.type AS to_type
+FROM relationships r JOIN entities f ON f.id = r.from_entity_id JOIN entities t ON t.id = r.to_entity_id
+WHERE r.from_entity_id = @entity_id AND (r.type = @type OR CAST(@type AS TEXT) = '')
+  AND (r.created_at < @after_at OR (r.created_at = @after_at AND r.id < @after_id))
+ORDER BY r.created_at DESC, r.id DESC LIMIT @row_limit::bigint;
+
+-- name: RelationshipsTo :many
+SELECT r.id, r.from_entity_id, r.to_entity_id, r.type, r.confidence, r.extractor, r.evidence_count, r.version, r.created_at, r.updated_at,
+  f.name AS from_name, f.type AS from_type, t.name AS to_name, t.type AS to_type
+FROM relationships r JOIN entities f ON f.id = r.from_entity_id JOIN entities t ON t.id = r.to_entity_id
+WHERE r.to_entity_id = @entity_id AND (r.type = @type OR CAST(@type AS TEXT) = '')
+  AND (r.created_at < @after_at OR (r.created_at = @after_at AND r.id < @after_id))
+ORDER BY r.created_at DESC, r.id DESC LIMIT @row_limit::bigint;

@@ -1,0 +1,44 @@
+-- name: DeleteMentions :many
+DELETE FROM mentions WHERE content_id = @content_id AND extractor = @extractor
+RETURNING entity_id;
+
+-- name: InsertMentions :many
+INSERT INTO mentions (id, content_id, revision, entity_id, start_offset, end_offset, quote, confidence, extractor, created_at)
+SELECT json_extract(value, '$.id'), json_extract(value, '$.content_id'), json_extract(value, '$.revision'), json_extract(value, '$.entity_id'),
+  json_extract(value, '$.start_offset'), json_extract(value, '$.end_offset'), json_extract(value, '$.quote'), json_extract(value, '$.confidence'),
+  json_extract(value, '$.extractor'), json_extract(value, '$.created_at')
+FROM json_each(CAST(@rows_json AS TEXT)) WHERE TRUE
+ON CONFLICT (content_id, entity_id, extractor, start_offset, end_offset) DO NOTHING
+RETURNING entity_id;
+
+-- Removes the mentions of an item whoever made them.
+-- name: DeleteContentMentions :many
+DELETE FROM mentions WHERE content_id = @content_id
+RETURNING entity_id;
+
+-- name: DeleteSourceMentions :many
+DELETE FROM mentions WHERE content_id IN (SELECT c.id FROM contents c WHERE c.source_id = @source_id)
+RETURNING entity_id;
+
+-- Adds to the counter instead of counting anew: right under concurrency, and cheap for an entity with many mentions.
+-- name: AddMentionCount :exec
+UPDATE entities SET mention_count = mention_count + @delta WHERE id IN (SELECT value FROM json_each(CAST(@ids AS TEXT)));
+
+-- name: ContentEntities :many
+SELECT e.id, e.name, e.name_key, e.type, e.description, e.attributes, e.confidence, e.extractor, e.mention_count, e.version, e.created_at, e.updated_at
+FROM entities e
+WHERE e.id IN (SELECT m.entity_id FROM mentions m WHERE m.content_id = @content_id)
+  AND (e.name_key > @after_key OR (e.name_key = @after_key AND e.id > @after_id))
+ORDER BY e.name_key, e.id LIMIT @row_limit;
+
+-- At most 100 of each entity, in the order of the text.
+-- name: MentionsOfEntities :many
+SELECT r.id, r.content_id, r.revision, r.entity_id, r.start_offset, r.end_offset, r.quote, r.confidence, r.extractor, r.created_at
+FROM (
+  SELECT m.id, m.content_id, m.revision, m.entity_id, m.start_offset, m.end_offset, m.quote, m.confidence, m.extractor, m.created_at,
+    CAST(ROW_NUMBER() OVER (PARTITION BY m.entity_id ORDER BY m.start_offset, m.end_offset, m.id) AS BIGINT) AS place
+  FROM mentions m
+  WHERE m.content_id = @content_id AND m.entity_id IN (SELECT value FROM json_each(CAST(@entity_ids AS TEXT)))
+) AS r
+WHERE r.place <= 100
+ORDER BY r.entity_id, r.place;
