@@ -24,7 +24,9 @@ owned=()
 generate_sql() {
   cp -r sqlc.yaml sql "$out/"
   tool sqlc generate -f "$out/sqlc.yaml"
-  owned+=(gen/sqlitedb gen/pgdb)
+  mkdir -p "$out/gen/pgadapter"
+  go run ./server/internal/store/adaptergen "$out/gen/sqlitedb" >"$out/gen/pgadapter/pgadapter.go"
+  owned+=(gen/sqlitedb gen/pgdb gen/pgadapter)
 }
 
 # oapi PACKAGE CONFIG SPEC

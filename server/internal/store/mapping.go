@@ -1,0 +1,79 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// micros returns a time as it is stored: Unix microseconds. The zero time is 0.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// microsPtr is micros for times that may be unknown.
+func microsPtr(t *time.Time) *int64 {
+	if t == nil {
+		return nil
+	}
+	m := micros(*t)
+	return &m
+}
+
+// timeOf is the reverse of micros.
+func timeOf(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}
+
+// timePtr is the reverse of microsPtr.
+func timePtr(us *int64) *time.Time {
+	if us == nil {
+		return nil
+	}
+	t := time.UnixMicro(*us).UTC()
+	return &t
+}
+
+// listText returns a list as the JSON text that is stored; nil is an empty list.
+func listText[T any](list []T) (string, error) {
+	if len(list) == 0 {
+		return "[]", nil
+	}
+	return jsonText(list)
+}
+
+// jsonText returns a value as JSON text.
+func jsonText(v any) (string, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return "", fmt.Errorf("encode %T: %w", v, err)
+	}
+	return string(b), nil
+}
+
+// fromJSON is the reverse of listText and jsonText.
+func fromJSON[T any](text string, into *T) error {
+	if err := json.Unmarshal([]byte(text), into); err != nil {
+		return fmt.Errorf("decode the stored %T: %w", *into, err)
+	}
+	return nil
+}
+
+// convert maps rows by a function that may fail.
+func convert[Row, T any](rows []Row, f func(Row) (T, error)) ([]T, error) {
+	out := make([]T, len(rows))
+	for i, row := range rows {
+		t, err := f(row)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = t
+	}
+	return out, nil
+}

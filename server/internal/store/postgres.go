@@ -1,0 +1,251 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/peermesh/kgl-backend/gen/pgadapter"
+	"github.com/peermesh/kgl-backend/gen/pgdb"
+)
+
+// minPostgres is the oldest supported version, as server_version_num has it.
+const minPostgres = 150000
+
+type postgresEngine struct {
+	pool *boundedPool
+	read *conn
+}
+
+func openPostgres(ctx context.Context, cfg Config) (*postgresEngine, error) {
+	pc, err := pgxpool.ParseConfig(cfg.URL)
+	if err != nil {
+		// pgx removes the password from its message.
+		return nil, fmt.Errorf("the database URL: %w", err)
+	}
+	pc.MaxConns = int32(min(cfg.MaxConns, 1000))
+	pc.MaxConnIdleTime = 5 * time.Minute
+	pc.ConnConfig.ConnectTimeout = cfg.AcquireTimeout
+	setDefault(pc.ConnConfig.RuntimeParams, "application_name", cfg.ApplicationName)
+	setDefault(pc.ConnConfig.RuntimeParams, "statement_timeout", milliseconds(cfg.StatementTimeout))
+	setDefault(pc.ConnConfig.RuntimeParams, "idle_in_transaction_session_timeout", milliseconds(2*cfg.StatementTimeout))
+	pool, err := pgxpool.NewWithConfig(ctx, pc)
+	if err != nil {
+		return nil, fmt.Errorf("open Postgres: %w", err)
+	}
+	if err := checkPostgres(ctx, pool); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("open Postgres: %w", err)
+	}
+	bounded := &boundedPool{pool: pool, wait: cfg.AcquireTimeout}
+	return &postgresEngine{pool: bounded, read: postgresQueries(bounded)}, nil
+}
+
+func setDefault(params map[string]string, key, value string) {
+	if _, ok := params[key]; !ok {
+		params[key] = value
+	}
+}
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+func checkPostgres(ctx context.Context, pool *pgxpool.Pool) error {
+	var version int
+	var encoding string
+	err := pool.QueryRow(ctx, "SELECT current_setting('server_version_num')::int, current_setting('server_encoding')").
+		Scan(&version, &encoding)
+	if err != nil {
+		return err
+	}
+	if version < minPostgres {
+		return fmt.Errorf("the server is Postgres %d, and %d or newer is needed", version/10000, minPostgres/10000)
+	}
+	if encoding != "UTF8" {
+		return fmt.Errorf("the database has the encoding %s, and UTF8 is needed", encoding)
+	}
+	return nil
+}
+
+func (e *postgresEngine) name() Engine  { return Postgres }
+func (e *postgresEngine) reader() *conn { return e.read }
+
+func (e *postgresEngine) close() error {
+	e.pool.pool.Close()
+	return nil
+}
+
+func (e *postgresEngine) begin(ctx context.Context) (transaction, error) {
+	return e.pool.begin(ctx, pgx.TxOptions{})
+}
+
+func (e *postgresEngine) snapshot(ctx context.Context) (transaction, error) {
+	return e.pool.begin(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+}
+
+type postgresTx struct {
+	tx      pgx.Tx
+	release func()
+	queries *conn
+}
+
+func (t *postgresTx) conn() *conn { return t.queries }
+
+func (t *postgresTx) commit(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	err := t.tx.Commit(context.WithoutCancel(ctx))
+	if err == nil {
+		t.end()
+	}
+	return err
+}
+
+func (t *postgresTx) rollback(ctx context.Context) {
+	if t.release == nil {
+		return
+	}
+	_ = t.tx.Rollback(context.WithoutCancel(ctx))
+	t.end()
+}
+
+func (t *postgresTx) end() {
+	t.release()
+	t.release = nil
+}
+
+// boundedPool is a pool that does not let callers wait without end for a
+// connection. It implements pgdb.DBTX.
+type boundedPool struct {
+	pool *pgxpool.Pool
+	wait time.Duration
+}
+
+var errPoolExhausted = errors.New("no connection of the pool became free in time")
+
+func (p *boundedPool) acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	wctx, cancel := context.WithTimeoutCause(ctx, p.wait, errPoolExhausted)
+	defer cancel()
+	c, err := p.pool.Acquire(wctx)
+	if err != nil && ctx.Err() == nil && errors.Is(context.Cause(wctx), errPoolExhausted) {
+		return nil, unavailable(errors.Join(errPoolExhausted, err))
+	}
+	return c, err
+}
+
+func (p *boundedPool) begin(ctx context.Context, opts pgx.TxOptions) (transaction, error) {
+	c, err := p.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	tx, err := c.BeginTx(ctx, opts)
+	if err != nil {
+		c.Release()
+		return nil, err
+	}
+	return &postgresTx{tx: tx, release: c.Release, queries: postgresQueries(tx)}, nil
+}
+
+// Exec implements pgdb.DBTX.
+func (p *boundedPool) Exec(ctx context.Context, query string, args ...any) (pgconn.CommandTag, error) {
+	c, err := p.acquire(ctx)
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	defer c.Release()
+	return c.Exec(ctx, query, args...)
+}
+
+// Query implements pgdb.DBTX.
+func (p *boundedPool) Query(ctx context.Context, query string, args ...any) (pgx.Rows, error) {
+	c, err := p.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rs, err := c.Query(ctx, query, args...)
+	if err != nil {
+		c.Release()
+		return nil, err
+	}
+	return &pooledRows{Rows: rs, release: c.Release}, nil
+}
+
+// QueryRow implements pgdb.DBTX.
+func (p *boundedPool) QueryRow(ctx context.Context, query string, args ...any) pgx.Row {
+	rs, err := p.Query(ctx, query, args...)
+	return pooledRow{rows: rs, err: err}
+}
+
+// pooledRows gives its connection back when the rows end.
+type pooledRows struct {
+	pgx.Rows
+	release func()
+}
+
+// Next implements pgx.Rows.
+func (r *pooledRows) Next() bool {
+	if r.Rows.Next() {
+		return true
+	}
+	r.Close()
+	return false
+}
+
+// Close implements pgx.Rows.
+func (r *pooledRows) Close() {
+	r.Rows.Close()
+	if r.release != nil {
+		r.release()
+		r.release = nil
+	}
+}
+
+type pooledRow struct {
+	rows pgx.Rows
+	err  error
+}
+
+// Scan implements pgx.Row.
+func (r pooledRow) Scan(dest ...any) error {
+	if r.err != nil {
+		return r.err
+	}
+	defer r.rows.Close()
+	if !r.rows.Next() {
+		if err := r.rows.Err(); err != nil {
+			return err
+		}
+		return pgx.ErrNoRows
+	}
+	if err := r.rows.Scan(dest...); err != nil {
+		return err
+	}
+	r.rows.Close()
+	return r.rows.Err()
+}
+
+func postgresQueries(db pgdb.DBTX) *conn {
+	return &conn{Querier: pgadapter.New(pgdb.New(db)), raw: postgresRaw{db}, engine: Postgres}
+}
+
+// postgresRaw implements raw.
+type postgresRaw struct{ db pgdb.DBTX }
+
+func (r postgresRaw) query(ctx context.Context, query string, args []any) (rows, error) {
+	rs, err := r.db.Query(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	return rs, nil
+}
+
+func (r postgresRaw) exec(ctx context.Context, query string, args []any) (int64, error) {
+	tag, err := r.db.Exec(ctx, query, args...)
+	return tag.RowsAffected(), err
+}
