@@ -50,21 +50,22 @@ func (c *Client) receive(parent context.Context, resp *http.Response, p *progres
 		}
 		return out, nil
 	}
-	return nil, fail(bodyReason(parent, p, err), u.Host, err)
+	return nil, explainBody(parent, p, u.Host, err)
 }
 
-// bodyReason tells an error of the connection from one of the encoding.
-func bodyReason(parent context.Context, p *progress, err error) Reason {
+// explainBody tells an error of the connection from one of the encoding.
+func explainBody(parent context.Context, p *progress, host string, err error) error {
 	if e, ok := errors.AsType[*wireError](err); ok {
-		return classify(parent, p, e.err)
+		return explain(parent, p, host, e.err)
 	}
+	reason := ReasonEncoding
 	switch {
 	case errors.Is(err, errBodyLimit):
-		return ReasonTooLarge
+		reason = ReasonTooLarge
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
-		return ReasonTruncated
+		reason = ReasonTruncated
 	}
-	return ReasonEncoding
+	return fail(reason, host, err)
 }
 
 // gzipped reads Content-Encoding. Only gzip was asked for; anything else

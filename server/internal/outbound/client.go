@@ -116,7 +116,7 @@ func (c *Client) exchange(parent context.Context, req *http.Request) (*http.Resp
 	}
 	resp, err := c.transport.RoundTrip(req.WithContext(ctx))
 	if err != nil {
-		return nil, p, fail(classify(parent, p, err), req.URL.Host, err)
+		return nil, p, explain(parent, p, req.URL.Host, err)
 	}
 	return resp, p, nil
 }

@@ -37,7 +37,7 @@ func (c *Client) Do(req *http.Request) (*http.Response, error) {
 	resp.Request = req
 	body := &guardedBody{
 		body: resp.Body, cancel: cancel, left: c.limits.MaxBody,
-		explain: func(err error) error { return fail(classify(parent, p, err), out.URL.Host, err) },
+		explain: func(err error) error { return explain(parent, p, out.URL.Host, err) },
 	}
 	resp.Body = body
 	if err := c.checkAnswer(req, resp, out.URL.Host); err != nil {

@@ -103,6 +103,19 @@ func fail(reason Reason, host string, cause error) *kgl.Error {
 	return kgl.Wrap(&Failure{Reason: reason, Host: host, Err: cause}, code, "%s", text)
 }
 
+// explain makes the error of a request that the transport gave up, or whose
+// body it could not read. Errors about invalid HTTP quote what the server
+// sent, which may hold secrets such as those of a redirect: the quotation is
+// left out.
+func explain(parent context.Context, p *progress, host string, err error) error {
+	reason := classify(parent, p, err)
+	if reason == ReasonProtocol {
+		text, _, _ := strings.Cut(err.Error(), `"`)
+		err = errors.New(strings.TrimRight(text, " :"))
+	}
+	return fail(reason, host, err)
+}
+
 // classify finds the reason for an error of the transport or of a body.
 // parent is the caller's context, without our own deadline.
 func classify(parent context.Context, p *progress, err error) Reason {

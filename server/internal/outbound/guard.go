@@ -52,13 +52,14 @@ func unmapPrefix(p netip.Prefix) netip.Prefix {
 
 // check returns a *blockedError unless the address and port may be dialled.
 func (g *guard) check(dst netip.AddrPort) error {
-	dst = netip.AddrPortFrom(dst.Addr().Unmap(), dst.Port())
-	switch {
-	case dst.Port() == 0:
+	if dst.Port() == 0 {
 		return blocked("port 0")
-	case dst.Addr().Zone() != "":
+	}
+	if dst.Addr().Zone() != "" { // before Unmap, which drops it
 		return blocked("%s has a zone", dst.Addr())
-	case g.opened(dst.Addr()):
+	}
+	dst = netip.AddrPortFrom(dst.Addr().Unmap(), dst.Port())
+	if g.opened(dst.Addr()) {
 		return nil
 	}
 	if err := g.guardian.SafeAddrPort(dst); err != nil {

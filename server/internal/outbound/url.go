@@ -154,11 +154,10 @@ func escapeQuery(query string) string {
 // without a final dot.
 func normaliseHost(host string) (string, error) {
 	if addr, err := netip.ParseAddr(host); err == nil {
-		addr = addr.Unmap()
-		switch {
-		case addr.Zone() != "":
+		if addr.Zone() != "" {
 			return "", kgl.Invalid("url", "must not contain an address with a zone")
-		case addr.Is6():
+		}
+		if addr = addr.Unmap(); addr.Is6() {
 			return "[" + addr.String() + "]", nil
 		}
 		return addr.String(), nil
