@@ -66,7 +66,8 @@ func guesses(password, email, name string) float64 {
 	if len(runes) > estimatedRunes {
 		runes = runes[:estimatedRunes]
 	}
-	own := []string{"kgl", "knowledge", "graph", "peermesh"}
+	mailbox, _, _ := strings.Cut(kgl.NormalizeEmail(email), "@")
+	own := []string{"kgl", "knowledge", "graph", "peermesh", mailbox}
 	own = append(own, strings.FieldsFunc(kgl.NormalizeEmail(email), func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsNumber(r)
 	})...)
