@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/mattn/go-sqlite3"
@@ -34,6 +35,8 @@ type sqliteEngine struct {
 	readers  *sql.DB
 	turn     chan struct{} // holds one token: the right to use the writer
 	wait     time.Duration // longest wait for it
+	closed   chan struct{} // closed by close
+	closing  sync.Once
 	read     *conn
 }
 
@@ -66,7 +69,7 @@ func openSQLite(ctx context.Context, path string, cfg Config) (*sqliteEngine, er
 	readers.SetMaxIdleConns(cfg.MaxConns)
 	e := &sqliteEngine{
 		writerDB: writerDB, writer: newSQLiteConn(c), readers: readers,
-		turn: make(chan struct{}, 1), wait: cfg.AcquireTimeout,
+		turn: make(chan struct{}, 1), wait: cfg.AcquireTimeout, closed: make(chan struct{}),
 	}
 	e.turn <- struct{}{}
 	e.read = sqliteQueries(newStatements(readers))
@@ -124,10 +127,14 @@ func (c connector) Driver() driver.Driver { return c.driver }
 func (e *sqliteEngine) name() Engine  { return SQLite }
 func (e *sqliteEngine) reader() *conn { return e.read }
 
-func (e *sqliteEngine) close() error {
-	<-e.turn // nobody gets it any more: begin fails after its wait
-	e.writer.closeStatements()
-	return errors.Join(e.readers.Close(), e.writer.c.Close(), e.writerDB.Close())
+func (e *sqliteEngine) close() (err error) {
+	e.closing.Do(func() {
+		close(e.closed)
+		<-e.turn // waits for the transaction that runs
+		e.writer.closeStatements()
+		err = errors.Join(e.readers.Close(), e.writer.c.Close(), e.writerDB.Close())
+	})
+	return err
 }
 
 // begin waits for the writer and starts an immediate transaction.
@@ -136,6 +143,8 @@ func (e *sqliteEngine) begin(ctx context.Context) (transaction, error) {
 	defer timer.Stop()
 	select {
 	case <-e.turn:
+	case <-e.closed:
+		return nil, unavailable(errors.New("the database was closed"))
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case <-timer.C:

@@ -1,0 +1,159 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
+	"github.com/peermesh/kgl-backend/server/internal/store"
+)
+
+var errTest = errors.New("test: roll back")
+
+func runTransactions(t *testing.T, open Open) {
+	runEach(t, open, []test{
+		{"an error rolls back and is returned as it is", rollsBack},
+		{"a panic rolls back and goes on", panicRollsBack},
+		{"a nested call joins the outer transaction", nestedJoins},
+		{"the context decides, whichever Store value is used", contextDecides},
+		{"a reader outside does not see what is not committed", isolated},
+		{"a context is useless after its transaction", useAfterEnd},
+		{"a cancelled context commits nothing", cancelled},
+		{"a waiting writer gives up with its context", waitingWriter},
+		{"ping works and leaves nothing", ping},
+		{"ping fails on a closed database", pingClosed},
+	})
+}
+
+// wantSetting checks what a reader outside of transactions sees; empty: nothing.
+func wantSetting(t *testing.T, db *store.DB, key, want string) {
+	t.Helper()
+	v, err := db.Setting(ctx(t), key)
+	if want == "" {
+		wantCode(t, err, kgl.CodeNotFound)
+		return
+	}
+	must(t, err)
+	if v != want {
+		t.Fatalf("setting %s is %q, want %q", key, v, want)
+	}
+}
+
+func rollsBack(t *testing.T, db *store.DB) {
+	err := db.InTx(ctx(t), func(ctx context.Context, tx kgl.Store) error {
+		must(t, tx.SetSetting(ctx, "k", "v", epoch))
+		return kgl.Wrap(errTest, kgl.CodeForbidden, "no")
+	})
+	wantCode(t, err, kgl.CodeForbidden)
+	if !errors.Is(err, errTest) {
+		t.Fatalf("the cause is lost: %v", err)
+	}
+	wantSetting(t, db, "k", "")
+}
+
+func panicRollsBack(t *testing.T, db *store.DB) {
+	func() {
+		defer func() {
+			if r := recover(); r != errTest {
+				t.Errorf("recovered %v", r)
+			}
+		}()
+		_ = db.InTx(ctx(t), func(ctx context.Context, tx kgl.Store) error {
+			must(t, tx.SetSetting(ctx, "k", "v", epoch))
+			panic(errTest)
+		})
+	}()
+	wantSetting(t, db, "k", "")
+	must(t, db.SetSetting(ctx(t), "k", "later", epoch))
+}
+
+func nestedJoins(t *testing.T, db *store.DB) {
+	err := db.InTx(ctx(t), func(ctx context.Context, tx kgl.Store) error {
+		must(t, tx.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
+			return tx.SetSetting(ctx, "inner", "v", epoch)
+		}))
+		v, err := tx.Setting(ctx, "inner")
+		must(t, err)
+		must(t, tx.SetSetting(ctx, "outer", v, epoch))
+		return errTest
+	})
+	if !errors.Is(err, errTest) {
+		t.Fatal(err)
+	}
+	wantSetting(t, db, "inner", "")
+	wantSetting(t, db, "outer", "")
+}
+
+func contextDecides(t *testing.T, db *store.DB) {
+	var outer kgl.Store = db
+	_ = db.InTx(ctx(t), func(ctx context.Context, _ kgl.Store) error {
+		must(t, outer.SetSetting(ctx, "k", "v", epoch))
+		if v, err := outer.Setting(ctx, "k"); err != nil || v != "v" {
+			t.Fatalf("a read in the transaction gave %q, %v", v, err)
+		}
+		return errTest
+	})
+	wantSetting(t, db, "k", "")
+}
+
+func isolated(t *testing.T, db *store.DB) {
+	outside := ctx(t)
+	must(t, db.InTx(ctx(t), func(ctx context.Context, tx kgl.Store) error {
+		must(t, tx.SetSetting(ctx, "k", "v", epoch))
+		_, err := db.Setting(outside, "k")
+		wantCode(t, err, kgl.CodeNotFound)
+		return nil
+	}))
+	wantSetting(t, db, "k", "v")
+}
+
+func useAfterEnd(t *testing.T, db *store.DB) {
+	var leaked context.Context
+	must(t, db.InTx(ctx(t), func(ctx context.Context, _ kgl.Store) error {
+		leaked = ctx
+		return nil
+	}))
+	_, err := db.Setting(leaked, "k")
+	wantCode(t, err, kgl.CodeInternal)
+	wantCode(t, db.SetSetting(leaked, "k", "v", epoch), kgl.CodeInternal)
+}
+
+func cancelled(t *testing.T, db *store.DB) {
+	c, cancel := context.WithCancel(ctx(t))
+	err := db.InTx(c, func(ctx context.Context, tx kgl.Store) error {
+		must(t, tx.SetSetting(ctx, "k", "v", epoch))
+		cancel()
+		return nil
+	})
+	wantCode(t, err, kgl.CodeTimeout)
+	wantSetting(t, db, "k", "")
+	_, err = db.Setting(c, "k")
+	wantCode(t, err, kgl.CodeTimeout)
+	must(t, db.SetSetting(ctx(t), "k", "v", epoch))
+}
+
+// waitingWriter holds a row (on SQLite the writer) while another call wants it.
+func waitingWriter(t *testing.T, db *store.DB) {
+	outside := ctx(t)
+	must(t, db.SetSetting(outside, "k", "v", epoch))
+	must(t, db.InTx(ctx(t), func(ctx context.Context, tx kgl.Store) error {
+		must(t, tx.SetSetting(ctx, "k", "mine", epoch))
+		short, cancel := context.WithTimeout(outside, 50*time.Millisecond)
+		defer cancel()
+		wantCode(t, db.SetSetting(short, "k", "theirs", epoch), kgl.CodeTimeout)
+		return nil
+	}))
+	wantSetting(t, db, "k", "mine")
+}
+
+func ping(t *testing.T, db *store.DB) {
+	must(t, db.Ping(ctx(t)))
+	wantSetting(t, db, "ping", "")
+}
+
+func pingClosed(t *testing.T, db *store.DB) {
+	must(t, db.Close())
+	wantCode(t, db.Ping(ctx(t)), kgl.CodeUnavailable)
+}
