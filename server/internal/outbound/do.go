@@ -72,10 +72,14 @@ func (c *Client) prepare(req *http.Request) (*http.Request, error) {
 	return out, nil
 }
 
+// errSwitching refuses status 101: its body is the raw connection.
+var errSwitching = errors.New("status 101 was not asked for")
+
+// checkAnswer refuses what is known to be wrong before the body is read.
 func (c *Client) checkAnswer(req *http.Request, resp *http.Response, host string) error {
 	resp.Header.Del("Set-Cookie")
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		return fail(ReasonProtocol, host, errors.New("status 101 was not asked for"))
+		return fail(ReasonProtocol, host, errSwitching)
 	}
 	hasBody := req.Method != http.MethodHead && resp.ContentLength != 0
 	if hasBody && resp.ContentLength > c.limits.MaxBody {

@@ -93,6 +93,10 @@ func (c *Client) Get(ctx context.Context, r Request) (*Response, error) {
 		if err != nil {
 			return nil, err
 		}
+		if resp.StatusCode == http.StatusSwitchingProtocols {
+			_ = resp.Body.Close()
+			return nil, fail(ReasonProtocol, u.Host, errSwitching)
+		}
 		if !isRedirect(resp.StatusCode) {
 			return c.receive(ctx, resp, p, hops, tighter(r.MaxBody, c.limits.MaxBody))
 		}

@@ -114,18 +114,18 @@ func TestCase05RedirectToMetadata(t *testing.T) {
 func TestCase06RedirectRefused(t *testing.T) {
 	c := newClient(t, open)
 	for name, to := range map[string]string{
-		"case 6: file":         "file:///etc/passwd",
-		"case 6: gopher":       "gopher://example.org/",
-		"case 6: ftp":          "ftp://example.org/",
-		"case 6: data":         "data:text/xml,<rss/>",
-		"case 6: feed":         "feed:http://example.org/",
-		"case 9: too long":     "/" + strings.Repeat("a", MaxURLBytes),
-		"case 11: userinfo":    "http://user:hunter2@example.org/",
-		"case 2: hexadecimal":  "http://0x7f.1/",
-		"absent":               "",
-		"no host":              "http:///a",
-		"not a URL":            "http://hunter2:hunter2/",
-		"bad punycode":         "http://xn--/",
+		"case 6: file":        "file:///etc/passwd",
+		"case 6: gopher":      "gopher://example.org/",
+		"case 6: ftp":         "ftp://example.org/",
+		"case 6: data":        "data:text/xml,<rss/>",
+		"case 6: feed":        "feed:http://example.org/",
+		"case 9: too long":    "/" + strings.Repeat("a", MaxURLBytes),
+		"case 11: userinfo":   "http://user:hunter2@example.org/",
+		"case 2: hexadecimal": "http://0x7f.1/",
+		"absent":              "",
+		"no host":             "http:///a",
+		"not a URL":           "http://hunter2:hunter2/",
+		"bad punycode":        "http://xn--/",
 	} {
 		s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 			if to != "" {

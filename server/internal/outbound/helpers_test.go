@@ -128,9 +128,12 @@ func portOfServer(t *testing.T, rawURL string) string {
 	return u.Port()
 }
 
-// rawServer accepts connections on 127.0.0.1 and hands each to script. done
-// is closed when the test ends.
-func rawServer(t *testing.T, script func(conn net.Conn, done <-chan struct{})) string {
+// script is what a server does with one connection. done is closed when the
+// test ends.
+type script = func(conn net.Conn, done <-chan struct{})
+
+// rawServer accepts connections on 127.0.0.1 and hands each to a script.
+func rawServer(t *testing.T, run script) string {
 	t.Helper()
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -146,7 +149,7 @@ func rawServer(t *testing.T, script func(conn net.Conn, done <-chan struct{})) s
 			}
 			wg.Go(func() {
 				defer func() { _ = conn.Close() }()
-				script(conn, done)
+				run(conn, done)
 			})
 		}
 	})
@@ -159,7 +162,7 @@ func rawServer(t *testing.T, script func(conn net.Conn, done <-chan struct{})) s
 }
 
 // answer returns a script that reads one request and writes a fixed answer.
-func answer(text string) func(net.Conn, <-chan struct{}) {
+func answer(text string) script {
 	return func(conn net.Conn, _ <-chan struct{}) {
 		if readRequest(conn) {
 			_, _ = io.WriteString(conn, text)
@@ -168,7 +171,7 @@ func answer(text string) func(net.Conn, <-chan struct{}) {
 }
 
 // flood returns a script that writes head and then part until nobody reads.
-func flood(head, part string) func(net.Conn, <-chan struct{}) {
+func flood(head, part string) script {
 	return func(conn net.Conn, _ <-chan struct{}) {
 		if !readRequest(conn) {
 			return
@@ -181,7 +184,7 @@ func flood(head, part string) func(net.Conn, <-chan struct{}) {
 }
 
 // drip returns a script that writes head and then part every ten milliseconds.
-func drip(head, part string) func(net.Conn, <-chan struct{}) {
+func drip(head, part string) script {
 	return func(conn net.Conn, done <-chan struct{}) {
 		if !readRequest(conn) {
 			return
