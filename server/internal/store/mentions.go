@@ -1,0 +1,197 @@
+package store
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/peermesh/kgl-backend/gen/sqlitedb"
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
+)
+
+// mentionRow is a mention as InsertMentions takes it.
+type mentionRow struct {
+	ID          string  `json:"id"`
+	ContentID   string  `json:"content_id"`
+	Revision    int64   `json:"revision"`
+	EntityID    string  `json:"entity_id"`
+	StartOffset int64   `json:"start_offset"`
+	EndOffset   int64   `json:"end_offset"`
+	Quote       string  `json:"quote"`
+	Confidence  float64 `json:"confidence"`
+	Extractor   string  `json:"extractor"`
+	CreatedAt   int64   `json:"created_at"`
+}
+
+// ReplaceMentions implements kgl.EntityStore. The item and the extractor are
+// those of the arguments; a place that is given twice for an entity counts once.
+func (db *DB) ReplaceMentions(ctx context.Context, contentID, extractor string, ms []kgl.Mention) error {
+	return db.write(ctx, func(ctx context.Context, c *conn) error {
+		removed, err := c.DeleteMentions(ctx, sqlitedb.DeleteMentionsParams{ContentID: contentID, Extractor: extractor})
+		if err != nil {
+			return err
+		}
+		var added []string
+		if len(ms) > 0 {
+			in := make([]mentionRow, len(ms))
+			for i, m := range ms {
+				in[i] = mentionRow{
+					ID: m.ID, ContentID: contentID, Revision: m.Revision, EntityID: m.EntityID, StartOffset: m.Start,
+					EndOffset: m.End, Quote: m.Quote, Confidence: m.Confidence, Extractor: extractor, CreatedAt: micros(m.CreatedAt),
+				}
+			}
+			text, err := jsonText(in)
+			if err != nil {
+				return err
+			}
+			if added, err = c.InsertMentions(ctx, text); err != nil {
+				return err
+			}
+		}
+		return countMentions(ctx, c, removed, added)
+	})
+}
+
+// countMentions adjusts MentionCount for mentions that were removed and added,
+// given the entity of each.
+func countMentions(ctx context.Context, c *conn, removed, added []string) error {
+	deltas := changes(removed, added)
+	if len(deltas) == 0 {
+		return nil
+	}
+	if _, err := lockEntities(ctx, c, slices.Collect(maps.Keys(deltas))); err != nil {
+		return err
+	}
+	return eachDelta(deltas, func(delta int64, ids string) error {
+		return c.AddMentionCount(ctx, sqlitedb.AddMentionCountParams{Delta: delta, Ids: ids})
+	})
+}
+
+// changes returns by how much each counter changes, leaving out those that
+// stay as they are.
+func changes(removed, added []string) map[string]int64 {
+	deltas := map[string]int64{}
+	for _, id := range removed {
+		deltas[id]--
+	}
+	for _, id := range added {
+		deltas[id]++
+	}
+	maps.DeleteFunc(deltas, func(_ string, n int64) bool { return n == 0 })
+	return deltas
+}
+
+// eachDelta calls add for each amount with the JSON list of the ids whose
+// counters change by it: few calls, because most amounts are small.
+func eachDelta(deltas map[string]int64, add func(delta int64, ids string) error) error {
+	byDelta := map[int64][]string{}
+	for id, n := range deltas {
+		byDelta[n] = append(byDelta[n], id)
+	}
+	for _, n := range slices.Sorted(maps.Keys(byDelta)) {
+		list, err := listText(byDelta[n])
+		if err != nil {
+			return err
+		}
+		if err := add(n, list); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forgetContent removes the mentions of an item and the evidence from it,
+// whoever made them, and keeps the counters right. It is called before the
+// item is deleted, which would remove the rows but not count them.
+func forgetContent(ctx context.Context, c *conn, contentID string) error {
+	mentions, err := c.DeleteContentMentions(ctx, contentID)
+	if err != nil {
+		return err
+	}
+	if err := countMentions(ctx, c, mentions, nil); err != nil {
+		return err
+	}
+	evidence, err := c.DeleteContentEvidence(ctx, contentID)
+	if err != nil {
+		return err
+	}
+	return countEvidence(ctx, c, evidence, nil)
+}
+
+// forgetSource is forgetContent for all items of a source.
+func forgetSource(ctx context.Context, c *conn, sourceID string) error {
+	mentions, err := c.DeleteSourceMentions(ctx, sourceID)
+	if err != nil {
+		return err
+	}
+	if err := countMentions(ctx, c, mentions, nil); err != nil {
+		return err
+	}
+	evidence, err := c.DeleteSourceEvidence(ctx, sourceID)
+	if err != nil {
+		return err
+	}
+	return countEvidence(ctx, c, evidence, nil)
+}
+
+// ContentEntities implements kgl.EntityStore. Mentions are in the order of the
+// text.
+func (db *DB) ContentEntities(ctx context.Context, contentID string, p kgl.Page) (kgl.List[kgl.EntityMentions], error) {
+	var after kgl.Position
+	if p.After != nil {
+		after = *p.After
+	}
+	var out []kgl.EntityMentions
+	err := db.snapshot(ctx, func(ctx context.Context, c *conn) error {
+		rows, err := c.ContentEntities(ctx, sqlitedb.ContentEntitiesParams{
+			ContentID: contentID, AfterKey: after.Text, AfterID: after.ID, RowLimit: int64(p.Limit) + 1,
+		})
+		if err != nil {
+			return err
+		}
+		es, err := withAliases(ctx, c, rows)
+		if err != nil {
+			return err
+		}
+		out, err = withMentions(ctx, c, contentID, es)
+		return err
+	})
+	if err != nil {
+		return kgl.List[kgl.EntityMentions]{}, err
+	}
+	return pageOf(out, p, func(em kgl.EntityMentions) kgl.Position {
+		return kgl.Position{Text: em.Entity.NameKey, ID: em.Entity.ID}
+	}), nil
+}
+
+// withMentions reads the mentions of all the entities in one query.
+func withMentions(ctx context.Context, c *conn, contentID string, es []kgl.Entity) ([]kgl.EntityMentions, error) {
+	out := make([]kgl.EntityMentions, len(es))
+	if len(es) == 0 {
+		return out, nil
+	}
+	ids := make([]string, len(es))
+	for i, e := range es {
+		ids[i] = e.ID
+	}
+	list, err := listText(ids)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := c.MentionsOfEntities(ctx, sqlitedb.MentionsOfEntitiesParams{ContentID: contentID, EntityIds: list})
+	if err != nil {
+		return nil, err
+	}
+	byEntity := map[string][]kgl.Mention{}
+	for _, row := range rows {
+		byEntity[row.EntityID] = append(byEntity[row.EntityID], kgl.Mention{
+			ID: row.ID, ContentID: row.ContentID, Revision: row.Revision, EntityID: row.EntityID,
+			Start: row.StartOffset, End: row.EndOffset, Quote: row.Quote, Confidence: row.Confidence,
+			Extractor: row.Extractor, CreatedAt: timeOf(row.CreatedAt),
+		})
+	}
+	for i, e := range es {
+		out[i] = kgl.EntityMentions{Entity: e, Mentions: byEntity[e.ID]}
+	}
+	return out, nil
+}

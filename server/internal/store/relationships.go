@@ -1,0 +1,95 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+
+	"github.com/peermesh/kgl-backend/gen/sqlitedb"
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
+)
+
+// Relationship implements kgl.RelationshipStore.
+func (db *DB) Relationship(ctx context.Context, id string) (kgl.Relationship, error) {
+	row, err := one(ctx, db, "relationship", func(c *conn) (sqlitedb.RelationshipRow, error) {
+		return c.Relationship(ctx, id)
+	})
+	return relationshipOf(row), err
+}
+
+func relationshipOf(row sqlitedb.RelationshipRow) kgl.Relationship {
+	return kgl.Relationship{
+		ID:   row.ID,
+		From: kgl.EntityRef{ID: row.FromEntityID, Name: row.FromName, Type: row.FromType},
+		To:   kgl.EntityRef{ID: row.ToEntityID, Name: row.ToName, Type: row.ToType},
+		Type: row.Type, Confidence: row.Confidence, Extractor: row.Extractor, EvidenceCount: row.EvidenceCount,
+		Version: row.Version, CreatedAt: timeOf(row.CreatedAt), UpdatedAt: timeOf(row.UpdatedAt),
+	}
+}
+
+// EntityRelationships implements kgl.RelationshipStore. Either direction reads
+// its own index; no relationship leads from an entity to itself, so that none
+// comes twice.
+func (db *DB) EntityRelationships(ctx context.Context, entityID string, d kgl.Direction, typ string, p kgl.Page) (kgl.List[kgl.Relationship], error) {
+	after := kgl.Position{Int: math.MaxInt64}
+	if p.After != nil {
+		after = *p.After
+	}
+	arg := sqlitedb.RelationshipsFromParams{
+		EntityID: entityID, Type: typ, AfterAt: after.Int, AfterID: after.ID, RowLimit: int64(p.Limit) + 1,
+	}
+	var rs []kgl.Relationship
+	err := db.read(ctx, func(c *conn) error {
+		if d != kgl.DirectionIn {
+			rows, err := c.RelationshipsFrom(ctx, arg)
+			if err != nil {
+				return err
+			}
+			for _, row := range rows {
+				rs = append(rs, relationshipOf(sqlitedb.RelationshipRow(row)))
+			}
+		}
+		if d != kgl.DirectionOut {
+			rows, err := c.RelationshipsTo(ctx, sqlitedb.RelationshipsToParams(arg))
+			if err != nil {
+				return err
+			}
+			for _, row := range rows {
+				rs = append(rs, relationshipOf(sqlitedb.RelationshipRow(row)))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return kgl.List[kgl.Relationship]{}, err
+	}
+	slices.SortFunc(rs, func(a, b kgl.Relationship) int {
+		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID))
+	})
+	return pageOf(rs, p, relationshipPosition), nil
+}
+
+func relationshipPosition(r kgl.Relationship) kgl.Position {
+	return kgl.Position{Int: micros(r.CreatedAt), ID: r.ID}
+}
+
+// RelationshipEvidence implements kgl.RelationshipStore.
+func (db *DB) RelationshipEvidence(ctx context.Context, relationshipID string, limit int) ([]kgl.Evidence, error) {
+	var rows []sqlitedb.RelationshipEvidence
+	err := db.read(ctx, func(c *conn) (err error) {
+		rows, err = c.RelationshipEvidence(ctx, sqlitedb.RelationshipEvidenceParams{
+			RelationshipID: relationshipID, RowLimit: int64(limit),
+		})
+		return err
+	})
+	out := make([]kgl.Evidence, len(rows))
+	for i, row := range rows {
+		out[i] = kgl.Evidence{
+			ID: row.ID, RelationshipID: row.RelationshipID, ContentID: row.ContentID, Revision: row.Revision,
+			Start: row.StartOffset, End: row.EndOffset, Quote: row.Quote, Confidence: row.Confidence,
+			Extractor: row.Extractor, CreatedAt: timeOf(row.CreatedAt),
+		}
+	}
+	return out, err
+}
