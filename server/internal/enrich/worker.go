@@ -1,0 +1,294 @@
+package enrich
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
+)
+
+// Outcome says how the work on one task ended.
+type Outcome string
+
+// The outcomes of a task.
+const (
+	OutcomeProcessed  Outcome = "processed"
+	OutcomeSkipped    Outcome = "skipped"    // the item holds no text
+	OutcomeSuperseded Outcome = "superseded" // a newer revision exists, or the item is gone
+	OutcomeRetried    Outcome = "retried"
+	OutcomeBuried     Outcome = "buried" // given up
+	OutcomeLost       Outcome = "lost"   // the lease went to another worker, or could not be used in time
+)
+
+// Metrics is told of every task that a worker handled. It is called from
+// several goroutines.
+type Metrics interface {
+	EnrichmentTask(extractor string, outcome Outcome, took time.Duration)
+}
+
+// Defaults of Config.
+const (
+	DefaultBatch          = 16
+	DefaultConcurrency    = 2
+	DefaultLease          = 5 * time.Minute
+	DefaultExtractTimeout = time.Minute
+	DefaultPollInterval   = 2 * time.Second
+	DefaultGrace          = 5 * time.Second
+	DefaultMaxAttempts    = 5
+	DefaultRetryBase      = 15 * time.Second
+	DefaultRetryMax       = time.Hour
+)
+
+// storeTimeout bounds the transaction that stores one result.
+const storeTimeout = 30 * time.Second
+
+// Config says how a Worker works. A zero value takes its default.
+type Config struct {
+	Owner          string        // names this replica in leases; unique among replicas
+	Batch          int           // tasks claimed at once
+	Concurrency    int           // tasks handled at the same time
+	Lease          time.Duration // how long a claim lasts; longer than a batch takes
+	ExtractTimeout time.Duration // bounds one extraction
+	PollInterval   time.Duration // longest wait before looking for work of other replicas
+	Grace          time.Duration // how long a stopping worker goes on with what it has begun
+	MaxAttempts    int64         // after that many a task is given up
+	RetryBase      time.Duration // wait after the first failure; it doubles with each
+	RetryMax       time.Duration // longest wait
+}
+
+func (c Config) withDefaults() Config {
+	defaultTo(&c.Owner, "enrich")
+	defaultTo(&c.Batch, DefaultBatch)
+	defaultTo(&c.Concurrency, DefaultConcurrency)
+	defaultTo(&c.Lease, DefaultLease)
+	defaultTo(&c.ExtractTimeout, DefaultExtractTimeout)
+	defaultTo(&c.PollInterval, DefaultPollInterval)
+	defaultTo(&c.Grace, DefaultGrace)
+	defaultTo(&c.MaxAttempts, DefaultMaxAttempts)
+	defaultTo(&c.RetryBase, DefaultRetryBase)
+	defaultTo(&c.RetryMax, DefaultRetryMax)
+	return c
+}
+
+func defaultTo[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// Worker runs one extractor on the tasks that wait for it. Any number of
+// workers, in any number of processes, share the work: each task is leased, and
+// a result counts only while its lease is the newest.
+type Worker struct {
+	store     kgl.Store
+	extractor Extractor
+	clock     kgl.Clock
+	ids       kgl.IDSource
+	log       *slog.Logger
+	metrics   Metrics
+	cfg       Config
+	wake      chan struct{}
+}
+
+// NewWorker returns a worker. metrics may be nil.
+func NewWorker(store kgl.Store, extractor Extractor, clock kgl.Clock, ids kgl.IDSource, log *slog.Logger, metrics Metrics, cfg Config) *Worker {
+	return &Worker{
+		store: store, extractor: extractor, clock: clock, ids: ids,
+		log: log.With("extractor", extractor.Name()), metrics: metrics,
+		cfg: cfg.withDefaults(), wake: make(chan struct{}, 1),
+	}
+}
+
+// Notify tells the worker that there may be new tasks. It never blocks.
+func (w *Worker) Notify() {
+	select {
+	case w.wake <- struct{}{}:
+	default: // it is awake, or will be
+	}
+}
+
+// Run works until ctx ends. It then claims nothing more, and goes on with what
+// it has begun for at most the grace time; what it could not begin goes back.
+func (w *Worker) Run(ctx context.Context) error {
+	ctx = kgl.WithPrincipal(ctx, kgl.Principal{Type: kgl.PrincipalSystem, ID: "enrich"})
+	for ctx.Err() == nil {
+		n, err := w.RunOnce(ctx)
+		switch {
+		case ctx.Err() != nil:
+		case err != nil:
+			w.log.ErrorContext(ctx, "enrichment tasks could not be claimed", "error", err)
+			w.wait(ctx, w.cfg.PollInterval)
+		case n == 0:
+			w.wait(ctx, w.untilNext(ctx))
+		}
+	}
+	return nil
+}
+
+// untilNext returns how long the worker may sleep.
+func (w *Worker) untilNext(ctx context.Context) time.Duration {
+	next, err := w.store.NextTaskAt(ctx, w.extractor.Name())
+	if err != nil || next == nil {
+		return w.cfg.PollInterval
+	}
+	return min(w.cfg.PollInterval, max(next.Sub(w.clock.Now()), 0)+time.Millisecond)
+}
+
+func (w *Worker) wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-w.wake:
+	case <-timer.C:
+	}
+}
+
+// RunOnce claims one batch and handles it, and returns the number of tasks. The
+// error tells that nothing could be claimed; what goes wrong with a task is
+// stored with the task.
+func (w *Worker) RunOnce(ctx context.Context) (int, error) {
+	now := w.clock.Now()
+	next, err := w.store.NextTaskAt(ctx, w.extractor.Name())
+	if err != nil {
+		return 0, err
+	}
+	if next == nil || next.After(now) {
+		return 0, nil // a look that does not write: an idle worker leaves the database alone
+	}
+	tasks, err := w.store.ClaimTasks(ctx, w.extractor.Name(), w.cfg.Owner, now, now.Add(w.cfg.Lease), w.cfg.Batch)
+	if err != nil {
+		return 0, err
+	}
+	w.handleAll(ctx, tasks)
+	return len(tasks), nil
+}
+
+// handleAll handles a batch, some tasks at a time. Once ctx ends, the running
+// ones have the grace time and the waiting ones are given back.
+func (w *Worker) handleAll(ctx context.Context, tasks []kgl.EnrichmentTask) {
+	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(w.cfg.Grace, cancel)
+		context.AfterFunc(work, func() { timer.Stop() })
+	})
+	defer stop()
+
+	queue := make(chan kgl.EnrichmentTask)
+	var group sync.WaitGroup
+	for range min(w.cfg.Concurrency, len(tasks)) {
+		group.Go(func() {
+			for t := range queue {
+				w.handle(ctx, work, t)
+			}
+		})
+	}
+	for _, t := range tasks {
+		queue <- t
+	}
+	close(queue)
+	group.Wait()
+}
+
+// handle brings one task to an end and reports how.
+func (w *Worker) handle(ctx, work context.Context, t kgl.EnrichmentTask) {
+	start := w.clock.Now()
+	outcome, err := w.attempt(ctx, work, t)
+	log := w.log.With("attempt", t.Attempts)
+	switch {
+	case kgl.Is(err, kgl.CodeLeaseLost):
+		outcome = OutcomeLost
+		log.InfoContext(work, "lease of an enrichment task lost, its result is dropped")
+	case err != nil:
+		// The lease ends by itself, and then the task is claimed again.
+		outcome = OutcomeLost
+		log.ErrorContext(work, "the end of an enrichment task could not be stored", "error", err)
+	case outcome == OutcomeRetried || outcome == OutcomeBuried:
+		log.WarnContext(work, "enrichment failed", "outcome", string(outcome))
+	default:
+		log.DebugContext(work, "enrichment task done", "outcome", string(outcome))
+	}
+	if w.metrics != nil {
+		w.metrics.EnrichmentTask(w.extractor.Name(), outcome, w.clock.Now().Sub(start))
+	}
+}
+
+// attempt extracts and stores; a failure of either is stored as a failed
+// attempt. The error tells that the database took neither.
+func (w *Worker) attempt(ctx, work context.Context, t kgl.EnrichmentTask) (Outcome, error) {
+	if t.LeaseUntil != nil && !w.clock.Now().Before(*t.LeaseUntil) {
+		return OutcomeLost, nil
+	}
+	if ctx.Err() != nil {
+		return OutcomeRetried, w.giveBack(work, t)
+	}
+	if t.Attempts > w.cfg.MaxAttempts {
+		// Claimed too often without an end: the task stops the workers that take it.
+		return w.fail(work, t, errors.New("the worker stopped during every attempt"))
+	}
+	outcome, err := w.process(work, t)
+	switch {
+	case err == nil, kgl.Is(err, kgl.CodeLeaseLost):
+		return outcome, err
+	case work.Err() != nil:
+		return OutcomeRetried, w.giveBack(work, t)
+	}
+	return w.fail(work, t, err)
+}
+
+// process does the task: reads the item, extracts, stores.
+func (w *Worker) process(ctx context.Context, t kgl.EnrichmentTask) (Outcome, error) {
+	c, err := w.store.Content(ctx, t.ContentID)
+	if kgl.Is(err, kgl.CodeNotFound) {
+		return OutcomeSuperseded, nil // the task went with its item
+	}
+	if err != nil {
+		return "", err
+	}
+	if c.Revision != t.Revision {
+		return OutcomeSuperseded, w.store.CompleteTask(ctx, t, w.clock.Now())
+	}
+	x := kgl.Extraction{Extractor: w.extractor.Name()}
+	if hasText(c) {
+		if x, err = w.extract(ctx, c); err != nil {
+			return "", err
+		}
+	}
+	return w.storeResult(ctx, t, c, x)
+}
+
+// extract runs the extractor within its time, turns a panic into an error, and
+// refuses a result that breaks the rules.
+func (w *Worker) extract(ctx context.Context, c kgl.Content) (x kgl.Extraction, err error) {
+	ctx, cancel := context.WithTimeout(ctx, w.cfg.ExtractTimeout)
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			w.log.ErrorContext(ctx, "the extractor panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			x, err = kgl.Extraction{}, kgl.Errorf(kgl.CodeInternal, "the extractor panicked")
+		}
+	}()
+	if x, err = w.extractor.Extract(ctx, c); err != nil {
+		return kgl.Extraction{}, err
+	}
+	if x.Extractor != w.extractor.Name() {
+		return kgl.Extraction{}, kgl.Errorf(kgl.CodeInvalid, "the result names another extractor")
+	}
+	return x, Check(x, c.Text)
+}
+
+// retryDelay is how long a task waits after its n-th failed attempt.
+func (w *Worker) retryDelay(n int64) time.Duration {
+	d := w.cfg.RetryBase
+	for ; n > 1 && d < w.cfg.RetryMax; n-- {
+		d *= 2
+	}
+	return min(d, w.cfg.RetryMax)
+}
