@@ -1,0 +1,254 @@
+package graph
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
+)
+
+// updateTries bounds how often an update that names no version is tried anew
+// after somebody else changed the entity meanwhile.
+const updateTries = 3
+
+// Entities is the service of entities. It is safe for concurrent use.
+type Entities struct {
+	store kgl.Store
+	clock kgl.Clock
+	ids   kgl.IDSource
+}
+
+// NewEntities returns the service.
+func NewEntities(store kgl.Store, clock kgl.Clock, ids kgl.IDSource) *Entities {
+	return &Entities{store: store, clock: clock, ids: ids}
+}
+
+// NewEntity is an entity that a person adds.
+type NewEntity struct {
+	Name        string
+	Type        string
+	Description string
+	Aliases     []string
+	Attributes  json.RawMessage // a JSON object; empty for none
+	Confidence  *float64        // nil: 1
+}
+
+// EntityPatch changes an entity. A nil field is left as it is; a pointer to the
+// zero value clears the description, the aliases or the attributes. Name and
+// Type cannot be cleared; a Confidence of 0 is a value like any other.
+type EntityPatch struct {
+	Name        *string
+	Type        *string
+	Description *string
+	Aliases     *[]string
+	Attributes  *json.RawMessage
+	Confidence  *float64
+	IfVersion   *int64 // only change this version
+}
+
+// Create adds an entity. CodeInvalid names the field; CodeConflict: one with
+// the same type and name exists.
+func (s *Entities) Create(ctx context.Context, n NewEntity) (kgl.Entity, error) {
+	now := s.clock.Now()
+	e := kgl.Entity{
+		ID: s.ids.NewID(), Name: n.Name, Type: n.Type, Description: n.Description,
+		Aliases: n.Aliases, Attributes: n.Attributes, Confidence: 1,
+		Extractor: kgl.ExtractorManual, Version: 1, CreatedAt: now, UpdatedAt: now,
+	}
+	if n.Confidence != nil {
+		e.Confidence = *n.Confidence
+	}
+	if err := normalizeEntity(&e); err != nil {
+		return kgl.Entity{}, err
+	}
+	err := s.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
+		if err := tx.CreateEntity(ctx, e); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, kgl.EventEntityCreated, "entity.create", e, nil)
+	})
+	if err != nil {
+		return kgl.Entity{}, sameEntity(err)
+	}
+	return e, nil
+}
+
+// Get returns an entity. CodeNotFound.
+func (s *Entities) Get(ctx context.Context, id string) (kgl.Entity, error) {
+	return s.store.Entity(ctx, id)
+}
+
+// List returns a page of entities. The name prefix may be written in any case
+// and punctuation. CodeInvalid.
+func (s *Entities) List(ctx context.Context, f kgl.EntityFilter, sort kgl.EntitySort, p kgl.Page) (kgl.List[kgl.Entity], error) {
+	if err := checkEntityFilter(f); err != nil {
+		return kgl.List[kgl.Entity]{}, err
+	}
+	switch sort {
+	case "":
+		sort = kgl.EntityByName
+	case kgl.EntityByName, kgl.EntityMostConfident, kgl.EntityNewestFirst:
+	default:
+		return kgl.List[kgl.Entity]{}, kgl.Invalid("sort", "is not an order of entities")
+	}
+	if f.NamePrefix != "" {
+		f.NamePrefix = kgl.NormalizeName(f.NamePrefix)
+		if f.NamePrefix == "" { // nothing but punctuation: no name begins so
+			return kgl.List[kgl.Entity]{Rows: []kgl.Entity{}}, nil
+		}
+	}
+	return s.store.Entities(ctx, f, sort, bounded(p))
+}
+
+// Update changes an entity. A patch that changes nothing writes nothing.
+// CodeInvalid; CodeNotFound; CodePreconditionFailed: IfVersion is not the stored
+// version; CodeConflict: another entity has that type and name.
+func (s *Entities) Update(ctx context.Context, id string, p EntityPatch) (kgl.Entity, error) {
+	var e kgl.Entity
+	var err error
+	for range updateTries {
+		e, err = s.updateOnce(ctx, id, p)
+		if p.IfVersion != nil || !kgl.Is(err, kgl.CodePreconditionFailed) {
+			break
+		}
+	}
+	if p.IfVersion == nil && kgl.Is(err, kgl.CodePreconditionFailed) {
+		err = kgl.Wrap(err, kgl.CodeConflict, "the entity is being changed by others; try again")
+	}
+	return e, err
+}
+
+func (s *Entities) updateOnce(ctx context.Context, id string, p EntityPatch) (kgl.Entity, error) {
+	var result kgl.Entity
+	err := s.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
+		before, err := tx.Entity(ctx, id)
+		if err != nil {
+			return err
+		}
+		if err := checkVersion(p.IfVersion, before.Version); err != nil {
+			return err
+		}
+		after := p.apply(before)
+		if err := normalizeEntity(&after); err != nil {
+			return err
+		}
+		fields := changedFields(before, after)
+		if len(fields) == 0 {
+			result = before
+			return nil
+		}
+		after.UpdatedAt = s.clock.Now()
+		if result, err = tx.UpdateEntity(ctx, after); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, kgl.EventEntityUpdated, "entity.update", result, fields)
+	})
+	if err != nil {
+		return kgl.Entity{}, sameEntity(err)
+	}
+	return result, nil
+}
+
+// Delete removes an entity with its mentions and relationships. CodeNotFound;
+// CodePreconditionFailed: ifVersion is given and not the stored version.
+func (s *Entities) Delete(ctx context.Context, id string, ifVersion *int64) error {
+	return s.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
+		e, err := tx.Entity(ctx, id)
+		if err != nil {
+			return err
+		}
+		if err := checkVersion(ifVersion, e.Version); err != nil {
+			return err
+		}
+		if err := tx.DeleteEntity(ctx, id); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, kgl.EventEntityDeleted, "entity.delete", e, nil)
+	})
+}
+
+// Relationships returns a page of the relationships of an entity, newest
+// first; typ empty means every type. CodeNotFound: no such entity; CodeInvalid.
+func (s *Entities) Relationships(ctx context.Context, id string, d kgl.Direction, typ string, p kgl.Page) (kgl.List[kgl.Relationship], error) {
+	switch d {
+	case "":
+		d = kgl.DirectionAny
+	case kgl.DirectionAny, kgl.DirectionIn, kgl.DirectionOut:
+	default:
+		return kgl.List[kgl.Relationship]{}, kgl.Invalid("direction", "must be any, in or out")
+	}
+	if typ != "" && !kgl.ValidType(typ) {
+		return kgl.List[kgl.Relationship]{}, invalidType("type")
+	}
+	if _, err := s.store.Entity(ctx, id); err != nil {
+		return kgl.List[kgl.Relationship]{}, err
+	}
+	return s.store.EntityRelationships(ctx, id, d, typ, bounded(p))
+}
+
+// OfContent returns a page of the entities that a content item mentions, by
+// name, each with its mentions. CodeNotFound: no such item.
+func (s *Entities) OfContent(ctx context.Context, contentID string, p kgl.Page) (kgl.List[kgl.EntityMentions], error) {
+	if _, err := s.store.Content(ctx, contentID); err != nil {
+		return kgl.List[kgl.EntityMentions]{}, err
+	}
+	return s.store.ContentEntities(ctx, contentID, bounded(p))
+}
+
+// record writes the event and, last, the audit row of a change.
+func (s *Entities) record(ctx context.Context, tx kgl.Store, typ kgl.EventType, action string, e kgl.Entity, fields []string) error {
+	data := map[string]any{"name": e.Name, "type": e.Type, "extractor": e.Extractor}
+	if fields != nil {
+		data["fields"] = fields
+	}
+	if err := tx.AppendEvents(ctx, []kgl.Event{kgl.NewEvent(s.ids, s.clock, typ, "entity", e.ID, data)}); err != nil {
+		return err
+	}
+	_, err := tx.AppendAudit(ctx, kgl.NewAuditEvent(ctx, s.ids, s.clock, action, "entity", e.ID, kgl.AuditSuccess, data))
+	return err
+}
+
+func (p EntityPatch) apply(e kgl.Entity) kgl.Entity {
+	assign(&e.Name, p.Name)
+	assign(&e.Type, p.Type)
+	assign(&e.Description, p.Description)
+	assign(&e.Aliases, p.Aliases)
+	assign(&e.Attributes, p.Attributes)
+	assign(&e.Confidence, p.Confidence)
+	return e
+}
+
+func assign[T any](field *T, value *T) {
+	if value != nil {
+		*field = *value
+	}
+}
+
+// checkVersion compares the version that the caller knows, if any.
+func checkVersion(want *int64, stored int64) error {
+	if want != nil && *want != stored {
+		return kgl.Errorf(kgl.CodePreconditionFailed, "the entity was changed meanwhile")
+	}
+	return nil
+}
+
+// sameEntity words the store's conflict for the user.
+func sameEntity(err error) error {
+	if kgl.Is(err, kgl.CodeConflict) {
+		return kgl.Wrap(err, kgl.CodeConflict, "an entity with this type and name exists")
+	}
+	return err
+}
+
+// bounded returns the page with a limit inside the bounds of lists.
+func bounded(p kgl.Page) kgl.Page {
+	if p.Limit <= 0 {
+		p.Limit = kgl.DefaultPageLimit
+	}
+	p.Limit = min(p.Limit, kgl.MaxPageLimit)
+	return p
+}
+
+func invalidType(field string) *kgl.Error {
+	return kgl.Invalid(field, "must be a lower-case word of at most 40 letters, digits and underscores")
+}
