@@ -1,0 +1,312 @@
+package feed
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"errors"
+	"io"
+	"mime"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"golang.org/x/net/html/charset"
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/encoding/charmap"
+	"golang.org/x/text/transform"
+
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
+)
+
+// decode returns the document as valid UTF-8 without characters that XML
+// forbids. The charset comes from, in this order: the byte order mark, the
+// zero bytes of UTF-16 and UTF-32 around the first character, the XML
+// declaration, the Content-Type header, UTF-8. A declared single-byte charset
+// gives way to UTF-8 when the bytes are valid UTF-8 beyond ASCII, which does not
+// happen by chance. Bytes that are not UTF-8 in a UTF-8 document are read as
+// windows-1252, one by one: a single bad byte costs no more than itself.
+func decode(body []byte, contentType string, maxBytes int, n *notes) ([]byte, error) {
+	body, err := gunzip(body, maxBytes, n)
+	if err != nil {
+		return nil, err
+	}
+	if len(body) > maxBytes {
+		return nil, tooLarge(maxBytes)
+	}
+	text := toUTF8(body, contentType, n)
+	if len(text) > maxBytes {
+		return nil, tooLarge(maxBytes)
+	}
+	return stripControls(text, n), nil
+}
+
+func tooLarge(maxBytes int) error {
+	return kgl.Errorf(kgl.CodeTooLarge, "the document is larger than %d bytes", maxBytes)
+}
+
+// gunzip unpacks a document that was stored as a gzip file, which servers hand
+// out without saying so. A cut-off file yields what can be unpacked.
+func gunzip(body []byte, maxBytes int, n *notes) ([]byte, error) {
+	if len(body) < 3 || body[0] != 0x1f || body[1] != 0x8b || body[2] != 8 {
+		return body, nil
+	}
+	zr, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return nil, kgl.Wrap(err, kgl.CodeFeedInvalid, "the document is a gzip file that cannot be read")
+	}
+	out, err := io.ReadAll(io.LimitReader(zr, int64(maxBytes)+1))
+	if len(out) > maxBytes {
+		return nil, tooLarge(maxBytes)
+	}
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil, kgl.Wrap(err, kgl.CodeFeedInvalid, "the document is a gzip file that cannot be read")
+	}
+	n.add(WarnCompressed, "the document is a gzip file")
+	return out, nil
+}
+
+func toUTF8(body []byte, contentType string, n *notes) []byte {
+	switch {
+	case bytes.HasPrefix(body, []byte{0xEF, 0xBB, 0xBF}):
+		return mendUTF8(body[3:], n)
+	case bytes.HasPrefix(body, []byte{0xFF, 0xFE, 0, 0}):
+		return fromUTF32(body[4:], binary.LittleEndian)
+	case bytes.HasPrefix(body, []byte{0, 0, 0xFE, 0xFF}):
+		return fromUTF32(body[4:], binary.BigEndian)
+	case bytes.HasPrefix(body, []byte{0xFF, 0xFE}):
+		return fromUTF16(body[2:], binary.LittleEndian)
+	case bytes.HasPrefix(body, []byte{0xFE, 0xFF}):
+		return fromUTF16(body[2:], binary.BigEndian)
+	}
+	if text, ok := fromBareUnicode(body); ok {
+		return text
+	}
+	enc, name := declaredEncoding(body, contentType, n)
+	if enc == nil {
+		return mendUTF8(body, n)
+	}
+	if utf8.Valid(body) && !multiByteCharset(name) {
+		if !isASCII(body) {
+			n.add(WarnCharset, "declared as %s, but the bytes are UTF-8", name)
+		}
+		return body
+	}
+	out, _, err := transform.Bytes(enc.NewDecoder(), body)
+	if err != nil {
+		n.mend(WarnCharset, "declared as %s, but the bytes are not", name)
+		return mendUTF8(body, n)
+	}
+	return out
+}
+
+// fromBareUnicode reads UTF-16 and UTF-32 without a byte order mark, known by
+// the zero bytes around the first character, which is '<' or '{'.
+func fromBareUnicode(body []byte) ([]byte, bool) {
+	if len(body) < 4 {
+		return nil, false
+	}
+	first := func(b byte) bool { return b == '<' || b == '{' }
+	zero := func(i int) bool { return body[i] == 0 }
+	switch {
+	case zero(0) && zero(1) && zero(2) && first(body[3]):
+		return fromUTF32(body, binary.BigEndian), true
+	case first(body[0]) && zero(1) && zero(2) && zero(3):
+		return fromUTF32(body, binary.LittleEndian), true
+	case zero(0) && first(body[1]) && zero(2) && !zero(3):
+		return fromUTF16(body, binary.BigEndian), true
+	case first(body[0]) && zero(1) && !zero(2) && zero(3):
+		return fromUTF16(body, binary.LittleEndian), true
+	}
+	return nil, false
+}
+
+func fromUTF16(body []byte, order binary.ByteOrder) []byte {
+	units := make([]uint16, len(body)/2)
+	for i := range units {
+		units[i] = order.Uint16(body[2*i:])
+	}
+	out := make([]byte, 0, len(body))
+	for _, r := range utf16.Decode(units) {
+		out = utf8.AppendRune(out, r)
+	}
+	return out
+}
+
+func fromUTF32(body []byte, order binary.ByteOrder) []byte {
+	out := make([]byte, 0, len(body)/2)
+	for i := 0; i+4 <= len(body); i += 4 {
+		r := order.Uint32(body[i:])
+		if r > utf8.MaxRune {
+			r = utf8.RuneError
+		}
+		out = utf8.AppendRune(out, rune(r))
+	}
+	return out
+}
+
+// declaredEncoding returns the first charset that the document or its header
+// declares and that is known; nil for UTF-8 and when nothing is declared.
+func declaredEncoding(body []byte, contentType string, n *notes) (encoding.Encoding, string) {
+	labels := []string{xmlDeclaredCharset(body)}
+	if _, params, err := mime.ParseMediaType(contentType); err == nil {
+		labels = append(labels, params["charset"])
+	}
+	for _, label := range labels {
+		label = strings.ToLower(strings.TrimSpace(label))
+		if label == "" {
+			continue
+		}
+		enc, name := charset.Lookup(label)
+		if enc == nil || name == "replacement" {
+			n.add(WarnCharset, "the declared charset %q is not known", clip(label, 40))
+			continue
+		}
+		if strings.HasPrefix(name, "utf-") {
+			// UTF-16 was told by its bytes above: whoever got here is not.
+			return nil, "utf-8"
+		}
+		return enc, name
+	}
+	return nil, ""
+}
+
+// xmlDeclaredCharset returns the encoding of the XML declaration, also when
+// something else stands before it.
+func xmlDeclaredCharset(body []byte) string {
+	head := body[:min(len(body), 4096)]
+	start := bytes.Index(head, []byte("<?xml"))
+	if start < 0 {
+		return ""
+	}
+	head = head[start:]
+	if end := bytes.IndexByte(head, '>'); end >= 0 {
+		head = head[:end]
+	}
+	_, rest, ok := bytes.Cut(head, []byte("encoding"))
+	if !ok {
+		return ""
+	}
+	rest = bytes.TrimLeft(rest, " \t\r\n=")
+	if len(rest) == 0 || rest[0] != '"' && rest[0] != '\'' {
+		return ""
+	}
+	end := bytes.IndexByte(rest[1:], rest[0])
+	if end < 0 {
+		return ""
+	}
+	return string(rest[1 : 1+end])
+}
+
+func multiByteCharset(name string) bool {
+	switch name {
+	case "gbk", "gb18030", "big5", "euc-jp", "iso-2022-jp", "shift_jis", "euc-kr":
+		return true
+	}
+	return false
+}
+
+func isASCII(b []byte) bool {
+	for _, c := range b {
+		if c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
+}
+
+// mendUTF8 returns b as valid UTF-8. A byte that starts nothing is read as
+// windows-1252; a sequence that was cut off becomes U+FFFD.
+func mendUTF8(b []byte, n *notes) []byte {
+	if utf8.Valid(b) {
+		return b
+	}
+	n.mend(WarnCharset, "some bytes are not UTF-8; they were read as windows-1252")
+	out := make([]byte, 0, len(b)+len(b)/8)
+	for len(b) > 0 {
+		r, size := utf8.DecodeRune(b)
+		if r != utf8.RuneError || size > 1 {
+			out = append(out, b[:size]...)
+			b = b[size:]
+			continue
+		}
+		if cut := cutSequence(b); cut > 1 {
+			out = utf8.AppendRune(out, utf8.RuneError)
+			b = b[cut:]
+			continue
+		}
+		out = utf8.AppendRune(out, charmap.Windows1252.DecodeByte(b[0]))
+		b = b[1:]
+	}
+	return out
+}
+
+// cutSequence returns the length of an incomplete UTF-8 sequence at the start
+// of b that has at least one continuation byte, else 0.
+func cutSequence(b []byte) int {
+	want := 0
+	switch {
+	case b[0] >= 0xE1 && b[0] <= 0xEF:
+		want = 3
+	case b[0] >= 0xF1 && b[0] <= 0xF4:
+		want = 4
+	default:
+		return 0
+	}
+	size := 1
+	for size < want && size < len(b) && b[size]&0xC0 == 0x80 {
+		size++
+	}
+	if size == 1 || size == want {
+		return 0
+	}
+	return size
+}
+
+// stripControls removes what XML 1.0 forbids: C0 controls other than tab,
+// newline and return, U+FFFE and U+FFFF; and the C1 controls, of which NEL
+// becomes a newline as in XML 1.1.
+func stripControls(b []byte, n *notes) []byte {
+	i := 0
+	for i < len(b) && !forbiddenAt(b, i) {
+		i++
+	}
+	if i == len(b) {
+		return b
+	}
+	n.mend(WarnControlChars, "characters that are not allowed in a feed were removed")
+	out := append(make([]byte, 0, len(b)), b[:i]...)
+	for i < len(b) {
+		if !forbiddenAt(b, i) {
+			out = append(out, b[i])
+			i++
+			continue
+		}
+		switch {
+		case b[i] == 0xC2:
+			if b[i+1] == 0x85 {
+				out = append(out, '\n')
+			}
+			i += 2
+		case b[i] == 0xEF:
+			i += 3
+		default:
+			i++
+		}
+	}
+	return out
+}
+
+func forbiddenAt(b []byte, i int) bool {
+	switch c := b[i]; {
+	case c < 0x20:
+		return c != '\t' && c != '\n' && c != '\r'
+	case c == 0x7F:
+		return true
+	case c == 0xC2:
+		return i+1 < len(b) && b[i+1] < 0xA0
+	case c == 0xEF:
+		return i+2 < len(b) && b[i+1] == 0xBF && b[i+2] >= 0xBE
+	}
+	return false
+}

@@ -1,0 +1,315 @@
+package feed
+
+import (
+	"context"
+	"html"
+	"slices"
+	"strings"
+
+	"golang.org/x/net/html/atom"
+)
+
+// normaliser turns parsed items into items. The rules of links:
+//
+//   - Relative links of an item resolve against xml:base where one is in
+//     scope; else in RSS and JSON Feed against the site's link, in Atom
+//     against the URL of the document (RFC 4287); each stands in for the other.
+//   - Relative links inside of the content resolve against xml:base, else
+//     against the item's own link.
+//   - An item's link is the first usable one of: the link that feedburner
+//     replaced, its link, a guid that is a permalink, rdf:about, an Atom
+//     alternate; in Atom the HTML alternate, another alternate, the id when
+//     it is a URL, the link to itself.
+type normaliser struct {
+	raw   *rawFeed
+	opts  Options
+	links resolver
+	doc   *Document
+	notes *notes
+}
+
+func normalise(ctx context.Context, raw *rawFeed, opts Options, n *notes) (*Document, error) {
+	z := &normaliser{raw: raw, opts: opts, doc: &Document{}, notes: n}
+	z.meta()
+	items := make([]Item, 0, len(raw.items))
+	for i := range raw.items {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		it, ok := z.item(i)
+		if !ok {
+			z.doc.Skipped++
+			continue
+		}
+		items = append(items, it)
+	}
+	z.doc.Items = identify(items, z.doc, n)
+	if len(z.doc.Items) == 0 {
+		if raw.title.value == "" && len(raw.links) == 0 && n.repaired {
+			return nil, invalid("nothing of the document could be read")
+		}
+		n.add(WarnNoItems, "the feed has no items")
+	}
+	z.doc.Warnings = n.list
+	z.doc.Repaired = n.repaired
+	return z.doc, nil
+}
+
+func (z *normaliser) meta() {
+	raw, lim := z.raw, z.opts.Limits
+	document := newResolver(raw.base, z.opts.BaseURL)
+	m := Meta{
+		Format:      raw.format,
+		Version:     clip(raw.version, 20),
+		Title:       titleText(raw.title, lim.MaxTitle),
+		Description: clip(collapse(markupText(raw.description, 16*lim.MaxSummary)), lim.MaxSummary),
+		Language:    languageTag(raw.language),
+		SelfURL:     document.link(raw.selfURL, false),
+		TTL:         raw.ttl.interval(),
+		SkipHours:   raw.ttl.hours(),
+		SkipDays:    raw.ttl.days(),
+	}
+	for _, l := range raw.links {
+		if m.Link = document.link(l, false); m.Link != "" {
+			break
+		}
+	}
+	z.links = newResolver(raw.base, z.opts.BaseURL, m.Link)
+	if raw.format != FormatAtom {
+		z.links = newResolver(raw.base, m.Link, z.opts.BaseURL)
+	}
+	m.ImageURL = z.links.link(raw.imageURL, false)
+	m.Authors = authorsOf(raw.authors, z.links, lim.MaxList)
+	if t, state := firstDate(raw.updated, z.opts.Now); state == dateOK {
+		m.Updated = t
+	}
+	z.doc.Feed = m
+}
+
+// item normalises one item; false when it is empty or cannot be read. A panic
+// costs this item only.
+func (z *normaliser) item(i int) (it Item, ok bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			z.notes.mend(WarnItemSkipped, "item %d could not be read", i+1)
+			it, ok = Item{}, false
+		}
+	}()
+	raw, lim := &z.raw.items[i], z.opts.Limits
+	links := z.links
+	if raw.base != "" {
+		links = z.rebase(raw.base)
+	}
+	it.GUID = guidText(raw.id)
+	for _, l := range raw.links {
+		if it.URL = links.link(l, false); it.URL != "" {
+			break
+		}
+	}
+	if it.URL == "" {
+		it.warn(WarnLinkMissing, "no usable link was published")
+	} else if canonical, err := CanonicalURL(it.URL); err == nil {
+		it.CanonicalURL = canonical
+	}
+	it.Title = titleText(raw.title, lim.MaxTitle)
+	z.content(raw, &it, links)
+	if it.Title == "" && it.ContentText == "" && it.ContentHTML == "" && it.Summary == "" && it.URL == "" && len(raw.enclosures) == 0 {
+		z.notes.add(WarnItemEmpty, "an item without title, content and link was left out")
+		return Item{}, false
+	}
+	it.Authors = authorsOf(raw.authors, links, lim.MaxList)
+	if len(it.Authors) == 0 {
+		it.Authors = z.doc.Feed.Authors
+	}
+	it.Categories = categoriesOf(raw.categories, lim.MaxList)
+	it.Enclosures = enclosuresOf(raw.enclosures, links, lim.MaxList)
+	if it.Language = languageTag(raw.language); it.Language == "" {
+		it.Language = z.doc.Feed.Language
+	}
+	var warn []Warning
+	it.PublishedAt, it.PublishedInferred, it.UpdatedAt, warn = dates(raw.published, raw.updated, z.opts.Now)
+	it.Warnings = append(it.Warnings, warn...)
+	it.WordCount = wordCount(it.ContentText)
+	it.ContentHash = contentHash(&it)
+	it.TextHash = textHash(it.ContentText)
+	return it, true
+}
+
+func (it *Item) warn(code WarningCode, message string) {
+	it.Warnings = append(it.Warnings, Warning{code, message})
+}
+
+// rebase returns a resolver for an xml:base of the document.
+func (z *normaliser) rebase(base string) resolver {
+	r := resolver{}
+	if b := newResolver(z.opts.BaseURL, z.doc.Feed.Link); b.base != nil {
+		r = b
+	}
+	if link := r.link(base, false); link != "" {
+		return newResolver(link)
+	}
+	return z.links
+}
+
+// content fills HTML, text and summary. Without content the summary is the
+// content; without a summary the beginning of the content is the summary.
+func (z *normaliser) content(raw *rawItem, it *Item, links resolver) {
+	lim := z.opts.Limits
+	body := markup{}
+	switch {
+	case len(raw.content) > 0:
+		body = raw.content[0]
+	case len(raw.summary) > 0:
+		body = raw.summary[0]
+	}
+	if len(body.value) > lim.MaxHTML {
+		it.warn(WarnFieldCut, "the content was longer than its limit and was cut")
+	}
+	base := links
+	switch {
+	case raw.contentBase != "" && raw.contentBase != raw.base:
+		base = z.rebase(raw.contentBase)
+	case raw.base == "" && z.raw.base == "" && it.URL != "":
+		base = newResolver(it.URL)
+	}
+	it.ContentHTML, it.ContentText = sanitise(markupHTML(body), base, lim.MaxHTML, lim.MaxText)
+	if len(raw.content) > 0 && len(raw.summary) > 0 {
+		it.Summary = clip(collapse(markupText(raw.summary[0], 16*lim.MaxSummary)), lim.MaxSummary)
+	}
+	if it.Summary == "" {
+		head := it.ContentText
+		if len(head) > 8*lim.MaxSummary {
+			head = strings.ToValidUTF8(head[:8*lim.MaxSummary], "")
+		}
+		it.Summary = clip(collapse(head), lim.MaxSummary)
+	}
+}
+
+func titleText(m markup, limit int) string {
+	if m.typ == "text" && !strings.Contains(m.value, "<") {
+		return clip(collapse(m.value), limit)
+	}
+	return plainLine(m.value, limit)
+}
+
+// isPlain reports whether markup is plain text: it says so, or it says nothing
+// and holds no tag and no reference.
+func (m markup) isPlain() bool {
+	switch strings.ToLower(m.typ) {
+	case "text", "plain", "text/plain":
+		return true
+	case "":
+		return !looksLikeHTML(m.value)
+	}
+	return false
+}
+
+// isBinary reports whether markup is declared as something else than text.
+func (m markup) isBinary() bool {
+	typ := strings.ToLower(m.typ)
+	return strings.Contains(typ, "/") && !strings.HasPrefix(typ, "text/") &&
+		!strings.Contains(typ, "xml") && !strings.Contains(typ, "html")
+}
+
+// markupHTML returns markup as HTML, not sanitised.
+func markupHTML(m markup) string {
+	switch {
+	case m.isBinary():
+		return ""
+	case !m.isPlain():
+		if strings.Contains(strings.ToLower(m.typ), "xhtml") || strings.Contains(m.value, ":div") {
+			return dropPrefix(m.value)
+		}
+		return m.value
+	}
+	var b strings.Builder
+	for _, paragraph := range strings.Split(strings.ReplaceAll(m.value, "\r\n", "\n"), "\n\n") {
+		if paragraph = strings.TrimSpace(paragraph); paragraph != "" {
+			b.WriteString("<p>" + strings.ReplaceAll(html.EscapeString(paragraph), "\n", "<br>") + "</p>")
+		}
+	}
+	return b.String()
+}
+
+// markupText returns the plain text of markup, at most limit bytes.
+func markupText(m markup, limit int) string {
+	switch {
+	case m.isBinary():
+		return ""
+	case m.isPlain():
+		return clean(m.value, limit)
+	}
+	return htmlText(markupHTML(m), limit)
+}
+
+// dropPrefix removes the namespace prefix of embedded XHTML, of which the
+// first tag tells the name: <xhtml:div> becomes <div>.
+func dropPrefix(s string) string {
+	open := strings.IndexByte(s, '<')
+	if open < 0 {
+		return s
+	}
+	p := prefix(tagName([]byte(s[open+1 : min(len(s), open+64)])))
+	if p == "" {
+		return s
+	}
+	p = s[open+1:open+1+len(p)] + ":"
+	return strings.NewReplacer("<"+p, "<", "</"+p, "</").Replace(s)
+}
+
+// looksLikeHTML reports whether a text holds a tag that HTML knows, or a
+// character reference.
+func looksLikeHTML(s string) bool {
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '&':
+			window := s[i:min(len(s), i+40)]
+			if end := strings.IndexByte(window, ';'); end > 1 && html.UnescapeString(window[:end+1]) != window[:end+1] {
+				return true
+			}
+		case '<':
+			rest := strings.TrimPrefix(s[i+1:min(len(s), i+20)], "/")
+			if name := tagName([]byte(rest)); atom.Lookup([]byte(strings.ToLower(string(name)))) != 0 || strings.HasPrefix(rest, "!--") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func categoriesOf(list []string, limit int) []string {
+	var out []string
+	for _, c := range list {
+		if c = plainLine(c, 200); c != "" && !slices.Contains(out, c) {
+			if out = append(out, c); len(out) == limit {
+				break
+			}
+		}
+	}
+	return out
+}
+
+func enclosuresOf(list []Enclosure, r resolver, limit int) []Enclosure {
+	var out []Enclosure
+	for _, e := range list {
+		e.URL = r.link(e.URL, false)
+		known := slices.ContainsFunc(out, func(o Enclosure) bool { return o.URL == e.URL })
+		if e.URL == "" || known {
+			continue
+		}
+		e.Type = mediaType(e.Type)
+		if out = append(out, e); len(out) == limit {
+			break
+		}
+	}
+	return out
+}
+
+// mediaType returns a media type without parameters, empty when it is none.
+func mediaType(s string) string {
+	s, _, _ = strings.Cut(strings.ToLower(strings.TrimSpace(s)), ";")
+	if len(s) > 100 || strings.Count(s, "/") != 1 || strings.ContainsAny(s, " <>\"'\\") {
+		return ""
+	}
+	return s
+}

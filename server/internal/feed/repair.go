@@ -1,0 +1,399 @@
+package feed
+
+import (
+	"bytes"
+	"strings"
+)
+
+// repair writes a damaged XML document anew as a well-formed one. It follows
+// what the elements of a feed are (vocab.go) rather than how their tags nest:
+//
+//   - what stands before the root and after its end is left out; a missing
+//     root or channel is supplied; further roots and channels are merged;
+//   - an item starts a new item, whatever is still open;
+//   - what is inside of a text field is content: its tags are escaped, so that
+//     they cannot break the structure and come out as they were;
+//   - a field without an end tag ends where the next field starts, or the item;
+//   - an end tag closes what it names, if that is open, else it is dropped;
+//   - whatever is open at the end of the document is closed.
+func repair(src []byte, n *notes) ([]byte, error) {
+	r := &repairer{lx: lexer{src: src}, ahead: lexer{src: src}, src: src, notes: n, noEnd: map[string]int{}}
+	r.out.Grow(len(src) + len(src)/16)
+	r.lastItem = lastItemStart(src)
+	if err := r.findRoot(); err != nil {
+		return nil, err
+	}
+	for {
+		t, ok := r.lx.next()
+		if !ok {
+			break
+		}
+		if err := r.token(t); err != nil {
+			return nil, err
+		}
+		if len(r.stack) == 0 {
+			r.trailing()
+			break
+		}
+	}
+	if len(r.stack) > 0 {
+		n.mend(WarnTruncated, "the document ends before its end; what was complete was read")
+		r.closeTo(0)
+	}
+	n.mend(WarnMalformed, "the document is not well formed; it was repaired")
+	return r.out.Bytes(), nil
+}
+
+type openElement struct {
+	name []byte
+	kind frameKind
+}
+
+type repairer struct {
+	lx       lexer
+	ahead    lexer // looks ahead of lx
+	src      []byte
+	out      bytes.Buffer
+	notes    *notes
+	stack    []openElement
+	atom     bool
+	lastItem int // where the last start tag of an item is; -1 without items
+
+	// boundary is the first start or end of an item, channel or root at or
+	// behind boundaryFrom; noEnd tells per name up to where no end tag of it
+	// is. Both keep the search for the ends of fields linear.
+	boundaryFrom, boundary int
+	noEnd                  map[string]int
+}
+
+// lastItemStart finds the last start tag of an item, by its bytes alone.
+func lastItemStart(src []byte) int {
+	last := -1
+	for _, tag := range []string{"<item", "<entry", ":item", ":entry", "<ITEM", "<Item"} {
+		for i := len(src); i > 0; {
+			i = bytes.LastIndex(src[:i], []byte(tag))
+			if i <= last {
+				break
+			}
+			if end := i + len(tag); end == len(src) || !isNameByte(src[end]) {
+				last = i
+				break
+			}
+		}
+	}
+	return last
+}
+
+// findRoot skips to the first element of a feed and opens it.
+func (r *repairer) findRoot() error {
+	junk, page := false, false
+	for {
+		t, ok := r.lx.next()
+		if !ok {
+			if page {
+				return invalid("the document is an HTML page, not a feed")
+			}
+			return invalid("the document has no feed in it")
+		}
+		switch t.kind {
+		case tokText:
+			junk = junk || len(bytes.TrimSpace(r.src[t.start:t.end])) > 0
+		case tokDoctype:
+			if bytes.Contains(r.src[t.start:t.end], []byte("<!ENTITY")) {
+				r.notes.add(WarnDoctype, "the document type declares entities; they were not expanded")
+			}
+		case tokStart:
+			if r.openRoot(t) {
+				if junk || page {
+					r.notes.mend(WarnLeadingJunk, "something that is no feed stands before the feed; it was left out")
+				}
+				return nil
+			}
+			junk = true
+			page = page || local(t.name) == "html"
+		}
+	}
+}
+
+func (r *repairer) openRoot(t token) bool {
+	switch {
+	case isRootName(t.name):
+		r.atom = local(t.name) == "feed"
+		r.open(t, frameRoot)
+	case isChannelName(t.name):
+		r.supplyRoot("rss", ` version="2.0"`)
+		r.open(t, frameChannel)
+	case isItemName(t.name) && local(t.name) == "entry":
+		r.atom = true
+		r.supplyRoot("feed", ` xmlns="http://www.w3.org/2005/Atom"`)
+		r.open(t, frameItem)
+	case isItemName(t.name):
+		r.supplyRoot("rss", ` version="2.0"`)
+		r.out.WriteString("<channel>")
+		r.stack = append(r.stack, openElement{[]byte("channel"), frameChannel})
+		r.open(t, frameItem)
+	default:
+		return false
+	}
+	return true
+}
+
+func (r *repairer) supplyRoot(name, attrs string) {
+	r.out.WriteString("<" + name + attrs + ">")
+	r.stack = append(r.stack, openElement{[]byte(name), frameRoot})
+}
+
+func (r *repairer) token(t token) error {
+	switch t.kind {
+	case tokStart:
+		return r.start(t)
+	case tokEnd:
+		r.end(t)
+	case tokText:
+		if r.top().kind == frameOther {
+			r.writeText(r.src[t.start:t.end])
+		}
+	case tokCDATA:
+		if r.top().kind == frameOther {
+			r.writeCDATA(t.body)
+		}
+	}
+	return nil
+}
+
+func (r *repairer) top() openElement { return r.stack[len(r.stack)-1] }
+
+func (r *repairer) start(t token) error {
+	switch {
+	case isItemName(t.name):
+		r.closeTo(r.depthOf(frameItem))
+		r.open(t, frameItem)
+		return nil
+	case isRootName(t.name):
+		return nil
+	case isChannelName(t.name) && !r.atom:
+		if d := r.depthOf(frameChannel); d < len(r.stack) {
+			r.closeTo(d + 1)
+			return nil
+		}
+		r.closeTo(1)
+		r.open(t, frameChannel)
+		return nil
+	}
+	for r.top().kind == frameOther && !fitsIn(r.top().name, t.name, r.atom) {
+		r.closeTo(len(r.stack) - 1)
+	}
+	if isVoid(t.name, t.body) {
+		r.writeStart(t, "", true)
+		return nil
+	}
+	if isLeaf(t.name, r.atom) && validName(t.name) {
+		r.leaf(t)
+		return nil
+	}
+	if !validName(t.name) {
+		return nil
+	}
+	r.open(t, frameOther)
+	if len(r.stack) > maxDepth {
+		return invalid("the document is nested deeper than %d elements", maxDepth)
+	}
+	return nil
+}
+
+// depthOf returns the depth at which an element of the kind is open; for an
+// item also the depth at which one may start; else the present depth.
+func (r *repairer) depthOf(kind frameKind) int {
+	for i, e := range r.stack {
+		if e.kind == kind {
+			return i
+		}
+	}
+	if kind != frameItem {
+		return len(r.stack)
+	}
+	for i := len(r.stack) - 1; i > 0; i-- {
+		if k := r.stack[i].kind; k == frameChannel || k == frameRoot {
+			return i + 1
+		}
+	}
+	return 1
+}
+
+func (r *repairer) end(t token) {
+	kind := frameOther
+	switch {
+	case isItemName(t.name):
+		kind = frameItem
+	case isChannelName(t.name), isRootName(t.name):
+		if r.lastItem >= t.end {
+			return // more items follow: the end came too early
+		}
+		kind = frameRoot
+		if isChannelName(t.name) {
+			kind = frameChannel
+		}
+	}
+	for i := len(r.stack) - 1; i >= 0; i-- {
+		e := r.stack[i]
+		if kind != frameOther && e.kind == kind || kind == frameOther && bytes.EqualFold(e.name, t.name) {
+			r.closeTo(i)
+			return
+		}
+		if e.kind != frameOther && kind == frameOther {
+			return // an end tag of a field closes no item
+		}
+	}
+}
+
+// closeTo closes the open elements down to a depth.
+func (r *repairer) closeTo(depth int) {
+	for len(r.stack) > depth {
+		e := r.top()
+		r.out.WriteString("</")
+		r.out.Write(e.name)
+		r.out.WriteByte('>')
+		r.stack = r.stack[:len(r.stack)-1]
+	}
+}
+
+func (r *repairer) trailing() {
+	if len(bytes.TrimSpace(r.src[r.lx.pos:])) > 0 {
+		r.notes.mend(WarnTrailingJunk, "something stands after the feed; it was left out")
+	}
+}
+
+func (r *repairer) open(t token, kind frameKind) {
+	name := t.name
+	if !validName(name) {
+		name = []byte(local(name))
+	}
+	t.name = name
+	r.writeStart(t, "", t.closed)
+	if !t.closed {
+		r.stack = append(r.stack, openElement{name, kind})
+	}
+}
+
+// leaf writes a text field: its start tag, its content with every tag escaped,
+// its end tag.
+func (r *repairer) leaf(t token) {
+	if t.closed {
+		r.writeStart(t, "", true)
+		return
+	}
+	content, after := r.leafContent(t)
+	typ, _ := findAttr(t.body, "type")
+	if r.atom && strings.Contains(strings.ToLower(typ), "xhtml") {
+		// As XHTML the parser would take the content as it is; escaped, it is
+		// HTML, in which the text of the original is escaped once more.
+		r.writeStart(t, "html", false)
+		r.out.Write(bytes.ReplaceAll(bytes.ReplaceAll(content, []byte("&"), []byte("&amp;")), []byte("<"), []byte("&lt;")))
+	} else {
+		r.writeStart(t, "", false)
+		r.writeContent(content)
+	}
+	r.out.WriteString("</")
+	r.out.Write(t.name)
+	r.out.WriteByte('>')
+	r.lx.pos = after
+}
+
+// leafContent finds the content of a text field and where reading goes on.
+func (r *repairer) leafContent(t token) (content []byte, after int) {
+	limit := r.nextBoundary(t.end)
+	if end := r.findEnd(t, limit); end >= 0 {
+		after = end + 2 + len(t.name)
+		for after < len(r.src) && isSpace(r.src[after]) {
+			after++
+		}
+		if after < len(r.src) && r.src[after] == '>' {
+			after++
+		}
+		return r.src[t.end:end], after
+	}
+	end := r.findSibling(t.end, limit)
+	return r.src[t.end:end], end
+}
+
+// findEnd returns where the end tag of a field starts, -1 when there is none
+// before limit.
+func (r *repairer) findEnd(t token, limit int) int {
+	name := lower(t.name)
+	if r.noEnd[name] >= limit && limit > 0 {
+		return -1
+	}
+	end := r.walk(t.end, limit, func(i int) bool {
+		if r.src[i+1] != '/' {
+			return false
+		}
+		return bytes.EqualFold(tagName(r.src[i+2:]), t.name)
+	})
+	if end == limit {
+		r.noEnd[name] = limit
+		return -1
+	}
+	return end
+}
+
+// findSibling returns where the next field of the item starts, or limit.
+func (r *repairer) findSibling(from, limit int) int {
+	return r.walk(from, limit, func(i int) bool {
+		if r.src[i+1] == '/' {
+			name := tagName(r.src[i+2:])
+			for _, e := range r.stack {
+				if e.kind == frameOther && bytes.EqualFold(e.name, name) {
+					return true
+				}
+			}
+			return false
+		}
+		return isSibling(tagName(r.src[i+1:]), r.atom)
+	})
+}
+
+// nextBoundary returns where, at or behind from, an item, channel or root
+// starts or ends, or the document does.
+func (r *repairer) nextBoundary(from int) int {
+	if from >= r.boundaryFrom && from <= r.boundary && r.boundary > 0 {
+		return r.boundary
+	}
+	r.boundaryFrom = from
+	r.boundary = r.walk(from, len(r.src), func(i int) bool {
+		name := tagName(r.src[i+1:])
+		if r.src[i+1] == '/' {
+			name = tagName(r.src[i+2:])
+		}
+		return isItemName(name) || isRootName(name) || isChannelName(name)
+	})
+	return r.boundary
+}
+
+// walk calls found for each '<' that starts a tag between from and limit, with
+// CDATA sections and comments left out, until it returns true; it returns that
+// place, or limit.
+func (r *repairer) walk(from, limit int, found func(i int) bool) int {
+	lx := &r.ahead
+	for i := from; i < limit; {
+		j := bytes.IndexByte(r.src[i:limit], '<')
+		if j < 0 {
+			return limit
+		}
+		i += j
+		if i+2 >= len(r.src) || !lx.markupAt(i) {
+			i++
+			continue
+		}
+		if r.src[i+1] == '!' {
+			lx.pos = i
+			lx.next()
+			i = lx.pos
+			continue
+		}
+		if found(i) {
+			return i
+		}
+		i++
+	}
+	return limit
+}

@@ -1,0 +1,95 @@
+package feed
+
+import "bytes"
+
+// The writing half of the repairer: whatever is written is well formed.
+
+// writeStart writes a start tag with its attributes quoted, escaped and each
+// name once; typ, unless empty, replaces the value of "type".
+func (r *repairer) writeStart(t token, typ string, closed bool) {
+	r.out.WriteByte('<')
+	r.out.Write(t.name)
+	as := attrScanner{src: t.body}
+	var seen [][]byte
+attrs:
+	for {
+		a, ok := as.next()
+		if !ok {
+			break
+		}
+		if !validName(a.name) {
+			continue
+		}
+		for _, name := range seen {
+			if bytes.Equal(name, a.name) {
+				continue attrs
+			}
+		}
+		seen = append(seen[:min(len(seen), 64)], a.name)
+		value := a.value
+		if typ != "" && string(a.name) == "type" {
+			value = []byte(typ)
+		}
+		r.out.WriteByte(' ')
+		r.out.Write(a.name)
+		r.out.WriteString(`="`)
+		r.writeEscaped(value, true)
+		r.out.WriteByte('"')
+	}
+	if closed {
+		r.out.WriteByte('/')
+	}
+	r.out.WriteByte('>')
+}
+
+// writeContent writes the content of a text field: CDATA sections as they are,
+// everything else as text, tags included.
+func (r *repairer) writeContent(b []byte) {
+	lx := lexer{src: b}
+	for {
+		i := bytes.Index(b[lx.pos:], []byte("<![CDATA["))
+		if i < 0 {
+			r.writeText(b[lx.pos:])
+			return
+		}
+		r.writeText(b[lx.pos : lx.pos+i])
+		lx.pos += i
+		t, _ := lx.next()
+		r.writeCDATA(t.body)
+	}
+}
+
+func (r *repairer) writeCDATA(body []byte) {
+	r.out.WriteString("<![CDATA[")
+	r.out.Write(bytes.ReplaceAll(body, []byte("]]>"), []byte("]]&gt;")))
+	r.out.WriteString("]]>")
+}
+
+func (r *repairer) writeText(b []byte) { r.writeEscaped(b, false) }
+
+// writeEscaped writes text or an attribute's value. References stay as they
+// are, except those to characters that XML forbids, which become a space.
+func (r *repairer) writeEscaped(b []byte, quoted bool) {
+	from := 0
+	flush := func(i, skip int, ins string) {
+		r.out.Write(b[from:i])
+		r.out.WriteString(ins)
+		from = i + skip
+	}
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case c == '<':
+			flush(i, 1, "&lt;")
+		case c == '"' && quoted:
+			flush(i, 1, "&quot;")
+		case c == '>' && !quoted && (i == 0 || b[i-1] == ']'):
+			flush(i, 1, "&gt;")
+		case c == '&' && i+1 < len(b) && b[i+1] == '#':
+			if size, rn := numericReference(b[i:]); size > 0 && !validXMLRune(rn) {
+				flush(i, size, " ")
+				i += size - 1
+			}
+		}
+	}
+	r.out.Write(b[from:])
+}

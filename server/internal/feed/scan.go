@@ -1,0 +1,403 @@
+package feed
+
+import (
+	"bytes"
+	"html"
+	"net/url"
+	"strings"
+)
+
+// Bounds of the structure of a document. Feeds of the wild stay far below
+// them; a parser that copies the namespaces in scope for every element needs
+// them.
+const (
+	maxDepth      = 256        // open elements
+	maxNamespaces = 256        // namespace declarations in scope
+	maxScopeWork  = 20_000_000 // sum over the elements of the declarations in their scope
+	maxElements   = 250_000    // elements that are read
+)
+
+// itemFacts is what an item says that the parser loses: it rewrites atom:id as
+// if it were a URL, and drops rdf:about, the types of titles and summaries, and
+// xml:base and xml:lang.
+type itemFacts struct {
+	id          string // of the first id element
+	about       string // rdf:about
+	base        string // xml:base in scope of the item
+	contentBase string // xml:base of its content element
+	lang        string // xml:lang
+	titleType   string
+	summaryType string
+	body        string // source of an XHTML body element
+	start, end  int    // in the source, with its tags
+}
+
+// edit replaces src[at:at+del].
+type edit struct {
+	at, del int
+	ins     string
+}
+
+// outline is what one pass over the tags of a document tells about it.
+type outline struct {
+	src       []byte
+	root      []byte // name of the root element
+	rootStart int
+	rootOpen  int    // where its start tag ends
+	base      string // xml:base in scope of the feed's own fields
+	lang      string // xml:lang of the root or the channel
+	items     []itemFacts
+	skipped   int // items beyond the limit
+	edits     []edit
+	sound     bool // well formed, one root, nothing around it
+	cutAt     int  // where reading stopped because of maxElements; 0 when it did not
+}
+
+type frameKind uint8
+
+const (
+	frameOther frameKind = iota
+	frameRoot
+	frameChannel
+	frameItem
+	frameID
+	frameBody
+)
+
+type frame struct {
+	name  []byte
+	kind  frameKind
+	ns    int    // declarations in scope
+	base  string // xml:base in scope
+	inner int    // where its content starts
+}
+
+// scanner walks over the tags of a document once.
+type scanner struct {
+	outline
+	limits   Limits
+	notes    *notes
+	stack    []frame
+	done     bool // the root has ended
+	elements int
+	work     int
+	skipping int // depth of the skipped item, 0 outside of one
+	skipFrom int
+}
+
+// scan reads the outline of an XML document. It stops at the first thing that
+// is not as XML wants it: then sound is false and the rest means nothing. The
+// error is for documents that no repair makes readable.
+func scan(src []byte, limits Limits, n *notes) (*outline, error) {
+	s := &scanner{outline: outline{src: src}, limits: limits, notes: n}
+	lx := lexer{src: src}
+	for {
+		t, ok := lx.next()
+		if !ok {
+			s.sound = s.done && len(s.stack) == 0
+			return &s.outline, nil
+		}
+		if t.bad || t.kind == tokGarbage {
+			return &s.outline, nil
+		}
+		sound, err := s.token(t)
+		if err != nil || !sound {
+			return &s.outline, err
+		}
+	}
+}
+
+func (s *scanner) token(t token) (sound bool, err error) {
+	switch t.kind {
+	case tokStart:
+		return s.start(t)
+	case tokEnd:
+		return s.endElement(t), nil
+	case tokText, tokCDATA:
+		if len(s.stack) == 0 {
+			return t.kind == tokText && len(bytes.TrimSpace(s.src[t.start:t.end])) == 0, nil
+		}
+		s.cutText(t)
+	case tokDoctype:
+		if bytes.Contains(s.src[t.start:t.end], []byte("<!ENTITY")) {
+			s.notes.add(WarnDoctype, "the document type declares entities; they were not expanded")
+		}
+		s.edit(t.start, t.end-t.start, "")
+	case tokPI:
+		s.edit(t.start, t.end-t.start, "")
+	}
+	return true, nil
+}
+
+func (s *scanner) start(t token) (sound bool, err error) {
+	f := frame{name: t.name, inner: t.end}
+	var parent *frame
+	if len(s.stack) > 0 {
+		parent = &s.stack[len(s.stack)-1]
+		f.ns, f.base = parent.ns, parent.base
+	}
+	f.kind = s.kindOf(t, parent)
+	if parent == nil {
+		if s.done || f.kind != frameRoot {
+			return false, nil
+		}
+		s.root, s.rootStart, s.rootOpen = t.name, t.start, t.end
+	}
+	if s.skipping == 0 {
+		if s.elements++; s.elements > maxElements {
+			s.cutAt = t.start
+			return false, nil
+		}
+	}
+	s.attributes(t, &f, parent)
+	if len(s.stack) >= maxDepth && s.mostlyUnclosedHTML() {
+		return false, nil
+	}
+	if err := s.bounds(f); err != nil {
+		return false, err
+	}
+	if s.skipping == 0 {
+		s.facts(t, f, parent)
+	}
+	if t.closed {
+		if f.kind == frameItem {
+			s.closeItem(len(s.stack)+1, t.end)
+		}
+		if f.kind == frameRoot {
+			s.done = true
+		}
+		return true, nil
+	}
+	s.stack = append(s.stack, f)
+	return true, nil
+}
+
+func (s *scanner) kindOf(t token, parent *frame) frameKind {
+	switch {
+	case parent == nil:
+		if isRootName(t.name) {
+			return frameRoot
+		}
+	case parent.kind == frameRoot || parent.kind == frameChannel:
+		if isItemName(t.name) {
+			return frameItem
+		}
+		if parent.kind == frameRoot && isChannelName(t.name) {
+			return frameChannel
+		}
+	case parent.kind == frameItem && local(t.name) == "id" && !isExtensionPrefix(prefix(t.name)):
+		return frameID
+	case parent.kind == frameItem && local(t.name) == "body":
+		return frameBody
+	}
+	return frameOther
+}
+
+// attributes takes the namespaces and xml:base of a start tag into the frame,
+// and xml:base out of the document: the parser resolves against it in its own
+// way.
+func (s *scanner) attributes(t token, f *frame, parent *frame) {
+	if bytes.Contains(t.body, []byte("xmlns")) || bytes.Contains(t.body, []byte("xml:base")) {
+		as := attrScanner{src: t.body}
+		offset := t.start + 1 + len(t.name)
+		for {
+			a, ok := as.next()
+			if !ok {
+				break
+			}
+			switch {
+			case bytes.HasPrefix(a.name, []byte("xmlns")):
+				f.ns++
+			case string(a.name) == "xml:base":
+				f.base = joinBase(f.base, strings.TrimSpace(a.text()))
+				s.edit(offset+a.start, a.end-a.start, "")
+			}
+		}
+	}
+	if f.kind == frameRoot || f.kind == frameChannel {
+		s.base = f.base
+		if lang, ok := findAttr(t.body, "xml:lang"); ok && s.lang == "" {
+			s.lang = lang
+		}
+	}
+}
+
+func joinBase(base, ref string) string {
+	u, err := url.Parse(ref)
+	if err != nil {
+		return base
+	}
+	if base == "" {
+		return ref
+	}
+	b, err := url.Parse(base)
+	if err != nil {
+		return ref
+	}
+	return b.ResolveReference(u).String()
+}
+
+func (s *scanner) bounds(f frame) error {
+	if len(s.stack) >= maxDepth {
+		return invalid("the document is nested deeper than %d elements", maxDepth)
+	}
+	if f.ns > maxNamespaces {
+		return invalid("the document declares more than %d namespaces in one place", maxNamespaces)
+	}
+	if s.work += f.ns; s.work > maxScopeWork {
+		return invalid("the document declares too many namespaces over too many elements")
+	}
+	return nil
+}
+
+// mostlyUnclosedHTML tells depth that comes from HTML without end tags, which
+// is damage and can be repaired, from depth that was built.
+func (s *scanner) mostlyUnclosedHTML() bool {
+	n := 0
+	for _, f := range s.stack {
+		switch local(f.name) {
+		case "br", "img", "hr", "p", "li", "input", "meta":
+			n++
+		}
+	}
+	return 2*n > len(s.stack)
+}
+
+func (s *scanner) facts(t token, f frame, parent *frame) {
+	switch {
+	case f.kind == frameItem:
+		s.openItem(t, f)
+	case parent != nil && parent.kind == frameItem && len(s.items) > 0:
+		it := &s.items[len(s.items)-1]
+		switch local(t.name) {
+		case "title":
+			if typ, ok := findAttr(t.body, "type"); ok && prefix(t.name) == prefix(s.root) {
+				it.titleType = strings.ToLower(typ)
+			}
+		case "summary":
+			if typ, ok := findAttr(t.body, "type"); ok {
+				it.summaryType = strings.ToLower(typ)
+			}
+		case "content", "encoded":
+			it.contentBase = f.base
+		}
+	}
+}
+
+func (s *scanner) openItem(t token, f frame) {
+	if len(s.items) >= s.limits.MaxItems {
+		s.skipping = len(s.stack) + 1
+		s.skipFrom = t.start
+		s.skipped++
+		return
+	}
+	it := itemFacts{base: f.base, start: t.start}
+	it.about, _ = findAttr(t.body, "rdf:about")
+	if it.about == "" {
+		it.about, _ = findAttr(t.body, "about")
+	}
+	it.lang, _ = findAttr(t.body, "xml:lang")
+	if !t.closed {
+		s.edit(t.end, 0, marker(len(s.items)))
+	}
+	s.items = append(s.items, it)
+}
+
+// endElement closes the innermost element; it reports whether the tag names it.
+func (s *scanner) endElement(t token) bool {
+	if len(s.stack) == 0 {
+		return false
+	}
+	f := s.stack[len(s.stack)-1]
+	if !bytes.Equal(f.name, t.name) {
+		return false
+	}
+	switch f.kind {
+	case frameItem:
+		s.closeItem(len(s.stack), t.end)
+	case frameID:
+		if it := s.currentItem(); it != nil && it.id == "" {
+			it.id = decodeText(s.src[f.inner:t.start])
+		}
+	case frameBody:
+		if it := s.currentItem(); it != nil {
+			it.body = string(s.src[f.inner:t.start])
+		}
+	case frameRoot:
+		s.done = true
+	}
+	s.stack = s.stack[:len(s.stack)-1]
+	return true
+}
+
+func (s *scanner) currentItem() *itemFacts {
+	if s.skipping > 0 || len(s.items) == 0 {
+		return nil
+	}
+	return &s.items[len(s.items)-1]
+}
+
+func (s *scanner) closeItem(depth, end int) {
+	if s.skipping == 0 {
+		if it := s.currentItem(); it != nil {
+			it.end = end
+		}
+		return
+	}
+	if s.skipping != depth {
+		return
+	}
+	s.skipping = 0
+	// Items that are skipped one after the other become one edit.
+	if n := len(s.edits); n > 0 {
+		last := &s.edits[n-1]
+		if from := last.at + last.del; last.ins == "" && from <= s.skipFrom && len(bytes.TrimSpace(s.src[from:s.skipFrom])) == 0 {
+			last.del = end - last.at
+			return
+		}
+	}
+	s.edit(s.skipFrom, end-s.skipFrom, "")
+}
+
+func (s *scanner) edit(at, del int, ins string) {
+	if s.skipping > 0 {
+		return
+	}
+	s.edits = append(s.edits, edit{at: at, del: del, ins: ins})
+}
+
+// cutText shortens one run of text that is longer than any field may become.
+func (s *scanner) cutText(t token) {
+	limit := 2*s.limits.MaxHTML + 1024
+	if t.end-t.start <= limit {
+		return
+	}
+	from, to := t.start+limit, t.end
+	if t.kind == tokCDATA {
+		to -= len("]]>")
+	}
+	for from > t.start && (s.src[from]&0xC0 == 0x80 || s.src[from] == ']') {
+		from--
+	}
+	if i := bytes.LastIndexByte(s.src[from-64:from], '&'); i >= 0 && t.kind == tokText {
+		from += i - 64
+	}
+	s.notes.add(WarnFieldCut, "a text of %d bytes was cut to %d", t.end-t.start, limit)
+	s.edit(from, to-from, "")
+}
+
+// decodeText returns the text of an element from its source.
+func decodeText(src []byte) string {
+	const open = "<![CDATA["
+	var b strings.Builder
+	for {
+		before, rest, found := bytes.Cut(src, []byte(open))
+		b.WriteString(html.UnescapeString(string(before)))
+		if !found {
+			return strings.TrimSpace(b.String())
+		}
+		inside, after, _ := bytes.Cut(rest, []byte("]]>"))
+		b.Write(inside)
+		src = after
+	}
+}

@@ -1,0 +1,69 @@
+package feed
+
+import "fmt"
+
+// WarningCode is a stable name of something that is wrong with a document or
+// an item and did not keep it from being read.
+type WarningCode string
+
+// Warnings about a document.
+const (
+	WarnCharset       WarningCode = "charset"        // the declared charset is unknown, or does not fit the bytes
+	WarnControlChars  WarningCode = "control_chars"  // characters that no feed may hold were removed
+	WarnCompressed    WarningCode = "compressed"     // the document itself is a gzip file
+	WarnLeadingJunk   WarningCode = "leading_junk"   // something stood before the feed
+	WarnTrailingJunk  WarningCode = "trailing_junk"  // something stood after the feed
+	WarnDoctype       WarningCode = "entities"       // entities are declared; they were not expanded
+	WarnMalformed     WarningCode = "malformed"      // not well formed; mended
+	WarnTruncated     WarningCode = "truncated"      // the document ends before its end
+	WarnTooManyItems  WarningCode = "too_many_items" // only the first items were read
+	WarnTooManyTags   WarningCode = "too_many_tags"  // only the first part was read
+	WarnItemSkipped   WarningCode = "item_skipped"   // an item could not be read
+	WarnItemEmpty     WarningCode = "item_empty"     // an item without title, content, link and id was left out
+	WarnItemRepeated  WarningCode = "item_repeated"  // the same item stands twice in the document
+	WarnGUIDRepeated  WarningCode = "guid_repeated"  // several items have one id, which therefore identifies none
+	WarnNoItems       WarningCode = "no_items"       // the feed is empty
+	WarnFieldType     WarningCode = "field_type"     // a JSON field has another type than the format says
+	WarnUnknownFormat WarningCode = "version"        // a version that the format does not know
+)
+
+// Warnings about an item.
+const (
+	WarnDateMissing WarningCode = "date_missing" // no date was published
+	WarnDateInvalid WarningCode = "date_invalid" // a date was published that cannot be read
+	WarnDateFuture  WarningCode = "date_future"  // a date was published that lies in the future
+	WarnLinkMissing WarningCode = "link_missing" // no usable link was published
+	WarnFieldCut    WarningCode = "field_cut"    // a field was longer than its limit
+)
+
+// Warning tells what was wrong and was mended, left out or worked around.
+type Warning struct {
+	Code    WarningCode
+	Message string
+}
+
+// notes collects the warnings about a document, each code once per message.
+type notes struct {
+	list     []Warning
+	repaired bool
+}
+
+const maxWarnings = 50
+
+func (n *notes) add(code WarningCode, format string, args ...any) {
+	w := Warning{Code: code, Message: fmt.Sprintf(format, args...)}
+	for _, have := range n.list {
+		if have == w {
+			return
+		}
+	}
+	if len(n.list) < maxWarnings {
+		n.list = append(n.list, w)
+	}
+}
+
+// mend adds a warning about damage that was repaired.
+func (n *notes) mend(code WarningCode, format string, args ...any) {
+	n.repaired = true
+	n.add(code, format, args...)
+}
