@@ -1,0 +1,83 @@
+package ingest
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+
+	"github.com/peermesh/kgl-backend/server/internal/feed"
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
+)
+
+// The longest texts that go into an index. Postgres refuses index rows of more
+// than about 2,700 bytes.
+const (
+	maxKeyBytes = 512
+	maxURLBytes = 2000
+)
+
+// maxHeaderBytes is the longest validator that is kept. A longer one is
+// dropped, which costs a full answer and nothing else.
+const maxHeaderBytes = 1024
+
+// content makes the first revision of an item.
+func (w *Worker) content(sourceID string, id kgl.ContentIdentity, item feed.Item) kgl.Content {
+	now := w.clock.Now()
+	return kgl.Content{
+		ID: w.ids.NewID(), SourceID: sourceID, GUID: item.GUID,
+		IdentityKind: id.Kind, IdentityKey: id.Key,
+		ContentBody: bodyOf(item),
+		Status:      kgl.ContentNew, Revision: 1, Version: 1, FetchedAt: now, UpdatedAt: now,
+	}
+}
+
+func bodyOf(item feed.Item) kgl.ContentBody {
+	b := kgl.ContentBody{
+		URL: item.URL, CanonicalURL: item.CanonicalURL, Title: item.Title, Summary: item.Summary,
+		HTML: item.ContentHTML, Text: item.ContentText, Categories: item.Categories,
+		Language: item.Language, WordCount: int64(item.WordCount),
+		PublishedAt: item.PublishedAt, PublishedInferred: item.PublishedInferred,
+		ContentHash: item.ContentHash, TextHash: item.TextHash,
+		Authors:    make([]kgl.Author, len(item.Authors)),
+		Enclosures: make([]kgl.Enclosure, len(item.Enclosures)),
+	}
+	if b.Categories == nil {
+		b.Categories = []string{}
+	}
+	if len(b.CanonicalURL) > maxURLBytes {
+		b.CanonicalURL = "" // no page needs so long a URL: it is not compared
+	}
+	for i, a := range item.Authors {
+		b.Authors[i] = kgl.Author{Name: a.Name, URL: a.URL}
+	}
+	for i, e := range item.Enclosures {
+		b.Enclosures[i] = kgl.Enclosure{URL: e.URL, Type: e.Type, Length: e.Length}
+	}
+	return b
+}
+
+// boundedKey keeps a key short enough for an index without making two keys
+// equal.
+func boundedKey(key string) string {
+	if len(key) <= maxKeyBytes {
+		return key
+	}
+	sum := sha256.Sum256([]byte(key))
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+func bounded(header string) string {
+	if len(header) > maxHeaderBytes {
+		return ""
+	}
+	return header
+}
+
+func firstRunes(text string, n int) string {
+	for i := range text {
+		if n == 0 {
+			return text[:i]
+		}
+		n--
+	}
+	return text
+}

@@ -1,0 +1,364 @@
+package ingest
+
+import (
+	"context"
+	"net/url"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/peermesh/kgl-backend/server/internal/feed"
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
+)
+
+// The bounds of what people may write about a source.
+const (
+	maxTitleRunes = 300
+	maxTags       = 20
+	maxTagRunes   = 40
+)
+
+// URLChecker says whether a URL may ever be fetched, before a source with it
+// is stored. An *outbound.Client is one.
+type URLChecker interface {
+	// CheckURL parses a URL that a user gave. Its error is for the user.
+	CheckURL(raw string) (*url.URL, error)
+}
+
+// Sources keeps the sources: what people and the operator do with them. Each
+// change is written with its event and its audit row in one transaction.
+type Sources struct {
+	store kgl.Store
+	urls  URLChecker
+	clock kgl.Clock
+	ids   kgl.IDSource
+	wake  func()
+}
+
+// NewSources returns the service. wake is called after a change that makes a
+// source due, so that a worker in the same process need not poll; it may be
+// nil.
+func NewSources(store kgl.Store, urls URLChecker, clock kgl.Clock, ids kgl.IDSource, wake func()) *Sources {
+	if wake == nil {
+		wake = func() {}
+	}
+	return &Sources{store: store, urls: urls, clock: clock, ids: ids, wake: wake}
+}
+
+// NewSource is what is needed to add a source.
+type NewSource struct {
+	URL                string
+	Title              string           // empty: taken from the feed
+	TitleIsProvisional bool             // Title only stands in until the feed gives its own
+	Status             kgl.SourceStatus // active (also when empty) or paused
+	FetchInterval      time.Duration    // 0: the installation's default
+	Tags               []string
+}
+
+// SourcePatch changes a source; a nil field is left as it is.
+type SourcePatch struct {
+	URL           *string
+	Title         *string // empty: back to the feed's own title at the next fetch
+	Status        *kgl.SourceStatus
+	FetchInterval *time.Duration // 0: back to the installation's default
+	Tags          *[]string
+	IfVersion     *int64 // only change this version
+}
+
+// Create adds a source and makes it due. CodeInvalid names the field;
+// CodeConflict: a source with the same canonical URL exists.
+func (s *Sources) Create(ctx context.Context, n NewSource) (kgl.Source, error) {
+	now := s.clock.Now()
+	src := kgl.Source{
+		ID:            s.ids.NewID(),
+		Title:         strings.TrimSpace(n.Title),
+		TitleIsManual: strings.TrimSpace(n.Title) != "" && !n.TitleIsProvisional,
+		Status:        n.Status,
+		FetchInterval: n.FetchInterval,
+		CreatedBy:     kgl.PrincipalFrom(ctx).ID,
+		Version:       1,
+		CreatedAt:     now,
+		UpdatedAt:     now,
+	}
+	if src.Status == "" {
+		src.Status = kgl.SourceActive
+	}
+	if err := s.setURL(&src, n.URL); err != nil {
+		return kgl.Source{}, err
+	}
+	if err := s.setTags(&src, n.Tags); err != nil {
+		return kgl.Source{}, err
+	}
+	if err := settable(src.Status); err != nil {
+		return kgl.Source{}, err
+	}
+	if err := validSource(src); err != nil {
+		return kgl.Source{}, err
+	}
+	if src.Status == kgl.SourceActive {
+		src.NextFetchAt = &now
+	}
+	err := s.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
+		if err := tx.CreateSource(ctx, src); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, kgl.EventSourceCreated, "source.create", src.ID, map[string]any{"url": src.URL})
+	})
+	if kgl.Is(err, kgl.CodeConflict) {
+		return kgl.Source{}, sameURL(err)
+	}
+	if err != nil {
+		return kgl.Source{}, err
+	}
+	s.wake()
+	return src, nil
+}
+
+// Get returns a source. CodeNotFound.
+func (s *Sources) Get(ctx context.Context, id string) (kgl.Source, error) {
+	return s.store.Source(ctx, id)
+}
+
+// List returns a page of sources.
+func (s *Sources) List(ctx context.Context, f kgl.SourceFilter, sort kgl.SourceSort, p kgl.Page) (kgl.List[kgl.Source], error) {
+	f.Host = strings.ToLower(f.Host)
+	f.Tag = normalTag(f.Tag)
+	return s.store.Sources(ctx, f, sort, p)
+}
+
+// ContentCounts returns the number of items of each of the sources.
+func (s *Sources) ContentCounts(ctx context.Context, ids []string) (map[string]int64, error) {
+	return s.store.SourceContentCounts(ctx, ids)
+}
+
+// Patch changes a source. CodeNotFound; CodePreconditionFailed: IfVersion is
+// not the stored version; CodeConflict: another source has that URL.
+func (s *Sources) Patch(ctx context.Context, id string, p SourcePatch) (kgl.Source, error) {
+	for attempt := 1; ; attempt++ {
+		src, err := s.patchOnce(ctx, id, p)
+		// Without a condition a lost race is ours to repeat, not the caller's.
+		if kgl.Is(err, kgl.CodePreconditionFailed) && p.IfVersion == nil && attempt < 5 {
+			continue
+		}
+		if err == nil && src.NextFetchAt != nil {
+			s.wake()
+		}
+		return src, err
+	}
+}
+
+func (s *Sources) patchOnce(ctx context.Context, id string, p SourcePatch) (kgl.Source, error) {
+	var updated kgl.Source
+	err := s.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
+		src, err := tx.Source(ctx, id)
+		if err != nil {
+			return err
+		}
+		if p.IfVersion != nil && *p.IfVersion != src.Version {
+			return kgl.Errorf(kgl.CodePreconditionFailed, "the source was changed meanwhile; read it again")
+		}
+		changed, err := s.apply(&src, p)
+		if err != nil {
+			return err
+		}
+		if len(changed) == 0 {
+			updated = src
+			return nil
+		}
+		src.UpdatedAt = s.clock.Now()
+		if updated, err = tx.UpdateSource(ctx, src); err != nil {
+			if kgl.Is(err, kgl.CodeConflict) {
+				return sameURL(err)
+			}
+			return err
+		}
+		return s.record(ctx, tx, kgl.EventSourceUpdated, "source.update", id, map[string]any{"fields": changed})
+	})
+	return updated, err
+}
+
+// apply changes src and returns the names of the fields that differ.
+func (s *Sources) apply(src *kgl.Source, p SourcePatch) ([]string, error) {
+	before := *src
+	if p.URL != nil {
+		if err := s.setURL(src, *p.URL); err != nil {
+			return nil, err
+		}
+	}
+	if p.Title != nil {
+		src.Title = strings.TrimSpace(*p.Title)
+		src.TitleIsManual = src.Title != ""
+		if !src.TitleIsManual {
+			src.BodyHash, src.ETag, src.LastModified = "", "", "" // the next fetch must read the title
+		}
+	}
+	if p.FetchInterval != nil {
+		src.FetchInterval = *p.FetchInterval
+	}
+	if p.Tags != nil {
+		if err := s.setTags(src, *p.Tags); err != nil {
+			return nil, err
+		}
+	}
+	if p.Status != nil {
+		if err := settable(*p.Status); err != nil {
+			return nil, err
+		}
+		src.Status = *p.Status
+	}
+	if err := validSource(*src); err != nil {
+		return nil, err
+	}
+	s.reschedule(src, before)
+	return changedFields(before, *src), nil
+}
+
+// reschedule makes a source due that was resumed or moved, and not due that
+// was paused. Resuming forgets the failures.
+func (s *Sources) reschedule(src *kgl.Source, before kgl.Source) {
+	now := s.clock.Now()
+	moved := src.URLKey != before.URLKey
+	switch {
+	case src.Status == kgl.SourcePaused:
+		src.NextFetchAt = nil
+	case src.Status == kgl.SourceActive && before.Status != kgl.SourceActive, moved && src.Status != kgl.SourceGone:
+		src.Status = kgl.SourceActive
+		src.ConsecutiveFailures, src.LastErrorCode, src.LastError, src.LastErrorAt = 0, "", "", nil
+		src.NextFetchAt = &now
+	case src.FetchInterval != before.FetchInterval && src.FetchInterval > 0 && src.Status == kgl.SourceActive && src.LastFetchedAt != nil:
+		next := src.LastFetchedAt.Add(src.FetchInterval)
+		src.NextFetchAt = &next
+	}
+}
+
+// Delete removes a source and its content. CodeNotFound;
+// CodePreconditionFailed.
+func (s *Sources) Delete(ctx context.Context, id string, ifVersion *int64) error {
+	return s.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
+		src, err := tx.Source(ctx, id)
+		if err != nil {
+			return err
+		}
+		if ifVersion != nil && *ifVersion != src.Version {
+			return kgl.Errorf(kgl.CodePreconditionFailed, "the source was changed meanwhile; read it again")
+		}
+		if err := tx.DeleteSource(ctx, id); err != nil {
+			return err
+		}
+		return s.record(ctx, tx, kgl.EventSourceDeleted, "source.delete", id, map[string]any{"url": src.URL})
+	})
+}
+
+// Refresh makes a source due now and returns when that was asked for.
+// CodeNotFound; CodeConflict: the source is paused or gone.
+func (s *Sources) Refresh(ctx context.Context, id string) (time.Time, error) {
+	now := s.clock.Now()
+	err := s.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
+		if err := tx.RequestFetch(ctx, id, now); err != nil {
+			return err
+		}
+		_, err := tx.AppendAudit(ctx, kgl.NewAuditEvent(ctx, s.ids, s.clock, "source.refresh", "source", id, kgl.AuditSuccess, nil))
+		return err
+	})
+	if err != nil {
+		return time.Time{}, err
+	}
+	s.wake()
+	return now, nil
+}
+
+// Fetches returns a page of the fetch history. CodeNotFound: no such source.
+func (s *Sources) Fetches(ctx context.Context, id string, p kgl.Page) (kgl.List[kgl.Fetch], error) {
+	if _, err := s.store.Source(ctx, id); err != nil {
+		return kgl.List[kgl.Fetch]{}, err
+	}
+	return s.store.Fetches(ctx, id, p)
+}
+
+func (s *Sources) record(ctx context.Context, tx kgl.Store, event kgl.EventType, action, id string, details map[string]any) error {
+	if err := tx.AppendEvents(ctx, []kgl.Event{kgl.NewEvent(s.ids, s.clock, event, "source", id, details)}); err != nil {
+		return err
+	}
+	_, err := tx.AppendAudit(ctx, kgl.NewAuditEvent(ctx, s.ids, s.clock, action, "source", id, kgl.AuditSuccess, details))
+	return err
+}
+
+func (s *Sources) setURL(src *kgl.Source, raw string) error {
+	u, err := s.urls.CheckURL(strings.TrimSpace(raw))
+	if err != nil {
+		return err
+	}
+	if len(u.String()) > maxURLBytes {
+		return kgl.Invalid("url", "is longer than %d bytes", maxURLBytes)
+	}
+	u.Fragment, u.RawFragment = "", ""
+	u.Host = strings.ToLower(u.Host)
+	key, err := feed.CanonicalURL(u.String())
+	if err != nil {
+		return kgl.Invalid("url", "is not a URL that can be fetched")
+	}
+	src.URL, src.URLKey, src.Host = u.String(), key, u.Host
+	return nil
+}
+
+func (s *Sources) setTags(src *kgl.Source, tags []string) error {
+	if len(tags) > maxTags {
+		return kgl.Invalid("tags", "at most %d tags", maxTags)
+	}
+	src.Tags = make([]string, 0, len(tags))
+	seen := map[string]bool{}
+	for _, t := range tags {
+		t = normalTag(t)
+		if t == "" || utf8.RuneCountInString(t) > maxTagRunes {
+			return kgl.Invalid("tags", "a tag has 1 to %d characters", maxTagRunes)
+		}
+		if !seen[t] {
+			seen[t] = true
+			src.Tags = append(src.Tags, t)
+		}
+	}
+	return nil
+}
+
+func normalTag(t string) string { return strings.ToLower(strings.TrimSpace(t)) }
+
+func validSource(src kgl.Source) error {
+	if utf8.RuneCountInString(src.Title) > maxTitleRunes {
+		return kgl.Invalid("title", "at most %d characters", maxTitleRunes)
+	}
+	if src.FetchInterval != 0 && (src.FetchInterval < kgl.MinFetchInterval || src.FetchInterval > kgl.MaxFetchInterval) {
+		return kgl.Invalid("fetch_interval_seconds", "is %d to %d, or null for the default",
+			int(kgl.MinFetchInterval.Seconds()), int(kgl.MaxFetchInterval.Seconds()))
+	}
+	return nil
+}
+
+// settable refuses the states that only fetching leads to.
+func settable(status kgl.SourceStatus) error {
+	if status != kgl.SourceActive && status != kgl.SourcePaused {
+		return kgl.Invalid("status", "can be set to active or paused only")
+	}
+	return nil
+}
+
+func changedFields(a, b kgl.Source) []string {
+	var names []string
+	add := func(name string, differs bool) {
+		if differs {
+			names = append(names, name)
+		}
+	}
+	add("url", a.URL != b.URL)
+	add("title", a.Title != b.Title || a.TitleIsManual != b.TitleIsManual)
+	add("status", a.Status != b.Status)
+	add("fetch_interval_seconds", a.FetchInterval != b.FetchInterval)
+	add("tags", strings.Join(a.Tags, "\x00") != strings.Join(b.Tags, "\x00"))
+	return names
+}
+
+func sameURL(err error) error {
+	return &kgl.Error{
+		Code: kgl.CodeConflict, Message: "a source with this URL exists already",
+		Fields: []kgl.FieldError{{Field: "url", Message: "is watched by another source"}}, Err: err,
+	}
+}

@@ -1,0 +1,262 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
+)
+
+// Metrics is told what workers did. Implementations are safe for concurrent
+// use.
+type Metrics interface {
+	// FetchDone is called after each fetch with how it ended, how long it took
+	// and the decoded bytes.
+	FetchDone(outcome kgl.FetchOutcome, took time.Duration, bytes int64)
+	// ItemsStored is called after items were committed.
+	ItemsStored(created, updated, failed int)
+}
+
+// Config is how a Worker works. A zero field takes its default.
+type Config struct {
+	Owner       string        // names this process in leases; must be unique
+	Workers     int           // hosts that are worked on at once; default 8
+	Lease       time.Duration // claim on a host, prolonged while work goes on; default 2 min
+	HostDelay   time.Duration // pause between two requests to one host; default none
+	Poll        time.Duration // how long at most until the next look for due hosts; default 5 s
+	KeepFetches int           // rows of history a source keeps; default 100
+	ParseBudget int64         // bytes of documents in parsing at once; default 16 MiB
+	Extractors  []string      // each gets a task for every new revision
+	Schedule    Schedule
+}
+
+func (c Config) withDefaults() Config {
+	if c.Workers <= 0 {
+		c.Workers = 8
+	}
+	if c.Lease <= 0 {
+		c.Lease = 2 * time.Minute
+	}
+	if c.Poll <= 0 {
+		c.Poll = 5 * time.Second
+	}
+	if c.KeepFetches <= 0 {
+		c.KeepFetches = 100
+	}
+	if c.ParseBudget <= 0 {
+		c.ParseBudget = 16 << 20
+	}
+	return c
+}
+
+// The bounds of one turn at a host, and of giving up after a fault of ours.
+const (
+	sourcesPerTurn = 20
+	faultPause     = time.Minute
+	releaseTimeout = 5 * time.Second
+)
+
+// Worker claims hosts that have due sources, fetches these one after the
+// other, and stores what is new. Any number of workers in any number of
+// processes share one database.
+type Worker struct {
+	cfg      Config
+	store    kgl.Store
+	fetcher  Fetcher
+	clock    kgl.Clock
+	ids      kgl.IDSource
+	log      *slog.Logger
+	metrics  Metrics
+	onStored func()
+
+	schedule    Schedule
+	parseBudget int64
+	parsing     *semaphore.Weighted
+	wake        chan struct{}
+}
+
+// NewWorker returns a worker. onStored is called after new content was
+// committed; it may be nil.
+func NewWorker(cfg Config, store kgl.Store, fetcher Fetcher, clock kgl.Clock, ids kgl.IDSource, log *slog.Logger, metrics Metrics, onStored func()) *Worker {
+	cfg = cfg.withDefaults()
+	if onStored == nil {
+		onStored = func() {}
+	}
+	return &Worker{
+		cfg: cfg, store: store, fetcher: fetcher, clock: clock, ids: ids, log: log, metrics: metrics,
+		onStored: onStored, schedule: cfg.Schedule, parseBudget: cfg.ParseBudget,
+		parsing: semaphore.NewWeighted(cfg.ParseBudget), wake: make(chan struct{}, 1),
+	}
+}
+
+// Wake makes the worker look for due hosts now. It never blocks.
+func (w *Worker) Wake() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run works until ctx ends. Fetches in flight are then broken off, their hosts
+// released, and Run returns when all is given back.
+func (w *Worker) Run(ctx context.Context) {
+	ctx = kgl.WithPrincipal(ctx, kgl.Principal{Type: kgl.PrincipalSystem, ID: "ingest"})
+	var hosts sync.WaitGroup
+	defer hosts.Wait()
+	freed := make(chan struct{}, w.cfg.Workers)
+	busy := 0
+	for ctx.Err() == nil {
+		for _, lease := range w.claim(ctx, w.cfg.Workers-busy) {
+			busy++
+			hosts.Go(func() {
+				w.workHost(ctx, lease)
+				freed <- struct{}{}
+			})
+		}
+		busy -= w.pause(ctx, freed, busy)
+	}
+}
+
+func (w *Worker) claim(ctx context.Context, free int) []kgl.HostLease {
+	if free == 0 {
+		return nil
+	}
+	now := w.clock.Now()
+	leases, err := w.store.ClaimHosts(ctx, w.cfg.Owner, now, now.Add(w.cfg.Lease), free)
+	if err != nil && ctx.Err() == nil {
+		w.log.ErrorContext(ctx, "hosts could not be claimed", "error", err)
+	}
+	return leases
+}
+
+// pause waits until there may be work that a free worker can take, and returns
+// how many workers became free meanwhile.
+func (w *Worker) pause(ctx context.Context, freed <-chan struct{}, busy int) int {
+	timer := time.NewTimer(w.untilDue(ctx, busy))
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return 0
+	case <-w.wake:
+		return 0
+	case <-timer.C:
+		return 0
+	case <-freed:
+	}
+	n := 1
+	for {
+		select {
+		case <-freed:
+			n++
+		default:
+			return n
+		}
+	}
+}
+
+func (w *Worker) untilDue(ctx context.Context, busy int) time.Duration {
+	if busy == w.cfg.Workers {
+		return w.cfg.Poll
+	}
+	due, err := w.store.NextDueAt(ctx)
+	if err != nil || due == nil {
+		return w.cfg.Poll
+	}
+	// A host that is due but leased elsewhere must not make this a busy loop.
+	return min(max(due.Sub(w.clock.Now()), w.cfg.Poll/10), w.cfg.Poll)
+}
+
+// workHost fetches the due sources of one leased host, one after the other.
+func (w *Worker) workHost(ctx context.Context, lease kgl.HostLease) {
+	notBefore := time.Time{}
+	defer func() {
+		if p := recover(); p != nil {
+			w.log.ErrorContext(ctx, "worker panicked", "host", lease.Host, "panic", fmt.Sprint(p))
+			notBefore = w.clock.Now().Add(faultPause)
+		}
+		w.release(ctx, lease, notBefore)
+	}()
+	for first := true; ; {
+		sources, err := w.store.DueSources(ctx, lease.Host, w.clock.Now(), sourcesPerTurn)
+		if err != nil || len(sources) == 0 {
+			return
+		}
+		for _, src := range sources {
+			if !first && !w.waitPolitely(ctx) {
+				return
+			}
+			first = false
+			lease.Until = w.clock.Now().Add(w.cfg.Lease)
+			if err := w.store.ExtendHost(ctx, lease, lease.Until); err != nil {
+				return // lost to another worker, or the database is away: it will be claimed again
+			}
+			pause, err := w.workSource(ctx, lease, src)
+			if err != nil {
+				w.logFault(ctx, src, err)
+				notBefore = w.clock.Now().Add(faultPause)
+				return
+			}
+			if pause > 0 {
+				notBefore = w.clock.Now().Add(pause)
+				return
+			}
+		}
+	}
+}
+
+func (w *Worker) logFault(ctx context.Context, src kgl.Source, err error) {
+	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
+		return
+	}
+	w.log.ErrorContext(ctx, "what was fetched could not be stored", "source_id", src.ID, "code", kgl.ErrorCode(err), "error", err)
+}
+
+func (w *Worker) waitPolitely(ctx context.Context) bool {
+	timer := time.NewTimer(w.cfg.HostDelay)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// release gives the lease back even when the worker is stopping, so that
+// another replica need not wait for it to run out.
+func (w *Worker) release(ctx context.Context, lease kgl.HostLease, notBefore time.Time) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	if err := w.store.ReleaseHost(ctx, lease, notBefore); err != nil {
+		w.log.WarnContext(ctx, "a host could not be released; its lease will run out", "host", lease.Host, "error", err)
+	}
+}
+
+// workSource fetches and stores one source. It returns how long the host asks
+// to be left alone. An error means that nothing was recorded.
+func (w *Worker) workSource(ctx context.Context, lease kgl.HostLease, src kgl.Source) (time.Duration, error) {
+	a, err := w.fetch(ctx, src)
+	if err != nil {
+		return 0, err
+	}
+	stored, err := w.write(ctx, lease, a)
+	switch {
+	case kgl.Is(err, kgl.CodeNotFound), kgl.Is(err, kgl.CodeLeaseLost):
+		return 0, nil // deleted, or in other hands: not ours to write any more
+	case err != nil:
+		return 0, err
+	}
+	f := a.result.Fetch
+	w.metrics.FetchDone(f.Outcome, f.Duration, f.Bytes)
+	w.metrics.ItemsStored(stored.created, stored.updated, stored.failed)
+	if stored.created+stored.updated > 0 {
+		w.onStored()
+	}
+	return a.hostPause, nil
+}

@@ -1,0 +1,280 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+
+	"github.com/peermesh/kgl-backend/server/internal/feed"
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
+)
+
+// stored counts what a write did.
+type stored struct{ created, updated, failed int }
+
+// change is what a document means for the store: items that are new, and items
+// that replace a stored revision. What is stored as it is does not appear.
+type change struct {
+	created []kgl.Content
+	revised []kgl.Content
+}
+
+func (c change) empty() bool { return len(c.created)+len(c.revised) == 0 }
+
+// write stores an attempt: items, duplicate links, enrichment tasks, events
+// and the state of the source in one transaction. When the database refuses an
+// item, the items are stored one by one, so that only the bad one is lost.
+func (w *Worker) write(ctx context.Context, lease kgl.HostLease, a *attempt) (stored, error) {
+	ch, err := w.compare(ctx, a)
+	if err != nil {
+		return stored{}, err
+	}
+	var done stored
+	err = w.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
+		done, err = w.apply(ctx, tx, ch)
+		if err != nil {
+			return err
+		}
+		return w.finish(ctx, tx, lease, a, done)
+	})
+	if err == nil || ch.empty() || !refused(err) {
+		return done, err
+	}
+	w.log.WarnContext(ctx, "storing items one by one", "source_id", a.source.ID, "error", err)
+	return w.writeOneByOne(ctx, lease, a, ch)
+}
+
+// refused reports whether an error may be about the rows themselves. Other
+// errors would hit every item alike.
+func refused(err error) bool {
+	code := kgl.ErrorCode(err)
+	return code == kgl.CodeInternal || code == kgl.CodeInvalid || code == kgl.CodeConflict
+}
+
+func (w *Worker) writeOneByOne(ctx context.Context, lease kgl.HostLease, a *attempt, ch change) (stored, error) {
+	var done stored
+	store := func(one change) error {
+		err := w.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
+			if err := tx.ExtendHost(ctx, lease, lease.Until); err != nil {
+				return err
+			}
+			n, err := w.apply(ctx, tx, one)
+			done.created, done.updated = done.created+n.created, done.updated+n.updated
+			return err
+		})
+		if err == nil || !refused(err) {
+			return err
+		}
+		done.failed++
+		w.log.ErrorContext(ctx, "an item could not be stored", "source_id", a.source.ID, "error", err)
+		return nil
+	}
+	for _, c := range ch.created {
+		if err := store(change{created: []kgl.Content{c}}); err != nil {
+			return done, err
+		}
+	}
+	for _, c := range ch.revised {
+		if err := store(change{revised: []kgl.Content{c}}); err != nil {
+			return done, err
+		}
+	}
+	a.result.BodyHash, a.result.ETag, a.result.LastModified = "", "", "" // try the lost ones again
+	a.result.Fetch.ItemsFailed += int64(done.failed)
+	err := w.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
+		return w.finish(ctx, tx, lease, a, done)
+	})
+	return done, err
+}
+
+// compare matches the items of the document against what is stored. It only
+// reads; the host's lease keeps other writers away from the source.
+func (w *Worker) compare(ctx context.Context, a *attempt) (change, error) {
+	if len(a.items) == 0 {
+		return change{}, nil
+	}
+	ids := make([]kgl.ContentIdentity, len(a.items))
+	for i, item := range a.items {
+		ids[i] = identityOf(item)
+	}
+	states, err := w.store.ContentStates(ctx, a.source.ID, ids)
+	if err != nil {
+		return change{}, err
+	}
+	known := make(map[kgl.ContentIdentity]kgl.ContentState, len(states))
+	for _, s := range states {
+		known[s.Identity] = s
+	}
+	var ch change
+	for i, item := range a.items {
+		state, found := known[ids[i]]
+		switch {
+		case !found:
+			c := w.content(a.source.ID, ids[i], item)
+			ch.created = append(ch.created, c)
+			known[ids[i]] = kgl.ContentState{ID: c.ID, ContentHash: c.ContentHash} // a repeated item is stored once
+		case state.Revision > 0 && state.ContentHash != item.ContentHash:
+			c := w.content(a.source.ID, ids[i], item)
+			c.ID, c.Revision = state.ID, state.Revision+1
+			ch.revised = append(ch.revised, c)
+			known[ids[i]] = kgl.ContentState{ID: state.ID, ContentHash: item.ContentHash}
+		}
+	}
+	return ch, nil
+}
+
+// apply stores the items of a change with their links, tasks and events.
+func (w *Worker) apply(ctx context.Context, tx kgl.Store, ch change) (stored, error) {
+	if ch.empty() {
+		return stored{}, nil
+	}
+	created, err := w.create(ctx, tx, ch.created)
+	if err != nil {
+		return stored{}, err
+	}
+	for _, c := range ch.revised {
+		if err := tx.ReviseContent(ctx, c); err != nil {
+			return stored{}, err
+		}
+	}
+	all := append(created, ch.revised...)
+	links, err := w.link(ctx, tx, all)
+	if err != nil {
+		return stored{}, err
+	}
+	if err := tx.CreateTasks(ctx, w.tasks(all)); err != nil {
+		return stored{}, err
+	}
+	if err := tx.AppendEvents(ctx, w.events(all, links)); err != nil {
+		return stored{}, err
+	}
+	return stored{created: len(created), updated: len(ch.revised)}, nil
+}
+
+func (w *Worker) create(ctx context.Context, tx kgl.Store, cs []kgl.Content) ([]kgl.Content, error) {
+	if len(cs) == 0 {
+		return nil, nil
+	}
+	ids, err := tx.CreateContents(ctx, cs)
+	if err != nil || len(ids) == len(cs) {
+		return cs, err
+	}
+	isStored := make(map[string]bool, len(ids))
+	for _, id := range ids {
+		isStored[id] = true
+	}
+	created := make([]kgl.Content, 0, len(ids))
+	for _, c := range cs {
+		if isStored[c.ID] {
+			created = append(created, c)
+		}
+	}
+	return created, nil
+}
+
+// link folds items that repeat an item of another source.
+func (w *Worker) link(ctx context.Context, tx kgl.Store, cs []kgl.Content) ([]kgl.DuplicateLink, error) {
+	candidates := make([]kgl.DuplicateCandidate, len(cs))
+	for i, c := range cs {
+		candidates[i] = kgl.DuplicateCandidate{SourceID: c.SourceID, CanonicalURL: c.CanonicalURL, TextHash: c.TextHash}
+	}
+	found, err := tx.FindDuplicates(ctx, candidates)
+	if err != nil {
+		return nil, err
+	}
+	var links []kgl.DuplicateLink
+	for i, link := range found {
+		if link == nil || link.DuplicateOf == cs[i].ID {
+			continue
+		}
+		links = append(links, kgl.DuplicateLink{
+			ContentID: cs[i].ID, DuplicateOf: link.DuplicateOf, Reason: link.Reason, Score: link.Score, CreatedAt: w.clock.Now(),
+		})
+	}
+	if len(links) == 0 {
+		return nil, nil
+	}
+	return links, tx.LinkDuplicates(ctx, links)
+}
+
+func (w *Worker) tasks(cs []kgl.Content) []kgl.EnrichmentTask {
+	now := w.clock.Now()
+	var ts []kgl.EnrichmentTask
+	for _, c := range cs {
+		for _, extractor := range w.cfg.Extractors {
+			ts = append(ts, kgl.EnrichmentTask{
+				ID: w.ids.NewID(), ContentID: c.ID, Revision: c.Revision, Extractor: extractor,
+				State: kgl.TaskPending, AvailableAt: now, CreatedAt: now, UpdatedAt: now,
+			})
+		}
+	}
+	return ts
+}
+
+func (w *Worker) events(cs []kgl.Content, links []kgl.DuplicateLink) []kgl.Event {
+	es := make([]kgl.Event, 0, len(cs)+len(links))
+	for _, c := range cs {
+		typ := kgl.EventContentCreated
+		if c.Revision > 1 {
+			typ = kgl.EventContentUpdated
+		}
+		es = append(es, kgl.NewEvent(w.ids, w.clock, typ, "content", c.ID, map[string]any{
+			"source_id": c.SourceID, "revision": c.Revision,
+		}))
+	}
+	for _, l := range links {
+		es = append(es, kgl.NewEvent(w.ids, w.clock, kgl.EventDuplicateLinked, "content", l.ContentID, map[string]any{
+			"duplicate_of": l.DuplicateOf, "reason": l.Reason,
+		}))
+	}
+	return es
+}
+
+// finish stores the state of the source, with an event when it changed.
+func (w *Worker) finish(ctx context.Context, tx kgl.Store, lease kgl.HostLease, a *attempt, done stored) error {
+	r := a.result
+	r.Fetch.ItemsCreated, r.Fetch.ItemsUpdated = int64(done.created), int64(done.updated)
+	if r.Fetch.Outcome == "" {
+		r.Fetch.Outcome = kgl.FetchUnchanged
+		if done.created+done.updated > 0 {
+			r.Fetch.Outcome = kgl.FetchNewContent
+		}
+	}
+	a.result.Fetch.Outcome = r.Fetch.Outcome
+	if err := tx.FinishFetch(ctx, lease, r, w.cfg.KeepFetches); err != nil {
+		return err
+	}
+	if e := w.statusEvent(a); e != nil {
+		return tx.AppendEvents(ctx, []kgl.Event{*e})
+	}
+	return nil
+}
+
+func (w *Worker) statusEvent(a *attempt) *kgl.Event {
+	if a.result.Status == a.source.Status {
+		return nil
+	}
+	data := map[string]any{}
+	var typ kgl.EventType
+	switch a.result.Status {
+	case kgl.SourceFailing:
+		typ = kgl.EventSourceFailing
+		data["error_code"], data["error"] = a.result.Fetch.ErrorCode, a.result.Fetch.Error
+	case kgl.SourceGone:
+		typ = kgl.EventSourceGone
+	default:
+		typ = kgl.EventSourceRecovered
+	}
+	e := kgl.NewEvent(w.ids, w.clock, typ, "source", a.source.ID, data)
+	return &e
+}
+
+func userMessage(err error) string {
+	if e, ok := errors.AsType[*kgl.Error](err); ok {
+		return e.Message
+	}
+	return "the fetch failed because of an internal fault"
+}
+
+func identityOf(item feed.Item) kgl.ContentIdentity {
+	return kgl.ContentIdentity{Kind: kgl.IdentityKind(item.IdentityKind), Key: boundedKey(item.IdentityKey)}
+}
