@@ -203,7 +203,8 @@ func TestRequestBodiesAreClosed(t *testing.T) {
 		}
 		for name, media := range op.RequestBody.Value.Content {
 			extra := media.Schema.Value.AdditionalProperties.Has
-			if extra == nil || *extra {
+			// RFC 6749 section 3.2: unknown parameters are ignored.
+			if op.OperationID != "issueToken" && (extra == nil || *extra) {
 				t.Errorf("%s: additionalProperties is not false", name)
 			}
 			for field, schema := range media.Schema.Value.Properties {

@@ -463,7 +463,7 @@ type AuditEvent struct {
 	Actor   AuditParty                `json:"actor"`
 	Address nullable.Nullable[string] `json:"address"`
 	At      time.Time                 `json:"at"`
-	Details map[string]interface{}    `json:"details"`
+	Details json.RawMessage           `json:"details"`
 
 	// Hash SHA-256 over this row and the hash of the row before it, hex
 	Hash string `json:"hash"`
@@ -659,8 +659,8 @@ type Enclosure struct {
 
 // Entity defines model for Entity.
 type Entity struct {
-	Aliases    []string               `json:"aliases"`
-	Attributes map[string]interface{} `json:"attributes"`
+	Aliases    []string        `json:"aliases"`
+	Attributes json.RawMessage `json:"attributes"`
 
 	// Confidence Example: 0.9
 	Confidence  Confidence `json:"confidence"`
@@ -686,11 +686,11 @@ type Entity struct {
 
 // EntityCreate defines model for EntityCreate.
 type EntityCreate struct {
-	Aliases     *[]string               `json:"aliases,omitempty"`
-	Attributes  *map[string]interface{} `json:"attributes,omitempty"`
-	Confidence  *float64                `json:"confidence,omitempty"`
-	Description *string                 `json:"description,omitempty"`
-	Name        string                  `json:"name"`
+	Aliases     *[]string        `json:"aliases,omitempty"`
+	Attributes  *json.RawMessage `json:"attributes,omitempty"`
+	Confidence  *float64         `json:"confidence,omitempty"`
+	Description *string          `json:"description,omitempty"`
+	Name        string           `json:"name"`
 
 	// Type A word of the open vocabulary, such as person, organization, platform, grant, program, location, event or concept for entities
 	//
@@ -723,7 +723,7 @@ type EntityUpdate struct {
 	Aliases nullable.Nullable[[]string] `json:"aliases,omitempty"`
 
 	// Attributes Replaces the whole object
-	Attributes nullable.Nullable[map[string]interface{}] `json:"attributes,omitempty"`
+	Attributes nullable.Nullable[json.RawMessage] `json:"attributes,omitempty"`
 
 	// Confidence Example: 0.9
 	Confidence  *Confidence               `json:"confidence,omitempty"`
@@ -994,7 +994,7 @@ type RelationshipDetail struct {
 	Confidence Confidence `json:"confidence"`
 	CreatedAt  time.Time  `json:"created_at"`
 
-	// Evidence Strongest first; at most 100
+	// Evidence Newest first; at most 100
 	Evidence      []Evidence `json:"evidence"`
 	EvidenceCount int        `json:"evidence_count"`
 	Extractor     string     `json:"extractor"`
@@ -1134,12 +1134,12 @@ type SourceUpdate struct {
 	URL   *string                   `json:"url,omitempty"`
 }
 
-// Tag A label of the caller's choice
+// Tag A label of the caller's choice; case does not matter
 //
 // Example: grants
 type Tag = string
 
-// TokenRequest defines model for TokenRequest.
+// TokenRequest Unknown parameters are ignored, as RFC 6749 asks
 type TokenRequest struct {
 	// ClientID Ignored: clients are public
 	ClientID *string `json:"client_id,omitempty"`
@@ -1857,7 +1857,7 @@ type ClientInterface interface {
 
 	// ChangePasswordWithBody Change the own password
 	//
-	// Needs the current password. A password that is common or too weak is refused with 400.
+	// Needs the current password, and ends all sessions of the account: log in again. A password that is common or too weak is refused with 400.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1866,7 +1866,7 @@ type ClientInterface interface {
 
 	// ChangePassword Change the own password
 	//
-	// Needs the current password. A password that is common or too weak is refused with 400.
+	// Needs the current password, and ends all sessions of the account: log in again. A password that is common or too weak is refused with 400.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -2298,7 +2298,7 @@ func (c *Client) GetCurrentUser(ctx context.Context, params *GetCurrentUserParam
 
 // ChangePasswordWithBody Change the own password
 //
-// Needs the current password. A password that is common or too weak is refused with 400.
+// Needs the current password, and ends all sessions of the account: log in again. A password that is common or too weak is refused with 400.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2317,7 +2317,7 @@ func (c *Client) ChangePasswordWithBody(ctx context.Context, contentType string,
 
 // ChangePassword Change the own password
 //
-// Needs the current password. A password that is common or too weak is refused with 400.
+// Needs the current password, and ends all sessions of the account: log in again. A password that is common or too weak is refused with 400.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5816,7 +5816,7 @@ type ClientWithResponsesInterface interface {
 
 	// ChangePasswordWithBodyWithResponse Change the own password
 	//
-	// Needs the current password. A password that is common or too weak is refused with 400.
+	// Needs the current password, and ends all sessions of the account: log in again. A password that is common or too weak is refused with 400.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -5825,7 +5825,7 @@ type ClientWithResponsesInterface interface {
 
 	// ChangePasswordWithResponse Change the own password
 	//
-	// Needs the current password. A password that is common or too weak is refused with 400.
+	// Needs the current password, and ends all sessions of the account: log in again. A password that is common or too weak is refused with 400.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12750,7 +12750,7 @@ func (c *ClientWithResponses) GetCurrentUserWithResponse(ctx context.Context, pa
 
 // ChangePasswordWithBodyWithResponse Change the own password
 //
-// Needs the current password. A password that is common or too weak is refused with 400.
+// Needs the current password, and ends all sessions of the account: log in again. A password that is common or too weak is refused with 400.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -12765,7 +12765,7 @@ func (c *ClientWithResponses) ChangePasswordWithBodyWithResponse(ctx context.Con
 
 // ChangePasswordWithResponse Change the own password
 //
-// Needs the current password. A password that is common or too weak is refused with 400.
+// Needs the current password, and ends all sessions of the account: log in again. A password that is common or too weak is refused with 400.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

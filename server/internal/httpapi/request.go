@@ -1,0 +1,94 @@
+package httpapi
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
+)
+
+const (
+	headerRequestID      = "X-Request-Id"
+	headerIdempotencyKey = "Idempotency-Key"
+	headerIfNoneMatch    = "If-None-Match"
+	maxRequestIDLength   = 128
+)
+
+// headAsGet routes HEAD as GET. The HTTP server leaves the body out, because
+// its own request still says HEAD.
+func headAsGet(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if req := c.Request(); req.Method == http.MethodHead {
+			get := req.Clone(req.Context())
+			get.Method = http.MethodGet
+			c.SetRequest(get)
+		}
+		return next(c)
+	}
+}
+
+// identify gives the request its id and its address, for logs, audit rows and
+// error documents.
+func (s *server) identify(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		req := c.Request()
+		id := req.Header.Get(headerRequestID)
+		if !saneRequestID(id) {
+			id = s.ids.NewID()
+		}
+		c.Response().Header().Set(headerRequestID, id)
+		ctx := kgl.WithRequest(req.Context(), kgl.Request{ID: id, Address: s.clientAddress(req)})
+		ctx = context.WithValue(ctx, userAgentKey{}, strings.ToValidUTF8(req.UserAgent(), "?"))
+		c.SetRequest(req.WithContext(ctx))
+		return next(c)
+	}
+}
+
+// saneRequestID reports whether a caller's request id may go into logs and
+// headers: 1 to 128 letters, digits, dots, underscores and hyphens.
+func saneRequestID(id string) bool {
+	if id == "" || len(id) > maxRequestIDLength {
+		return false
+	}
+	return !strings.ContainsFunc(id, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '.' && r != '_' && r != '-'
+	})
+}
+
+// clientAddress returns the address of the caller. X-Forwarded-For counts only
+// when the connection comes from a trusted proxy, and then from the right: the
+// first address that is not a trusted proxy is the caller.
+func (s *server) clientAddress(req *http.Request) string {
+	host, _, err := net.SplitHostPort(req.RemoteAddr)
+	if err != nil {
+		host = req.RemoteAddr
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return host
+	}
+	addr = addr.Unmap().WithZone("")
+	hops := strings.Split(strings.Join(req.Header.Values("X-Forwarded-For"), ","), ",")
+	for i := len(hops) - 1; i >= 0 && s.trustedProxy(addr); i-- {
+		next, err := netip.ParseAddr(strings.TrimSpace(hops[i]))
+		if err != nil {
+			break
+		}
+		addr = next.Unmap().WithZone("")
+	}
+	return addr.String()
+}
+
+func (s *server) trustedProxy(addr netip.Addr) bool {
+	for _, prefix := range s.cfg.TrustedProxies {
+		if prefix.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}

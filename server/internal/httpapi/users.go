@@ -1,0 +1,90 @@
+package httpapi
+
+import (
+	"context"
+
+	"github.com/peermesh/kgl-backend/gen/api"
+	"github.com/peermesh/kgl-backend/server/internal/auth"
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
+)
+
+// UserService keeps the accounts. An *auth.Accounts is one.
+type UserService interface {
+	Create(ctx context.Context, n auth.NewUser) (kgl.User, error)
+	Get(ctx context.Context, id string) (kgl.User, error)
+	List(ctx context.Context, f kgl.UserFilter, p kgl.Page) (kgl.List[kgl.User], error)
+	Update(ctx context.Context, id string, version int64, p auth.UserPatch) (kgl.User, error)
+	Delete(ctx context.Context, id string, version int64) error
+	ChangePassword(ctx context.Context, id, current, next string) error
+}
+
+// CreateUser makes an account.
+func (s *server) CreateUser(ctx context.Context, r api.CreateUserRequestObject) (api.CreateUserResponseObject, error) {
+	user, err := s.Users.Create(ctx, auth.NewUser{
+		Email: r.Body.Email, Name: r.Body.Name, Role: kgl.Role(r.Body.Role), Password: r.Body.Password,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.CreateUser201JSONResponse{
+		Body:    toUser(user),
+		Headers: api.CreateUser201ResponseHeaders{Location: "/api/v1/users/" + user.ID, ETag: versionTag(user.Version)},
+	}, nil
+}
+
+// ListUsers lists accounts.
+func (s *server) ListUsers(ctx context.Context, r api.ListUsersRequestObject) (api.ListUsersResponseObject, error) {
+	page, err := pageOf(ctx, r.Params.Limit, r.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	list, err := s.Users.List(ctx, kgl.UserFilter{
+		Role: kgl.Role(valueOr(r.Params.Role, "")), Status: kgl.UserStatus(valueOr(r.Params.Status, "")),
+		EmailPrefix: valueOr(r.Params.Email, ""),
+	}, page)
+	if err != nil {
+		return nil, err
+	}
+	pagination, err := paginationOf(ctx, page, list.Next)
+	if err != nil {
+		return nil, err
+	}
+	return api.ListUsers200JSONResponse{Body: api.UserList{Data: convertAll(list.Rows, toUser), Pagination: pagination}}, nil
+}
+
+// GetUser returns an account.
+func (s *server) GetUser(ctx context.Context, r api.GetUserRequestObject) (api.GetUserResponseObject, error) {
+	user, err := s.Users.Get(ctx, r.UserID)
+	if err != nil {
+		return nil, err
+	}
+	return api.GetUser200JSONResponse{Body: toUser(user), Headers: api.GetUser200ResponseHeaders{ETag: versionTag(user.Version)}}, nil
+}
+
+// UpdateUser changes an account.
+func (s *server) UpdateUser(ctx context.Context, r api.UpdateUserRequestObject) (api.UpdateUserResponseObject, error) {
+	version, err := expectedVersion(r.Params.IfMatch)
+	if err != nil {
+		return nil, err
+	}
+	user, err := s.Users.Update(ctx, r.UserID, valueOr(version, 0), auth.UserPatch{
+		Email: r.Body.Email, Name: r.Body.Name, Role: (*kgl.Role)(r.Body.Role),
+		Status: (*kgl.UserStatus)(r.Body.Status), Password: r.Body.Password,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.UpdateUser200JSONResponse{Body: toUser(user), Headers: api.UpdateUser200ResponseHeaders{ETag: versionTag(user.Version)}}, nil
+}
+
+// DeleteUser deletes an account.
+func (s *server) DeleteUser(ctx context.Context, r api.DeleteUserRequestObject) (api.DeleteUserResponseObject, error) {
+	version, err := expectedVersion(r.Params.IfMatch)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Users.Delete(ctx, r.UserID, valueOr(version, 0)); err != nil {
+		return nil, err
+	}
+	return api.DeleteUser204Response{}, nil
+}

@@ -1,0 +1,338 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/labstack/echo/v4"
+
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
+)
+
+// validatedBody is the body as the contract's validator saw it. The generated
+// server binds the value, so that what was validated is what the handler gets.
+type validatedBody struct {
+	io.Reader
+	data  []byte
+	value any
+}
+
+// ValidatedValue returns the decoded body.
+func (b *validatedBody) ValidatedValue() any { return b.value }
+
+// Close implements io.Closer.
+func (b *validatedBody) Close() error { return nil }
+
+// again returns the same body, unread.
+func (b *validatedBody) again() *validatedBody {
+	return &validatedBody{Reader: bytes.NewReader(b.data), data: b.data, value: b.value}
+}
+
+var uuidForm = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+
+// validatorOptions are those of every request. Authentication is done before,
+// and defaults are the handlers' business, because a validator that rewrites
+// the request makes two truths.
+func validatorOptions() *openapi3filter.Options {
+	return &openapi3filter.Options{
+		AuthenticationFunc:  openapi3filter.NoopAuthenticationFunc,
+		MultiError:          true,
+		SkipSettingDefaults: true,
+		KeepValidatedValue:  true,
+		SchemaValidationOptions: []openapi3.SchemaValidationOption{
+			openapi3.EnableFormatValidation(),
+			openapi3.WithStringFormatValidator("uuid", openapi3.NewCallbackValidator(func(value string) error {
+				if !uuidForm.MatchString(value) {
+					return errors.New("not a UUID")
+				}
+				return nil
+			})),
+		},
+	}
+}
+
+// validate checks path, query, headers and body against the contract.
+func (s *server) validate(c echo.Context, op *operation, next echo.HandlerFunc) error {
+	req := c.Request()
+	query, err := checkQuery(op, req.URL.RawQuery)
+	if err != nil {
+		return err
+	}
+	body, err := readBody(op, req)
+	if err != nil {
+		return err
+	}
+	params := map[string]string{}
+	for i, name := range c.ParamNames() {
+		params[name] = c.ParamValues()[i]
+		if strings.Contains(params[name], "/") {
+			return kgl.Errorf(kgl.CodeNotFound, "There is nothing at this path.")
+		}
+	}
+	checked := req.Clone(req.Context())
+	checked.Body = io.NopCloser(bytes.NewReader(body))
+	checked.GetBody = nil
+	checked.ContentLength = int64(len(body))
+	err = openapi3filter.ValidateRequest(req.Context(), &openapi3filter.RequestValidationInput{
+		Request: checked, PathParams: params, QueryParams: query, Route: op.route, Options: s.validator,
+	})
+	if err != nil {
+		return requestError(err)
+	}
+	if valued, ok := checked.Body.(interface{ ValidatedValue() any }); ok {
+		req.Body = (&validatedBody{data: body, value: valued.ValidatedValue()}).again()
+	} else {
+		req.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	ctx := context.WithValue(req.Context(), queryHashKey{}, hashQuery(op.id, params, query))
+	c.SetRequest(req.WithContext(ctx))
+	return next(c)
+}
+
+// checkQuery refuses what the contract's validator lets pass: unknown and
+// repeated parameters, bad escapes, NUL and invalid UTF-8.
+func checkQuery(op *operation, raw string) (url.Values, error) {
+	query, err := url.ParseQuery(raw)
+	if err != nil {
+		return nil, kgl.Errorf(kgl.CodeInvalid, "The query string is not valid.")
+	}
+	var fields []kgl.FieldError
+	for name, values := range query {
+		parameter, known := op.query[name]
+		switch {
+		case !known:
+			fields = append(fields, kgl.FieldError{Field: fieldName(name), Message: "is not a known parameter"})
+		case len(values) > 1 && !parameter.array:
+			fields = append(fields, kgl.FieldError{Field: name, Message: "is given more than once"})
+		case slices.ContainsFunc(values, func(v string) bool { return !storable(v) }):
+			fields = append(fields, kgl.FieldError{Field: name, Message: "is not valid text"})
+		}
+	}
+	if len(fields) > 0 {
+		return nil, invalidFields(fields)
+	}
+	return query, nil
+}
+
+// readBody returns the whole body, checked for its form.
+func readBody(op *operation, req *http.Request) ([]byte, error) {
+	if op.consumes == "" {
+		return nil, nil
+	}
+	data, err := io.ReadAll(req.Body)
+	if err != nil {
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return nil, err
+		}
+		return nil, kgl.Wrap(err, kgl.CodeInvalid, "The body could not be read.")
+	}
+	switch {
+	case len(data) == 0:
+		if op.bodyMust {
+			return nil, kgl.Errorf(kgl.CodeInvalid, "A body is required.")
+		}
+		return nil, nil
+	case op.consumes == echo.MIMEApplicationForm:
+		return data, checkForm(data)
+	default:
+		return data, checkJSON(data)
+	}
+}
+
+// checkForm refuses forms that repeat a parameter (RFC 6749 section 3.2) or
+// cannot be read.
+func checkForm(data []byte) error {
+	form, err := url.ParseQuery(string(data))
+	if err != nil {
+		return kgl.Errorf(kgl.CodeInvalid, "The form is not valid.")
+	}
+	for _, values := range form {
+		if len(values) > 1 {
+			return kgl.Errorf(kgl.CodeInvalid, "The form repeats a parameter.")
+		}
+		if !storable(values[0]) {
+			return kgl.Errorf(kgl.CodeInvalid, "The form holds text that is not valid.")
+		}
+	}
+	return nil
+}
+
+// storable reports whether text is valid UTF-8 without NUL.
+func storable(text string) bool { return utf8.ValidString(text) && !strings.Contains(text, "\x00") }
+
+// fieldName bounds a name that the caller made up, for an error message.
+func fieldName(name string) string {
+	const longest = 100
+	name = strings.ToValidUTF8(name, "?")
+	if len(name) > longest {
+		name = strings.ToValidUTF8(name[:longest], "") + "..."
+	}
+	return strings.Map(func(r rune) rune {
+		if r < 0x20 || r == 0x7f {
+			return '?'
+		}
+		return r
+	}, name)
+}
+
+// invalidFields returns the error about several fields, in their order by name.
+func invalidFields(fields []kgl.FieldError) error {
+	slices.SortFunc(fields, func(a, b kgl.FieldError) int {
+		return strings.Compare(a.Field+"\x00"+a.Message, b.Field+"\x00"+b.Message)
+	})
+	fields = slices.Compact(fields)
+	const most = 20
+	fields = fields[:min(len(fields), most)]
+	return &kgl.Error{Code: kgl.CodeInvalid, Message: fmt.Sprintf("%s %s.", fields[0].Field, fields[0].Message), Fields: fields}
+}
+
+// requestError translates what the validator found. Its own texts are not used,
+// because some repeat what was submitted.
+func requestError(err error) error {
+	fields := collectFields(err, "", nil)
+	if len(fields) == 0 {
+		return kgl.Errorf(kgl.CodeInvalid, "The request is not valid.")
+	}
+	return invalidFields(fields)
+}
+
+// collectFields walks the tree of the validator's errors.
+func collectFields(err error, parameter string, fields []kgl.FieldError) []kgl.FieldError {
+	switch e := err.(type) {
+	case openapi3.MultiError:
+		for _, inner := range e {
+			fields = collectFields(inner, parameter, fields)
+		}
+	case *openapi3filter.RequestError:
+		if e.Parameter != nil {
+			parameter = e.Parameter.Name
+		}
+		if inner := e.Err; inner != nil && isSchemaError(inner) {
+			return collectFields(inner, parameter, fields)
+		}
+		message := "is not valid"
+		if errors.Is(e.Err, openapi3filter.ErrInvalidRequired) {
+			message = "is required"
+		} else if e.Parameter != nil {
+			message = mustBe(e.Parameter.Schema.Value)
+		}
+		if parameter == "" {
+			parameter = "body"
+		}
+		fields = append(fields, kgl.FieldError{Field: parameter, Message: message})
+	case *openapi3.SchemaError:
+		if e.Origin != nil && isSchemaError(e.Origin) {
+			return collectFields(e.Origin, parameter, fields)
+		}
+		fields = append(fields, kgl.FieldError{Field: fieldPath(parameter, e.JSONPointer()), Message: schemaMessage(e)})
+	}
+	return fields
+}
+
+func isSchemaError(err error) bool {
+	if _, ok := err.(openapi3.MultiError); ok {
+		return true
+	}
+	_, ok := err.(*openapi3.SchemaError)
+	return ok
+}
+
+// fieldPath writes a JSON pointer as the API shows it: aliases[2].
+func fieldPath(parameter string, pointer []string) string {
+	var b strings.Builder
+	b.WriteString(parameter)
+	for _, part := range pointer {
+		if _, err := strconv.Atoi(part); err == nil {
+			b.WriteString("[" + part + "]")
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte('.')
+		}
+		b.WriteString(fieldName(part))
+	}
+	if b.Len() == 0 {
+		return "body"
+	}
+	return b.String()
+}
+
+// schemaMessage says what a schema asks for, never what was sent.
+func schemaMessage(e *openapi3.SchemaError) string {
+	schema := e.Schema
+	if schema == nil {
+		return "is not valid"
+	}
+	switch e.SchemaField {
+	case "required":
+		return "is required"
+	case "properties":
+		return "is not a known field"
+	case "nullable":
+		return "must not be null"
+	case "enum":
+		allowed, err := json.Marshal(schema.Enum)
+		if err != nil {
+			return "is not one of the allowed values"
+		}
+		return "must be one of " + strings.Trim(string(allowed), "[]")
+	case "minLength":
+		return fmt.Sprintf("must have at least %d characters", schema.MinLength)
+	case "maxLength":
+		return fmt.Sprintf("must have at most %d characters", *schema.MaxLength)
+	case "minimum":
+		return fmt.Sprintf("must be at least %v", *schema.Min)
+	case "maximum":
+		return fmt.Sprintf("must be at most %v", *schema.Max)
+	case "minItems":
+		return fmt.Sprintf("must have at least %d elements", schema.MinItems)
+	case "maxItems":
+		return fmt.Sprintf("must have at most %d elements", *schema.MaxItems)
+	case "uniqueItems":
+		return "must not repeat an element"
+	case "minProperties":
+		return fmt.Sprintf("must have at least %d fields", schema.MinProps)
+	case "maxProperties":
+		return fmt.Sprintf("must have at most %d fields", *schema.MaxProps)
+	case "pattern":
+		return "must match " + schema.Pattern
+	default:
+		return mustBe(schema)
+	}
+}
+
+// mustBe names the kind of value that a schema asks for.
+func mustBe(schema *openapi3.Schema) string {
+	switch {
+	case schema.Format == "uuid":
+		return "must be a UUID in its lower-case form"
+	case schema.Format == "date-time":
+		return "must be an RFC 3339 time"
+	case schema.Type.Is("integer"):
+		return "must be an integer"
+	case schema.Type.Is("number"):
+		return "must be a number"
+	case schema.Type.Is("boolean"):
+		return "must be true or false"
+	case schema.Type.Is("string"):
+		return "must be a string"
+	case schema.Type.Is("array"):
+		return "must be an array"
+	case schema.Type.Is("object"):
+		return "must be an object"
+	}
+	return "is not valid"
+}
