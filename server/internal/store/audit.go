@@ -69,3 +69,47 @@ func (db *DB) AuditHead(ctx context.Context) (seq int64, hash string, err error)
 	head, err := one(ctx, db, "audit head", func(c *conn) (sqlitedb.AuditHeadRow, error) { return c.AuditHead(ctx) })
 	return head.Seq, head.Hash, err
 }
+
+const auditColumns sqlText = `SELECT seq, id, at, actor_type, actor_id, action, subject_type, subject_id, outcome,
+  request_id, address, details, prev_hash, hash FROM audit_events`
+
+// AuditEvents implements kgl.AuditStore.
+func (db *DB) AuditEvents(ctx context.Context, f kgl.AuditFilter, p kgl.Page) (kgl.List[kgl.AuditEvent], error) {
+	var out kgl.List[kgl.AuditEvent]
+	err := db.read(ctx, func(c *conn) (err error) {
+		out, err = readList(ctx, c, auditQuery(c.engine, f, p), p, scanAudit, func(e kgl.AuditEvent) kgl.Position {
+			return kgl.Position{Int: e.Seq}
+		})
+		return err
+	})
+	return out, err
+}
+
+func auditQuery(e Engine, f kgl.AuditFilter, p kgl.Page) *listQuery {
+	q := newList(e, auditColumns)
+	for _, c := range []struct {
+		column sqlText
+		value  string
+	}{
+		{"actor_id", f.ActorID}, {"action", f.Action}, {"subject_type", f.SubjectType}, {"subject_id", f.SubjectID},
+		{"outcome", string(f.Outcome)},
+	} {
+		if c.value != "" {
+			q.compare(c.column, "=", c.value)
+		}
+	}
+	q.within("at", f.At)
+	var after []any
+	if p.After != nil {
+		after = []any{p.After.Int}
+	}
+	q.orderBy(descending, []sqlText{"seq"}, after)
+	return q
+}
+
+func scanAudit(rs rows) (kgl.AuditEvent, error) {
+	var row sqlitedb.AuditEvent
+	err := rs.Scan(&row.Seq, &row.ID, &row.At, &row.ActorType, &row.ActorID, &row.Action, &row.SubjectType, &row.SubjectID,
+		&row.Outcome, &row.RequestID, &row.Address, &row.Details, &row.PrevHash, &row.Hash)
+	return auditOf(row), err
+}

@@ -167,3 +167,77 @@ func (db *DB) DeleteEntity(ctx context.Context, id string) error {
 		return affected(n, err, "entity")
 	})
 }
+
+const entityColumns sqlText = `SELECT id, name, name_key, type, description, attributes, confidence, extractor,
+  mention_count, version, created_at, updated_at FROM entities`
+
+// Entities implements kgl.EntityStore.
+func (db *DB) Entities(ctx context.Context, f kgl.EntityFilter, sort kgl.EntitySort, p kgl.Page) (kgl.List[kgl.Entity], error) {
+	out := kgl.List[kgl.Entity]{}
+	err := db.read(ctx, func(c *conn) error {
+		l, err := readList(ctx, c, entitiesQuery(c.engine, f, sort, p), p, scanEntity, func(row sqlitedb.Entity) kgl.Position {
+			return entityPosition(sort, row)
+		})
+		if err != nil {
+			return err
+		}
+		out.Next = l.Next
+		out.Rows, err = withAliases(ctx, c, l.Rows)
+		return err
+	})
+	return out, err
+}
+
+func entitiesQuery(e Engine, f kgl.EntityFilter, sort kgl.EntitySort, p kgl.Page) *listQuery {
+	q := newList(e, entityColumns)
+	q.in("type", f.Types)
+	if f.MinConfidence > 0 {
+		q.compare("confidence", ">=", f.MinConfidence)
+	}
+	if f.NamePrefix != "" {
+		q.named(f.NamePrefix)
+	}
+	after := kgl.Position{}
+	if p.After != nil {
+		after = *p.After
+	}
+	key, dir, value := sqlText("name_key"), ascending, any(after.Text)
+	switch sort {
+	case kgl.EntityMostConfident:
+		key, dir, value = "confidence", descending, after.Number
+	case kgl.EntityNewestFirst:
+		key, dir, value = "created_at", descending, after.Int
+	}
+	var values []any
+	if p.After != nil {
+		values = []any{value, after.ID}
+	}
+	q.orderBy(dir, []sqlText{key, "id"}, values)
+	return q
+}
+
+// named adds a condition that the name of an entity or one of its aliases
+// starts with a normalised text. Both halves read an index; an OR over the two
+// tables would not.
+func (q *listQuery) named(prefix string) {
+	low, high := q.bind(prefix), q.bind(prefix+"\U0010FFFF")
+	q.conds = append(q.conds, "id IN (SELECT n.id FROM entities n WHERE n.name_key >= "+low+" AND n.name_key < "+high+
+		" UNION SELECT a.entity_id FROM entity_aliases a WHERE a.alias_key >= "+low+" AND a.alias_key < "+high+")")
+}
+
+func entityPosition(sort kgl.EntitySort, row sqlitedb.Entity) kgl.Position {
+	switch sort {
+	case kgl.EntityMostConfident:
+		return kgl.Position{Number: row.Confidence, ID: row.ID}
+	case kgl.EntityNewestFirst:
+		return kgl.Position{Int: row.CreatedAt, ID: row.ID}
+	}
+	return kgl.Position{Text: row.NameKey, ID: row.ID}
+}
+
+func scanEntity(rs rows) (sqlitedb.Entity, error) {
+	var row sqlitedb.Entity
+	err := rs.Scan(&row.ID, &row.Name, &row.NameKey, &row.Type, &row.Description, &row.Attributes, &row.Confidence,
+		&row.Extractor, &row.MentionCount, &row.Version, &row.CreatedAt, &row.UpdatedAt)
+	return row, err
+}

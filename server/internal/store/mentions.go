@@ -137,6 +137,7 @@ func forgetSource(ctx context.Context, c *conn, sourceID string) error {
 // ContentEntities implements kgl.EntityStore. Mentions are in the order of the
 // text.
 func (db *DB) ContentEntities(ctx context.Context, contentID string, p kgl.Page) (kgl.List[kgl.EntityMentions], error) {
+	p.Limit = pageLimit(p)
 	var after kgl.Position
 	if p.After != nil {
 		after = *p.After

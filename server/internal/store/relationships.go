@@ -32,6 +32,7 @@ func relationshipOf(row sqlitedb.RelationshipRow) kgl.Relationship {
 // its own index; no relationship leads from an entity to itself, so that none
 // comes twice.
 func (db *DB) EntityRelationships(ctx context.Context, entityID string, d kgl.Direction, typ string, p kgl.Page) (kgl.List[kgl.Relationship], error) {
+	p.Limit = pageLimit(p)
 	after := kgl.Position{Int: math.MaxInt64}
 	if p.After != nil {
 		after = *p.After
@@ -92,4 +93,43 @@ func (db *DB) RelationshipEvidence(ctx context.Context, relationshipID string, l
 		}
 	}
 	return out, err
+}
+
+const relationshipColumns sqlText = `SELECT r.id, r.from_entity_id, r.to_entity_id, r.type, r.confidence, r.extractor,
+  r.evidence_count, r.version, r.created_at, r.updated_at, f.name, f.type, t.name, t.type
+FROM relationships r JOIN entities f ON f.id = r.from_entity_id JOIN entities t ON t.id = r.to_entity_id`
+
+// Relationships implements kgl.RelationshipStore.
+func (db *DB) Relationships(ctx context.Context, f kgl.RelationshipFilter, p kgl.Page) (kgl.List[kgl.Relationship], error) {
+	var out kgl.List[kgl.Relationship]
+	err := db.read(ctx, func(c *conn) (err error) {
+		out, err = readList(ctx, c, relationshipsQuery(c.engine, f, p), p, scanRelationship, relationshipPosition)
+		return err
+	})
+	return out, err
+}
+
+func relationshipsQuery(e Engine, f kgl.RelationshipFilter, p kgl.Page) *listQuery {
+	q := newList(e, relationshipColumns)
+	if f.Type != "" {
+		q.compare("r.type", "=", f.Type)
+	}
+	if f.FromEntityID != "" {
+		q.compare("r.from_entity_id", "=", f.FromEntityID)
+	}
+	if f.ToEntityID != "" {
+		q.compare("r.to_entity_id", "=", f.ToEntityID)
+	}
+	if f.MinConfidence > 0 {
+		q.compare("r.confidence", ">=", f.MinConfidence)
+	}
+	q.orderBy(descending, []sqlText{"r.created_at", "r.id"}, afterTime(p))
+	return q
+}
+
+func scanRelationship(rs rows) (kgl.Relationship, error) {
+	var row sqlitedb.RelationshipRow
+	err := rs.Scan(&row.ID, &row.FromEntityID, &row.ToEntityID, &row.Type, &row.Confidence, &row.Extractor,
+		&row.EvidenceCount, &row.Version, &row.CreatedAt, &row.UpdatedAt, &row.FromName, &row.FromType, &row.ToName, &row.ToType)
+	return relationshipOf(row), err
 }

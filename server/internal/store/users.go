@@ -123,3 +123,48 @@ func (db *DB) CountUsers(ctx context.Context) (int64, error) {
 	})
 	return n, err
 }
+
+const userColumns sqlText = `SELECT id, email, email_key, name, role, status, password_hash, version, last_login_at,
+  created_at, updated_at FROM users`
+
+// Users implements kgl.UserStore.
+func (db *DB) Users(ctx context.Context, f kgl.UserFilter, p kgl.Page) (kgl.List[kgl.User], error) {
+	var out kgl.List[kgl.User]
+	err := db.read(ctx, func(c *conn) (err error) {
+		out, err = readList(ctx, c, usersQuery(c.engine, f, p), p, scanUser, func(u kgl.User) kgl.Position {
+			return kgl.Position{Int: micros(u.CreatedAt), ID: u.ID}
+		})
+		return err
+	})
+	return out, err
+}
+
+func usersQuery(e Engine, f kgl.UserFilter, p kgl.Page) *listQuery {
+	q := newList(e, userColumns)
+	if f.Role != "" {
+		q.compare("role", "=", string(f.Role))
+	}
+	if f.Status != "" {
+		q.compare("status", "=", string(f.Status))
+	}
+	if f.EmailPrefix != "" {
+		q.prefix("email_key", f.EmailPrefix)
+	}
+	q.orderBy(descending, []sqlText{"created_at", "id"}, afterTime(p))
+	return q
+}
+
+// afterTime returns the place behind which a list ordered by a time goes on.
+func afterTime(p kgl.Page) []any {
+	if p.After == nil {
+		return nil
+	}
+	return []any{p.After.Int, p.After.ID}
+}
+
+func scanUser(rs rows) (kgl.User, error) {
+	var row sqlitedb.User
+	err := rs.Scan(&row.ID, &row.Email, &row.EmailKey, &row.Name, &row.Role, &row.Status, &row.PasswordHash,
+		&row.Version, &row.LastLoginAt, &row.CreatedAt, &row.UpdatedAt)
+	return userOf(row), err
+}

@@ -24,6 +24,12 @@ func Run(t *testing.T, open Open) {
 	}{
 		{"Transactions", runTransactions},
 		{"Settings", runSettings},
+		{"Users", runUsers},
+		{"Sessions", runSessions},
+		{"Throttles", runThrottles},
+		{"SigningKeys", runSigningKeys},
+		{"Audit", runAudit},
+		{"Idempotency", runIdempotency},
 	} {
 		t.Run(group.name, func(t *testing.T) { group.run(t, open) })
 	}
