@@ -1,0 +1,64 @@
+package auth
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
+)
+
+// FirstAdmin is the outcome of Bootstrap.
+type FirstAdmin struct {
+	Created  bool     // false when there were users already
+	User     kgl.User // the administrator that was made
+	Password string   // the generated password, empty when it was given; shown once, never logged
+}
+
+// Bootstrap makes the first administrator where there is no user at all. An
+// empty password is replaced by a generated one, which the result holds and
+// nothing else does. Of several processes that start at once, one creates it.
+// CodeInvalid names KGL_ADMIN_EMAIL or KGL_ADMIN_PASSWORD.
+func (a *Accounts) Bootstrap(ctx context.Context, email, password string) (FirstAdmin, error) {
+	n, err := a.store.CountUsers(ctx)
+	if err != nil {
+		return FirstAdmin{}, fmt.Errorf("count the users: %w", err)
+	}
+	if n > 0 {
+		return FirstAdmin{}, nil
+	}
+	var generated string
+	if password == "" {
+		if generated, err = GeneratePassword(a.random); err != nil {
+			return FirstAdmin{}, err
+		}
+		password = generated
+	}
+	if _, err := checkEmail(email); err != nil {
+		return FirstAdmin{}, kgl.Invalid("KGL_ADMIN_EMAIL", "must be an email address")
+	}
+	user, err := a.newUser(ctx, NewUser{Email: email, Name: "Administrator", Role: kgl.RoleAdmin, Password: password}, "KGL_ADMIN_PASSWORD")
+	if err != nil {
+		return FirstAdmin{}, err
+	}
+	first := FirstAdmin{}
+	ctx = kgl.WithPrincipal(ctx, kgl.Principal{Type: kgl.PrincipalSystem, ID: "bootstrap"})
+	err = a.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
+		first = FirstAdmin{}
+		n, err := tx.CountUsers(ctx)
+		if err != nil || n > 0 {
+			return err
+		}
+		if err := a.insert(ctx, tx, user); err != nil {
+			return err
+		}
+		first = FirstAdmin{Created: true, User: user, Password: generated}
+		return nil
+	})
+	if kgl.Is(err, kgl.CodeConflict) {
+		return FirstAdmin{}, nil // another process was faster
+	}
+	if err != nil {
+		return FirstAdmin{}, fmt.Errorf("create the first administrator: %w", err)
+	}
+	return first, nil
+}
