@@ -144,7 +144,7 @@ test-race: ## Every test under the race detector
 
 .PHONY: fuzz
 fuzz: ## Each fuzz target for FUZZTIME (default 30s)
-	@go run ./server/internal/pgtest/cmd/withpg -- tools/fuzz.sh $(FUZZTIME) $(PKGS)
+	@$(POSTGRES) tools/fuzz.sh $(FUZZTIME) $(PKGS)
 
 .PHONY: e2e-browser
 e2e-browser: build ## The page and Swagger UI in a real browser (needs chromium)
