@@ -83,6 +83,14 @@ func (k wycheproofKey) verdict(t *testing.T, token string) string {
 		k.KeyOps != nil && !slices.Contains(k.KeyOps, "verify") {
 		return "the key does not verify RS256"
 	}
+	if _, err := verifyRS256(token, k.rsa(t)); err != nil {
+		return "the signature is wrong"
+	}
+	return ""
+}
+
+func (k wycheproofKey) rsa(t *testing.T) *rsa.PublicKey {
+	t.Helper()
 	modulus, err := base64.RawURLEncoding.DecodeString(k.N)
 	if err != nil {
 		t.Fatal(err)
@@ -91,9 +99,5 @@ func (k wycheproofKey) verdict(t *testing.T, token string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := &rsa.PublicKey{N: new(big.Int).SetBytes(modulus), E: int(new(big.Int).SetBytes(exponent).Int64())}
-	if _, err := verifyRS256(token, key); err != nil {
-		return "the signature is wrong"
-	}
-	return ""
+	return &rsa.PublicKey{N: new(big.Int).SetBytes(modulus), E: int(new(big.Int).SetBytes(exponent).Int64())}
 }
