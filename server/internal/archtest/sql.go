@@ -112,12 +112,14 @@ var bannedForms = []struct {
 }{
 	{regexp.MustCompile(`(?i)\bsqlc\.slice\b`), "sqlc.slice before another parameter gives wrong rows: pass a JSON array"},
 	{regexp.MustCompile(`(?i)\bORDER\s+BY\b[^;()]*?(?:[@?$]\w|\?|sqlc\.n?arg)[^;]*?(?:\bLIMIT\b|;)`), "a parameter in ORDER BY is dropped on SQLite: one query for each order"},
-	{regexp.MustCompile(`\([^()]+,[^()]+\)\s*(?:<|>|<=|>=)\s*\(`), "the second parameter of a row-value comparison is mistyped: expand the keyset"},
 	{regexp.MustCompile(`(?i)\bOFFSET\b`), "OFFSET reads what it skips and misses rows: use a keyset"},
 	{regexp.MustCompile(`(?i)` + parameter + `[^()]*\)*\s+IS\s+NULL\s+OR\b`), "a parameter before IS NULL OR becomes interface{}: put the column first"},
 	{regexp.MustCompile(`(?i)\bPRAGMA\b`), "PRAGMA is not supported by sqlc: the store opens connections"},
 	{regexp.MustCompile(`(?i)[@:]items\b`), "a parameter named items clashes with generated code"},
 }
+
+// rowValue matches (a, b) < (@a, @b) with a bare parameter on its right side.
+var rowValue = regexp.MustCompile(`\([^()]+,[^()]+\)\s*(?:<|>|<=|>=)\s*\([^()]*[@?$:]`)
 
 // bannedKinds exist on one engine only.
 var bannedKinds = []string{":copyfrom", ":batchexec", ":batchone", ":batchmany"}
@@ -133,6 +135,9 @@ func checkForms(files []sqlFile) []string {
 					faults = append(faults, where+banned.why)
 				}
 			}
+			if rowValue.MatchString(withoutTyped(q.text)) {
+				faults = append(faults, where+"the second bare parameter of a row-value comparison is mistyped: CAST it or expand the keyset")
+			}
 			if slices.Contains(bannedKinds, q.kind) {
 				faults = append(faults, where+q.kind+" exists on Postgres only")
 			}
@@ -145,6 +150,14 @@ func checkForms(files []sqlFile) []string {
 }
 
 var limitClause = regexp.MustCompile(`(?i)\bLIMIT\s+` + `(?:CAST\s*\([^)]*\)|[@?$:]\w+(?:::\w+)?|sqlc\.n?arg\s*\([^)]*\)(?:::\w+)?|\d+)`)
+
+var typedParameter = regexp.MustCompile(`(?i)\(\s*CAST\s*\(\s*@\w+\s+AS\s+\w+(?:\s+\w+)?\s*\)|,\s*CAST\s*\(\s*@\w+\s+AS\s+\w+(?:\s+\w+)?\s*\)`)
+
+// withoutTyped replaces parameters with a CAST inside lists, such as the right
+// side of a row-value comparison, where sqlc types them well.
+func withoutTyped(text string) string {
+	return typedParameter.ReplaceAllStringFunc(text, func(match string) string { return match[:1] + "0" })
+}
 
 // withoutLimit keeps a parameter of LIMIT from being taken for one of ORDER BY.
 func withoutLimit(text string) string { return limitClause.ReplaceAllString(text, "LIMIT 0") }
