@@ -45,7 +45,7 @@ func normalise(ctx context.Context, raw *rawFeed, opts Options, n *notes) (*Docu
 	}
 	z.doc.Items = identify(items, z.doc, n)
 	if len(z.doc.Items) == 0 {
-		if raw.title.value == "" && len(raw.links) == 0 && n.repaired {
+		if len(raw.items) == 0 && raw.title.value == "" && len(raw.links) == 0 && n.repaired {
 			return nil, invalid("nothing of the document could be read")
 		}
 		n.add(WarnNoItems, "the feed has no items")

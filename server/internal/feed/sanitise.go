@@ -64,6 +64,7 @@ type htmlWriter struct {
 	text     textBuilder
 	stack    []atom.Atom
 	tail     int // bytes that the end tags of the stack take
+	anchors  int // open anchors that were left out because they link nowhere
 	dropped  int // start tags that were left out for their depth
 	max      int
 	full     bool
@@ -103,6 +104,9 @@ func (w *htmlWriter) start(t html.Token) {
 	}
 	attrs, ok := w.attributes(t)
 	if !ok {
+		if t.DataAtom == atom.A {
+			w.anchors++
+		}
 		return
 	}
 	w.impliedEnd(t.DataAtom)
@@ -145,6 +149,10 @@ func (w *htmlWriter) impliedEnd(a atom.Atom) {
 }
 
 func (w *htmlWriter) end(a atom.Atom) {
+	if a == atom.A && w.anchors > 0 {
+		w.anchors--
+		return
+	}
 	if w.dropped > 0 {
 		w.dropped--
 		return
@@ -201,11 +209,8 @@ func (w *htmlWriter) attributes(t html.Token) (string, bool) {
 		}
 		kept = append(kept, a)
 	}
-	if t.DataAtom == atom.Img && !src {
+	if t.DataAtom == atom.Img && !src || t.DataAtom == atom.A && !hasHref(kept) {
 		return "", false
-	}
-	if t.DataAtom == atom.A && !hasHref(kept) {
-		kept = nil
 	}
 	sort.SliceStable(kept, func(i, j int) bool { return kept[i].Key < kept[j].Key })
 	var b strings.Builder
