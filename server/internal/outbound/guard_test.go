@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -172,17 +173,21 @@ func TestManyRecordsAreBounded(t *testing.T) {
 	if d := time.Since(start); d > 5*time.Second {
 		t.Errorf("took %s", d)
 	}
+}
 
-	// The eleventh address is not tried, even if it is the one that works.
-	s := respond(t, "ok")
-	records = []string{"127.0.0.1"}
-	for range maxDialAttempts {
-		records = append([]string{"169.254.1.1"}, records...)
+func TestAttemptsOfOneDialAreCounted(t *testing.T) {
+	g := newGuard(Policy{AllowedPorts: []uint16{80}})
+	ctx := context.WithValue(t.Context(), attemptsKey{}, new(atomic.Int32))
+	for i := range maxDialAttempts {
+		if err := g.control(ctx, "tcp4", "8.8.4.4:80", nil); err != nil {
+			t.Fatalf("attempt %d: %v", i+1, err)
+		}
 	}
-	c = newClient(t, open, withDNS(&fakeDNS{answers: func(string, int) []string { return records }}))
-	_, err = get(t, c, "http://many.example:"+portOfServer(t, s.URL)+"/")
-	if err != nil {
-		wantReason(t, err, ReasonBlocked) // the resolver may sort the good one first
+	if g.control(ctx, "tcp4", "8.8.4.4:80", nil) == nil {
+		t.Errorf("attempt %d is not refused", maxDialAttempts+1)
+	}
+	if g.control(t.Context(), "tcp4", "8.8.4.4:80", nil) == nil {
+		t.Error("a dial that is not counted is not refused")
 	}
 }
 

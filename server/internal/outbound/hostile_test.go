@@ -213,7 +213,53 @@ func TestCase15StalledHostHoldsNobodyElse(t *testing.T) {
 		t.Errorf("got %q", resp.Body)
 	}
 	for range 3 {
-		wantReason(t, <-errs, ReasonTimeout)
+		// Unreachable: one that got its turn in the last moment.
+		wantReason(t, <-errs, ReasonTimeout, ReasonUnreachable)
+	}
+}
+
+// Case 15: silence after the request is ended by the header time-out, long
+// before the total.
+func TestCase15HeaderTimeout(t *testing.T) {
+	c := newClient(t, open, withLimits(Limits{Header: 200 * time.Millisecond}))
+	start := time.Now()
+	_, err := get(t, c, rawServer(t, hold))
+	wantReason(t, err, ReasonTimeout)
+	if d := time.Since(start); d > DefaultTotal/2 {
+		t.Errorf("took %s", d)
+	}
+}
+
+// A host gets no more connections at once than the limit, whatever waits.
+func TestConnectionsPerHostAreBounded(t *testing.T) {
+	const limit, requests = 2, 6
+	entered, leave := make(chan struct{}, requests), make(chan struct{})
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		entered <- struct{}{}
+		<-leave
+		_, _ = io.WriteString(w, "ok")
+	})
+	c := newClient(t, open, withLimits(Limits{ConnsPerHost: limit}))
+	errs := make(chan error, requests)
+	for range requests {
+		go func() {
+			_, err := c.Get(t.Context(), Request{URL: s.URL})
+			errs <- err
+		}()
+	}
+	for range limit {
+		<-entered
+	}
+	select {
+	case <-entered:
+		t.Errorf("more than %d requests at once", limit)
+	case <-time.After(200 * time.Millisecond): // nothing tells that nobody comes
+	}
+	close(leave)
+	for range requests {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
 	}
 }
 
