@@ -147,8 +147,8 @@ fuzz: ## Each fuzz target for FUZZTIME (default 30s)
 	@$(POSTGRES) tools/fuzz.sh $(FUZZTIME) $(PKGS)
 
 .PHONY: e2e-browser
-e2e-browser: build ## The page and Swagger UI in a real browser (needs chromium)
-	tools/browser.sh
+e2e-browser: build $(NODE_BIN) ## Swagger UI in a real browser (needs chromium, found or in KGL_TEST_CHROMIUM)
+	node --test tools/ts/browser.test.mjs
 
 .PHONY: clean
 clean: ## Remove what was built (never ./data)
