@@ -15,10 +15,6 @@ const (
 	maxURLBytes = 2000
 )
 
-// maxHeaderBytes is the longest validator that is kept. A longer one is
-// dropped, which costs a full answer and nothing else.
-const maxHeaderBytes = 1024
-
 // content makes the first revision of an item.
 func (w *Worker) content(sourceID string, id kgl.ContentIdentity, item feed.Item) kgl.Content {
 	now := w.clock.Now()
@@ -63,13 +59,6 @@ func boundedKey(key string) string {
 	}
 	sum := sha256.Sum256([]byte(key))
 	return "sha256:" + hex.EncodeToString(sum[:])
-}
-
-func bounded(header string) string {
-	if len(header) > maxHeaderBytes {
-		return ""
-	}
-	return header
 }
 
 func firstRunes(text string, n int) string {

@@ -47,7 +47,7 @@ func (w *Worker) fetch(ctx context.Context, src kgl.Source) (*attempt, error) {
 		return nil, ctx.Err()
 	}
 	if err != nil {
-		w.log.InfoContext(ctx, "fetch failed", "source_id", src.ID, "host", src.Host, "code", kgl.ErrorCode(err), "error", err)
+		w.log.InfoContext(ctx, "fetch failed", "source_id", src.ID, "host", src.Host, "code", kgl.ErrorCode(err), "reason", outbound.ReasonOf(err), "error", err)
 		a.fail(err)
 	}
 	a.result.Fetch.Duration = w.clock.Now().Sub(a.result.Fetch.StartedAt)
@@ -56,22 +56,17 @@ func (w *Worker) fetch(ctx context.Context, src kgl.Source) (*attempt, error) {
 }
 
 func (w *Worker) request(ctx context.Context, a *attempt) error {
-	header := http.Header{}
-	if a.source.ETag != "" {
-		header.Set("If-None-Match", a.source.ETag)
-	}
-	if a.source.LastModified != "" {
-		header.Set("If-Modified-Since", a.source.LastModified)
-	}
-	resp, err := w.fetcher.Get(ctx, outbound.Request{URL: a.source.URL, Header: header, Accept: acceptFeeds})
+	resp, err := w.fetcher.Get(ctx, outbound.Request{
+		URL: a.source.URL, Header: outbound.Conditional(a.source.ETag, a.source.LastModified), Accept: acceptFeeds,
+	})
 	if err != nil {
 		return err
 	}
 	now := w.clock.Now()
 	f := &a.result.Fetch
 	f.HTTPStatus, f.Bytes = int64(resp.Status), int64(len(resp.Body))
-	a.asked = FreshFor(resp.Header, now, w.schedule.MaxDelay)
-	a.retryAfter = RetryAfter(resp.Header, now, w.schedule.MaxDelay)
+	a.asked, _ = outbound.Freshness(resp.Header, now, w.schedule.MaxDelay)
+	a.retryAfter, _ = outbound.RetryAfter(resp.Header, now, w.schedule.MaxDelay)
 	switch {
 	case resp.Status == http.StatusNotModified:
 		f.Outcome = kgl.FetchNotModified
@@ -104,8 +99,7 @@ func (w *Worker) read(ctx context.Context, a *attempt, resp *outbound.Response) 
 		a.take(doc)
 	}
 	a.result.BodyHash = hash
-	a.result.ETag = bounded(resp.Header.Get("ETag"))
-	a.result.LastModified = bounded(resp.Header.Get("Last-Modified"))
+	a.result.ETag, a.result.LastModified = outbound.Validators(resp.Header)
 	return nil
 }
 

@@ -1,11 +1,6 @@
 package ingest
 
-import (
-	"net/http"
-	"strconv"
-	"strings"
-	"time"
-)
+import "time"
 
 // Schedule decides when a source is fetched again.
 type Schedule struct {
@@ -62,61 +57,4 @@ func (s Schedule) jittered(d time.Duration) time.Duration {
 		return d
 	}
 	return d + time.Duration(s.Random()*s.Jitter*float64(d))
-}
-
-// FreshFor returns how long the answer says that it stays fresh: Cache-Control
-// max-age less Age, else Expires (RFC 9111 sections 4.2.1 and 5.3); 0 when it
-// does not say, or says no-cache or no-store. Absurd values are cut to limit.
-func FreshFor(h http.Header, now time.Time, limit time.Duration) time.Duration {
-	maxAge := time.Duration(-1)
-	for _, directive := range strings.Split(strings.Join(h.Values("Cache-Control"), ","), ",") {
-		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
-		switch strings.ToLower(name) {
-		case "no-cache", "no-store":
-			return 0
-		case "max-age":
-			maxAge = seconds(strings.Trim(value, `"`), limit)
-		}
-	}
-	if maxAge >= 0 {
-		return max(0, maxAge-seconds(h.Get("Age"), limit))
-	}
-	if expires, err := http.ParseTime(h.Get("Expires")); err == nil {
-		return max(0, min(expires.Sub(now), limit))
-	}
-	return 0
-}
-
-// RetryAfter returns the delay of a Retry-After header, in either of its forms
-// (RFC 9110 section 10.2.3), cut to limit; 0 when there is none.
-func RetryAfter(h http.Header, now time.Time, limit time.Duration) time.Duration {
-	value := strings.TrimSpace(h.Get("Retry-After"))
-	if value == "" {
-		return 0
-	}
-	if at, err := http.ParseTime(value); err == nil {
-		return max(0, min(at.Sub(now), limit))
-	}
-	return max(0, seconds(value, limit))
-}
-
-// seconds parses a count of seconds, cut to limit, so that a huge value cannot
-// overflow; 0 for what is not a number.
-func seconds(text string, limit time.Duration) time.Duration {
-	text = strings.TrimSpace(text)
-	n, err := strconv.ParseUint(text, 10, 64)
-	if err != nil {
-		if isDigits(text) {
-			return limit
-		}
-		return 0
-	}
-	if n > uint64(limit/time.Second) {
-		return limit
-	}
-	return time.Duration(n) * time.Second
-}
-
-func isDigits(text string) bool {
-	return text != "" && strings.Trim(text, "0123456789") == ""
 }
