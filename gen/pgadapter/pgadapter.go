@@ -27,76 +27,122 @@ type Querier interface {
 	AddLoginFailure(ctx context.Context, arg sqlitedb.AddLoginFailureParams) (sqlitedb.LoginThrottle, error)
 	AddMentionCount(ctx context.Context, arg sqlitedb.AddMentionCountParams) error
 	AppendAudit(ctx context.Context, arg sqlitedb.AppendAuditParams) error
+	AppendEvents(ctx context.Context, arg string) error
 	AuditEventsFrom(ctx context.Context, arg sqlitedb.AuditEventsFromParams) ([]sqlitedb.AuditEvent, error)
 	AuditHead(ctx context.Context) (sqlitedb.AuditHeadRow, error)
 	BlockLogin(ctx context.Context, arg sqlitedb.BlockLoginParams) (int64, error)
+	ClaimHosts(ctx context.Context, arg sqlitedb.ClaimHostsParams) ([]sqlitedb.ClaimHostsRow, error)
+	ClaimTasks(ctx context.Context, arg sqlitedb.ClaimTasksParams) ([]sqlitedb.EnrichmentTask, error)
 	ClearLoginThrottles(ctx context.Context, arg string) error
 	CompleteIdempotencyKey(ctx context.Context, arg sqlitedb.CompleteIdempotencyKeyParams) (int64, error)
+	Content(ctx context.Context, arg string) (sqlitedb.Content, error)
 	ContentEntities(ctx context.Context, arg sqlitedb.ContentEntitiesParams) ([]sqlitedb.Entity, error)
+	ContentStates(ctx context.Context, arg sqlitedb.ContentStatesParams) ([]sqlitedb.ContentStatesRow, error)
 	CountUsers(ctx context.Context) (int64, error)
-	CreateEntity(ctx context.Context, arg sqlitedb.CreateEntityParams) error
+	CreateContents(ctx context.Context, arg string) ([]string, error)
+	CreateDuplicateLinks(ctx context.Context, arg string) error
+	CreateEntity(ctx context.Context, arg sqlitedb.CreateEntityParams) (int64, error)
+	CreateFetch(ctx context.Context, arg sqlitedb.CreateFetchParams) error
+	CreateHost(ctx context.Context, arg sqlitedb.CreateHostParams) error
 	CreateRefreshToken(ctx context.Context, arg sqlitedb.CreateRefreshTokenParams) error
 	CreateSession(ctx context.Context, arg sqlitedb.CreateSessionParams) error
 	CreateSetting(ctx context.Context, arg sqlitedb.CreateSettingParams) (int64, error)
-	CreateSigningKey(ctx context.Context, arg sqlitedb.CreateSigningKeyParams) error
-	CreateUser(ctx context.Context, arg sqlitedb.CreateUserParams) error
+	CreateSigningKey(ctx context.Context, arg sqlitedb.CreateSigningKeyParams) (int64, error)
+	CreateSource(ctx context.Context, arg sqlitedb.CreateSourceParams) (int64, error)
+	CreateTasks(ctx context.Context, arg string) error
+	CreateUser(ctx context.Context, arg sqlitedb.CreateUserParams) (int64, error)
 	DashboardCounts(ctx context.Context, arg int64) ([]sqlitedb.DashboardCountsRow, error)
 	DeleteAliases(ctx context.Context, arg string) error
+	DeleteContent(ctx context.Context, arg string) (int64, error)
 	DeleteContentEvidence(ctx context.Context, arg string) ([]string, error)
 	DeleteContentMentions(ctx context.Context, arg string) ([]string, error)
 	DeleteEntity(ctx context.Context, arg string) (int64, error)
 	DeleteEvidence(ctx context.Context, arg sqlitedb.DeleteEvidenceParams) ([]string, error)
 	DeleteExpiredIdempotencyKeys(ctx context.Context, arg sqlitedb.DeleteExpiredIdempotencyKeysParams) (int64, error)
 	DeleteExpiredSessions(ctx context.Context, arg sqlitedb.DeleteExpiredSessionsParams) (int64, error)
+	DeleteLinksOfContent(ctx context.Context, arg sqlitedb.DeleteLinksOfContentParams) error
+	DeleteLinksToHeads(ctx context.Context, arg string) error
 	DeleteMentions(ctx context.Context, arg sqlitedb.DeleteMentionsParams) ([]string, error)
 	DeleteSigningKeys(ctx context.Context, arg *int64) error
+	DeleteSource(ctx context.Context, arg string) (int64, error)
 	DeleteSourceEvidence(ctx context.Context, arg string) ([]string, error)
 	DeleteSourceMentions(ctx context.Context, arg string) ([]string, error)
 	DeleteStaleThrottles(ctx context.Context, arg sqlitedb.DeleteStaleThrottlesParams) (int64, error)
 	DeleteUnsupportedRelationships(ctx context.Context, arg sqlitedb.DeleteUnsupportedRelationshipsParams) ([]string, error)
 	DeleteUser(ctx context.Context, arg string) (int64, error)
 	DropExpiredIdempotencyKey(ctx context.Context, arg sqlitedb.DropExpiredIdempotencyKeyParams) error
+	DropOldFetches(ctx context.Context, arg sqlitedb.DropOldFetchesParams) error
+	DropOpenTasks(ctx context.Context, arg string) error
+	DueSources(ctx context.Context, arg sqlitedb.DueSourcesParams) ([]sqlitedb.Source, error)
+	Duplicates(ctx context.Context, arg sqlitedb.DuplicatesParams) ([]sqlitedb.DuplicateLink, error)
+	EndTask(ctx context.Context, arg sqlitedb.EndTaskParams) (int64, error)
 	EntitiesByAliasKeys(ctx context.Context, arg string) ([]sqlitedb.EntitiesByAliasKeysRow, error)
 	EntitiesByIDs(ctx context.Context, arg string) ([]sqlitedb.Entity, error)
 	EntitiesByNameKeys(ctx context.Context, arg string) ([]sqlitedb.EntitiesByNameKeysRow, error)
 	Entity(ctx context.Context, arg string) (sqlitedb.Entity, error)
 	EntityAliases(ctx context.Context, arg string) ([]sqlitedb.EntityAlias, error)
+	EventsAfter(ctx context.Context, arg sqlitedb.EventsAfterParams) ([]sqlitedb.Event, error)
+	ExtendHost(ctx context.Context, arg sqlitedb.ExtendHostParams) (int64, error)
+	FirstByText(ctx context.Context, arg string) ([]sqlitedb.FirstByTextRow, error)
+	FirstByURL(ctx context.Context, arg string) ([]sqlitedb.FirstByURLRow, error)
+	HeadsOfSource(ctx context.Context, arg string) ([]string, error)
 	IdempotencyKey(ctx context.Context, arg sqlitedb.IdempotencyKeyParams) (sqlitedb.IdempotencyKey, error)
 	InsertAliases(ctx context.Context, arg string) error
 	InsertEntities(ctx context.Context, arg string) ([]string, error)
 	InsertEvidence(ctx context.Context, arg string) ([]string, error)
 	InsertMentions(ctx context.Context, arg string) ([]string, error)
 	InsertRelationships(ctx context.Context, arg string) ([]string, error)
+	KeepRevision(ctx context.Context, arg sqlitedb.KeepRevisionParams) error
+	LeasedHosts(ctx context.Context) ([]sqlitedb.LeasedHostsRow, error)
+	LinksOfHeads(ctx context.Context, arg string) ([]sqlitedb.LinksOfHeadsRow, error)
 	LockActiveAdmins(ctx context.Context) ([]string, error)
 	LockAuditHead(ctx context.Context) (sqlitedb.LockAuditHeadRow, error)
+	LockContent(ctx context.Context, arg string) (sqlitedb.LockContentRow, error)
 	LockEntities(ctx context.Context, arg string) ([]sqlitedb.LockEntitiesRow, error)
+	LockFolding(ctx context.Context, arg string) ([]sqlitedb.LockFoldingRow, error)
+	LockHost(ctx context.Context, arg string) (sqlitedb.Host, error)
 	LockRefreshToken(ctx context.Context, arg string) (sqlitedb.RefreshToken, error)
 	LockRelationships(ctx context.Context, arg string) ([]sqlitedb.LockRelationshipsRow, error)
+	LockSource(ctx context.Context, arg string) (sqlitedb.Source, error)
+	LockSourceToDelete(ctx context.Context, arg string) (sqlitedb.Source, error)
 	LoginThrottles(ctx context.Context, arg string) ([]sqlitedb.LoginThrottle, error)
 	MentionsOfEntities(ctx context.Context, arg sqlitedb.MentionsOfEntitiesParams) ([]sqlitedb.Mention, error)
 	MoveAuditHead(ctx context.Context, arg sqlitedb.MoveAuditHeadParams) error
+	NextFreeHost(ctx context.Context) ([]*int64, error)
+	NextTask(ctx context.Context, arg string) ([]int64, error)
 	PingWrite(ctx context.Context) error
 	RaiseEntityConfidence(ctx context.Context, arg sqlitedb.RaiseEntityConfidenceParams) error
 	RaiseRelationshipConfidence(ctx context.Context, arg sqlitedb.RaiseRelationshipConfidenceParams) error
 	RecordLogin(ctx context.Context, arg sqlitedb.RecordLoginParams) (int64, error)
 	RecordLoginWithHash(ctx context.Context, arg sqlitedb.RecordLoginWithHashParams) (int64, error)
+	RefoldContents(ctx context.Context, arg string) error
+	RefreshHost(ctx context.Context, arg sqlitedb.RefreshHostParams) error
 	Relationship(ctx context.Context, arg string) (sqlitedb.RelationshipRow, error)
 	RelationshipEvidence(ctx context.Context, arg sqlitedb.RelationshipEvidenceParams) ([]sqlitedb.RelationshipEvidence, error)
 	RelationshipsByIDs(ctx context.Context, arg string) ([]sqlitedb.RelationshipsByIDsRow, error)
 	RelationshipsByKeys(ctx context.Context, arg string) ([]sqlitedb.RelationshipsByKeysRow, error)
 	RelationshipsFrom(ctx context.Context, arg sqlitedb.RelationshipsFromParams) ([]sqlitedb.RelationshipsFromRow, error)
 	RelationshipsTo(ctx context.Context, arg sqlitedb.RelationshipsToParams) ([]sqlitedb.RelationshipsToRow, error)
+	ReleaseHost(ctx context.Context, arg sqlitedb.ReleaseHostParams) (int64, error)
 	ReserveIdempotencyKey(ctx context.Context, arg sqlitedb.ReserveIdempotencyKeyParams) (int64, error)
 	RestartLoginThrottle(ctx context.Context, arg sqlitedb.RestartLoginThrottleParams) error
 	RetireSigningKey(ctx context.Context, arg sqlitedb.RetireSigningKeyParams) (int64, error)
+	ReviseContent(ctx context.Context, arg sqlitedb.ReviseContentParams) error
 	RevokeSession(ctx context.Context, arg sqlitedb.RevokeSessionParams) (int64, error)
 	RevokeUserSessions(ctx context.Context, arg sqlitedb.RevokeUserSessionsParams) (int64, error)
+	ScheduleSource(ctx context.Context, arg sqlitedb.ScheduleSourceParams) error
 	Session(ctx context.Context, arg string) (sqlitedb.Session, error)
 	SessionState(ctx context.Context, arg string) (sqlitedb.SessionStateRow, error)
+	SetContentStatus(ctx context.Context, arg sqlitedb.SetContentStatusParams) (int64, error)
+	SetContentsProcessing(ctx context.Context, arg sqlitedb.SetContentsProcessingParams) error
 	SetSetting(ctx context.Context, arg sqlitedb.SetSettingParams) error
 	Setting(ctx context.Context, arg string) (string, error)
 	SigningKeys(ctx context.Context) ([]sqlitedb.SigningKey, error)
+	Source(ctx context.Context, arg string) (sqlitedb.Source, error)
+	SourceByURLKey(ctx context.Context, arg string) (sqlitedb.Source, error)
+	SourceContentCounts(ctx context.Context, arg string) ([]sqlitedb.SourceContentCountsRow, error)
 	UpdateEntity(ctx context.Context, arg sqlitedb.UpdateEntityParams) (sqlitedb.Entity, error)
+	UpdateSource(ctx context.Context, arg sqlitedb.UpdateSourceParams) (sqlitedb.Source, error)
 	UpdateUser(ctx context.Context, arg sqlitedb.UpdateUserParams) (sqlitedb.User, error)
 	UseRefreshToken(ctx context.Context, arg sqlitedb.UseRefreshTokenParams) (int64, error)
 	User(ctx context.Context, arg string) (sqlitedb.User, error)
@@ -124,6 +170,11 @@ func (q Queries) AppendAudit(ctx context.Context, arg sqlitedb.AppendAuditParams
 	return q.db.AppendAudit(ctx, pgdb.AppendAuditParams(arg))
 }
 
+// AppendEvents converts and calls pgdb's.
+func (q Queries) AppendEvents(ctx context.Context, arg string) error {
+	return q.db.AppendEvents(ctx, arg)
+}
+
 // AuditEventsFrom converts and calls pgdb's.
 func (q Queries) AuditEventsFrom(ctx context.Context, arg sqlitedb.AuditEventsFromParams) ([]sqlitedb.AuditEvent, error) {
 	rows, err := q.db.AuditEventsFrom(ctx, pgdb.AuditEventsFromParams(arg))
@@ -148,6 +199,32 @@ func (q Queries) BlockLogin(ctx context.Context, arg sqlitedb.BlockLoginParams) 
 	return q.db.BlockLogin(ctx, pgdb.BlockLoginParams(arg))
 }
 
+// ClaimHosts converts and calls pgdb's.
+func (q Queries) ClaimHosts(ctx context.Context, arg sqlitedb.ClaimHostsParams) ([]sqlitedb.ClaimHostsRow, error) {
+	rows, err := q.db.ClaimHosts(ctx, pgdb.ClaimHostsParams(arg))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.ClaimHostsRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.ClaimHostsRow(row)
+	}
+	return out, nil
+}
+
+// ClaimTasks converts and calls pgdb's.
+func (q Queries) ClaimTasks(ctx context.Context, arg sqlitedb.ClaimTasksParams) ([]sqlitedb.EnrichmentTask, error) {
+	rows, err := q.db.ClaimTasks(ctx, pgdb.ClaimTasksParams(arg))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.EnrichmentTask, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.EnrichmentTask(row)
+	}
+	return out, nil
+}
+
 // ClearLoginThrottles converts and calls pgdb's.
 func (q Queries) ClearLoginThrottles(ctx context.Context, arg string) error {
 	return q.db.ClearLoginThrottles(ctx, arg)
@@ -156,6 +233,12 @@ func (q Queries) ClearLoginThrottles(ctx context.Context, arg string) error {
 // CompleteIdempotencyKey converts and calls pgdb's.
 func (q Queries) CompleteIdempotencyKey(ctx context.Context, arg sqlitedb.CompleteIdempotencyKeyParams) (int64, error) {
 	return q.db.CompleteIdempotencyKey(ctx, pgdb.CompleteIdempotencyKeyParams(arg))
+}
+
+// Content converts and calls pgdb's.
+func (q Queries) Content(ctx context.Context, arg string) (sqlitedb.Content, error) {
+	row, err := q.db.Content(ctx, arg)
+	return sqlitedb.Content(row), err
 }
 
 // ContentEntities converts and calls pgdb's.
@@ -171,14 +254,47 @@ func (q Queries) ContentEntities(ctx context.Context, arg sqlitedb.ContentEntiti
 	return out, nil
 }
 
+// ContentStates converts and calls pgdb's.
+func (q Queries) ContentStates(ctx context.Context, arg sqlitedb.ContentStatesParams) ([]sqlitedb.ContentStatesRow, error) {
+	rows, err := q.db.ContentStates(ctx, pgdb.ContentStatesParams(arg))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.ContentStatesRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.ContentStatesRow(row)
+	}
+	return out, nil
+}
+
 // CountUsers converts and calls pgdb's.
 func (q Queries) CountUsers(ctx context.Context) (int64, error) {
 	return q.db.CountUsers(ctx)
 }
 
+// CreateContents converts and calls pgdb's.
+func (q Queries) CreateContents(ctx context.Context, arg string) ([]string, error) {
+	return q.db.CreateContents(ctx, arg)
+}
+
+// CreateDuplicateLinks converts and calls pgdb's.
+func (q Queries) CreateDuplicateLinks(ctx context.Context, arg string) error {
+	return q.db.CreateDuplicateLinks(ctx, arg)
+}
+
 // CreateEntity converts and calls pgdb's.
-func (q Queries) CreateEntity(ctx context.Context, arg sqlitedb.CreateEntityParams) error {
+func (q Queries) CreateEntity(ctx context.Context, arg sqlitedb.CreateEntityParams) (int64, error) {
 	return q.db.CreateEntity(ctx, pgdb.CreateEntityParams(arg))
+}
+
+// CreateFetch converts and calls pgdb's.
+func (q Queries) CreateFetch(ctx context.Context, arg sqlitedb.CreateFetchParams) error {
+	return q.db.CreateFetch(ctx, pgdb.CreateFetchParams(arg))
+}
+
+// CreateHost converts and calls pgdb's.
+func (q Queries) CreateHost(ctx context.Context, arg sqlitedb.CreateHostParams) error {
+	return q.db.CreateHost(ctx, pgdb.CreateHostParams(arg))
 }
 
 // CreateRefreshToken converts and calls pgdb's.
@@ -197,12 +313,22 @@ func (q Queries) CreateSetting(ctx context.Context, arg sqlitedb.CreateSettingPa
 }
 
 // CreateSigningKey converts and calls pgdb's.
-func (q Queries) CreateSigningKey(ctx context.Context, arg sqlitedb.CreateSigningKeyParams) error {
+func (q Queries) CreateSigningKey(ctx context.Context, arg sqlitedb.CreateSigningKeyParams) (int64, error) {
 	return q.db.CreateSigningKey(ctx, pgdb.CreateSigningKeyParams(arg))
 }
 
+// CreateSource converts and calls pgdb's.
+func (q Queries) CreateSource(ctx context.Context, arg sqlitedb.CreateSourceParams) (int64, error) {
+	return q.db.CreateSource(ctx, pgdb.CreateSourceParams(arg))
+}
+
+// CreateTasks converts and calls pgdb's.
+func (q Queries) CreateTasks(ctx context.Context, arg string) error {
+	return q.db.CreateTasks(ctx, arg)
+}
+
 // CreateUser converts and calls pgdb's.
-func (q Queries) CreateUser(ctx context.Context, arg sqlitedb.CreateUserParams) error {
+func (q Queries) CreateUser(ctx context.Context, arg sqlitedb.CreateUserParams) (int64, error) {
 	return q.db.CreateUser(ctx, pgdb.CreateUserParams(arg))
 }
 
@@ -222,6 +348,11 @@ func (q Queries) DashboardCounts(ctx context.Context, arg int64) ([]sqlitedb.Das
 // DeleteAliases converts and calls pgdb's.
 func (q Queries) DeleteAliases(ctx context.Context, arg string) error {
 	return q.db.DeleteAliases(ctx, arg)
+}
+
+// DeleteContent converts and calls pgdb's.
+func (q Queries) DeleteContent(ctx context.Context, arg string) (int64, error) {
+	return q.db.DeleteContent(ctx, arg)
 }
 
 // DeleteContentEvidence converts and calls pgdb's.
@@ -254,6 +385,16 @@ func (q Queries) DeleteExpiredSessions(ctx context.Context, arg sqlitedb.DeleteE
 	return q.db.DeleteExpiredSessions(ctx, pgdb.DeleteExpiredSessionsParams(arg))
 }
 
+// DeleteLinksOfContent converts and calls pgdb's.
+func (q Queries) DeleteLinksOfContent(ctx context.Context, arg sqlitedb.DeleteLinksOfContentParams) error {
+	return q.db.DeleteLinksOfContent(ctx, pgdb.DeleteLinksOfContentParams(arg))
+}
+
+// DeleteLinksToHeads converts and calls pgdb's.
+func (q Queries) DeleteLinksToHeads(ctx context.Context, arg string) error {
+	return q.db.DeleteLinksToHeads(ctx, arg)
+}
+
 // DeleteMentions converts and calls pgdb's.
 func (q Queries) DeleteMentions(ctx context.Context, arg sqlitedb.DeleteMentionsParams) ([]string, error) {
 	return q.db.DeleteMentions(ctx, pgdb.DeleteMentionsParams(arg))
@@ -262,6 +403,11 @@ func (q Queries) DeleteMentions(ctx context.Context, arg sqlitedb.DeleteMentions
 // DeleteSigningKeys converts and calls pgdb's.
 func (q Queries) DeleteSigningKeys(ctx context.Context, arg *int64) error {
 	return q.db.DeleteSigningKeys(ctx, arg)
+}
+
+// DeleteSource converts and calls pgdb's.
+func (q Queries) DeleteSource(ctx context.Context, arg string) (int64, error) {
+	return q.db.DeleteSource(ctx, arg)
 }
 
 // DeleteSourceEvidence converts and calls pgdb's.
@@ -292,6 +438,47 @@ func (q Queries) DeleteUser(ctx context.Context, arg string) (int64, error) {
 // DropExpiredIdempotencyKey converts and calls pgdb's.
 func (q Queries) DropExpiredIdempotencyKey(ctx context.Context, arg sqlitedb.DropExpiredIdempotencyKeyParams) error {
 	return q.db.DropExpiredIdempotencyKey(ctx, pgdb.DropExpiredIdempotencyKeyParams(arg))
+}
+
+// DropOldFetches converts and calls pgdb's.
+func (q Queries) DropOldFetches(ctx context.Context, arg sqlitedb.DropOldFetchesParams) error {
+	return q.db.DropOldFetches(ctx, pgdb.DropOldFetchesParams(arg))
+}
+
+// DropOpenTasks converts and calls pgdb's.
+func (q Queries) DropOpenTasks(ctx context.Context, arg string) error {
+	return q.db.DropOpenTasks(ctx, arg)
+}
+
+// DueSources converts and calls pgdb's.
+func (q Queries) DueSources(ctx context.Context, arg sqlitedb.DueSourcesParams) ([]sqlitedb.Source, error) {
+	rows, err := q.db.DueSources(ctx, pgdb.DueSourcesParams(arg))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.Source, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.Source(row)
+	}
+	return out, nil
+}
+
+// Duplicates converts and calls pgdb's.
+func (q Queries) Duplicates(ctx context.Context, arg sqlitedb.DuplicatesParams) ([]sqlitedb.DuplicateLink, error) {
+	rows, err := q.db.Duplicates(ctx, pgdb.DuplicatesParams(arg))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.DuplicateLink, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.DuplicateLink(row)
+	}
+	return out, nil
+}
+
+// EndTask converts and calls pgdb's.
+func (q Queries) EndTask(ctx context.Context, arg sqlitedb.EndTaskParams) (int64, error) {
+	return q.db.EndTask(ctx, pgdb.EndTaskParams(arg))
 }
 
 // EntitiesByAliasKeys converts and calls pgdb's.
@@ -352,6 +539,55 @@ func (q Queries) EntityAliases(ctx context.Context, arg string) ([]sqlitedb.Enti
 	return out, nil
 }
 
+// EventsAfter converts and calls pgdb's.
+func (q Queries) EventsAfter(ctx context.Context, arg sqlitedb.EventsAfterParams) ([]sqlitedb.Event, error) {
+	rows, err := q.db.EventsAfter(ctx, pgdb.EventsAfterParams(arg))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.Event, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.Event(row)
+	}
+	return out, nil
+}
+
+// ExtendHost converts and calls pgdb's.
+func (q Queries) ExtendHost(ctx context.Context, arg sqlitedb.ExtendHostParams) (int64, error) {
+	return q.db.ExtendHost(ctx, pgdb.ExtendHostParams(arg))
+}
+
+// FirstByText converts and calls pgdb's.
+func (q Queries) FirstByText(ctx context.Context, arg string) ([]sqlitedb.FirstByTextRow, error) {
+	rows, err := q.db.FirstByText(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.FirstByTextRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.FirstByTextRow(row)
+	}
+	return out, nil
+}
+
+// FirstByURL converts and calls pgdb's.
+func (q Queries) FirstByURL(ctx context.Context, arg string) ([]sqlitedb.FirstByURLRow, error) {
+	rows, err := q.db.FirstByURL(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.FirstByURLRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.FirstByURLRow(row)
+	}
+	return out, nil
+}
+
+// HeadsOfSource converts and calls pgdb's.
+func (q Queries) HeadsOfSource(ctx context.Context, arg string) ([]string, error) {
+	return q.db.HeadsOfSource(ctx, arg)
+}
+
 // IdempotencyKey converts and calls pgdb's.
 func (q Queries) IdempotencyKey(ctx context.Context, arg sqlitedb.IdempotencyKeyParams) (sqlitedb.IdempotencyKey, error) {
 	row, err := q.db.IdempotencyKey(ctx, pgdb.IdempotencyKeyParams(arg))
@@ -383,6 +619,37 @@ func (q Queries) InsertRelationships(ctx context.Context, arg string) ([]string,
 	return q.db.InsertRelationships(ctx, arg)
 }
 
+// KeepRevision converts and calls pgdb's.
+func (q Queries) KeepRevision(ctx context.Context, arg sqlitedb.KeepRevisionParams) error {
+	return q.db.KeepRevision(ctx, pgdb.KeepRevisionParams(arg))
+}
+
+// LeasedHosts converts and calls pgdb's.
+func (q Queries) LeasedHosts(ctx context.Context) ([]sqlitedb.LeasedHostsRow, error) {
+	rows, err := q.db.LeasedHosts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.LeasedHostsRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.LeasedHostsRow(row)
+	}
+	return out, nil
+}
+
+// LinksOfHeads converts and calls pgdb's.
+func (q Queries) LinksOfHeads(ctx context.Context, arg string) ([]sqlitedb.LinksOfHeadsRow, error) {
+	rows, err := q.db.LinksOfHeads(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.LinksOfHeadsRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.LinksOfHeadsRow(row)
+	}
+	return out, nil
+}
+
 // LockActiveAdmins converts and calls pgdb's.
 func (q Queries) LockActiveAdmins(ctx context.Context) ([]string, error) {
 	return q.db.LockActiveAdmins(ctx)
@@ -392,6 +659,12 @@ func (q Queries) LockActiveAdmins(ctx context.Context) ([]string, error) {
 func (q Queries) LockAuditHead(ctx context.Context) (sqlitedb.LockAuditHeadRow, error) {
 	row, err := q.db.LockAuditHead(ctx)
 	return sqlitedb.LockAuditHeadRow(row), err
+}
+
+// LockContent converts and calls pgdb's.
+func (q Queries) LockContent(ctx context.Context, arg string) (sqlitedb.LockContentRow, error) {
+	row, err := q.db.LockContent(ctx, arg)
+	return sqlitedb.LockContentRow(row), err
 }
 
 // LockEntities converts and calls pgdb's.
@@ -405,6 +678,25 @@ func (q Queries) LockEntities(ctx context.Context, arg string) ([]sqlitedb.LockE
 		out[i] = sqlitedb.LockEntitiesRow(row)
 	}
 	return out, nil
+}
+
+// LockFolding converts and calls pgdb's.
+func (q Queries) LockFolding(ctx context.Context, arg string) ([]sqlitedb.LockFoldingRow, error) {
+	rows, err := q.db.LockFolding(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.LockFoldingRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.LockFoldingRow(row)
+	}
+	return out, nil
+}
+
+// LockHost converts and calls pgdb's.
+func (q Queries) LockHost(ctx context.Context, arg string) (sqlitedb.Host, error) {
+	row, err := q.db.LockHost(ctx, arg)
+	return sqlitedb.Host(row), err
 }
 
 // LockRefreshToken converts and calls pgdb's.
@@ -424,6 +716,18 @@ func (q Queries) LockRelationships(ctx context.Context, arg string) ([]sqlitedb.
 		out[i] = sqlitedb.LockRelationshipsRow(row)
 	}
 	return out, nil
+}
+
+// LockSource converts and calls pgdb's.
+func (q Queries) LockSource(ctx context.Context, arg string) (sqlitedb.Source, error) {
+	row, err := q.db.LockSource(ctx, arg)
+	return sqlitedb.Source(row), err
+}
+
+// LockSourceToDelete converts and calls pgdb's.
+func (q Queries) LockSourceToDelete(ctx context.Context, arg string) (sqlitedb.Source, error) {
+	row, err := q.db.LockSourceToDelete(ctx, arg)
+	return sqlitedb.Source(row), err
 }
 
 // LoginThrottles converts and calls pgdb's.
@@ -457,6 +761,16 @@ func (q Queries) MoveAuditHead(ctx context.Context, arg sqlitedb.MoveAuditHeadPa
 	return q.db.MoveAuditHead(ctx, pgdb.MoveAuditHeadParams(arg))
 }
 
+// NextFreeHost converts and calls pgdb's.
+func (q Queries) NextFreeHost(ctx context.Context) ([]*int64, error) {
+	return q.db.NextFreeHost(ctx)
+}
+
+// NextTask converts and calls pgdb's.
+func (q Queries) NextTask(ctx context.Context, arg string) ([]int64, error) {
+	return q.db.NextTask(ctx, arg)
+}
+
 // PingWrite converts and calls pgdb's.
 func (q Queries) PingWrite(ctx context.Context) error {
 	return q.db.PingWrite(ctx)
@@ -480,6 +794,16 @@ func (q Queries) RecordLogin(ctx context.Context, arg sqlitedb.RecordLoginParams
 // RecordLoginWithHash converts and calls pgdb's.
 func (q Queries) RecordLoginWithHash(ctx context.Context, arg sqlitedb.RecordLoginWithHashParams) (int64, error) {
 	return q.db.RecordLoginWithHash(ctx, pgdb.RecordLoginWithHashParams(arg))
+}
+
+// RefoldContents converts and calls pgdb's.
+func (q Queries) RefoldContents(ctx context.Context, arg string) error {
+	return q.db.RefoldContents(ctx, arg)
+}
+
+// RefreshHost converts and calls pgdb's.
+func (q Queries) RefreshHost(ctx context.Context, arg sqlitedb.RefreshHostParams) error {
+	return q.db.RefreshHost(ctx, pgdb.RefreshHostParams(arg))
 }
 
 // Relationship converts and calls pgdb's.
@@ -553,6 +877,11 @@ func (q Queries) RelationshipsTo(ctx context.Context, arg sqlitedb.Relationships
 	return out, nil
 }
 
+// ReleaseHost converts and calls pgdb's.
+func (q Queries) ReleaseHost(ctx context.Context, arg sqlitedb.ReleaseHostParams) (int64, error) {
+	return q.db.ReleaseHost(ctx, pgdb.ReleaseHostParams(arg))
+}
+
 // ReserveIdempotencyKey converts and calls pgdb's.
 func (q Queries) ReserveIdempotencyKey(ctx context.Context, arg sqlitedb.ReserveIdempotencyKeyParams) (int64, error) {
 	return q.db.ReserveIdempotencyKey(ctx, pgdb.ReserveIdempotencyKeyParams(arg))
@@ -568,6 +897,11 @@ func (q Queries) RetireSigningKey(ctx context.Context, arg sqlitedb.RetireSignin
 	return q.db.RetireSigningKey(ctx, pgdb.RetireSigningKeyParams(arg))
 }
 
+// ReviseContent converts and calls pgdb's.
+func (q Queries) ReviseContent(ctx context.Context, arg sqlitedb.ReviseContentParams) error {
+	return q.db.ReviseContent(ctx, pgdb.ReviseContentParams(arg))
+}
+
 // RevokeSession converts and calls pgdb's.
 func (q Queries) RevokeSession(ctx context.Context, arg sqlitedb.RevokeSessionParams) (int64, error) {
 	return q.db.RevokeSession(ctx, pgdb.RevokeSessionParams(arg))
@@ -576,6 +910,11 @@ func (q Queries) RevokeSession(ctx context.Context, arg sqlitedb.RevokeSessionPa
 // RevokeUserSessions converts and calls pgdb's.
 func (q Queries) RevokeUserSessions(ctx context.Context, arg sqlitedb.RevokeUserSessionsParams) (int64, error) {
 	return q.db.RevokeUserSessions(ctx, pgdb.RevokeUserSessionsParams(arg))
+}
+
+// ScheduleSource converts and calls pgdb's.
+func (q Queries) ScheduleSource(ctx context.Context, arg sqlitedb.ScheduleSourceParams) error {
+	return q.db.ScheduleSource(ctx, pgdb.ScheduleSourceParams(arg))
 }
 
 // Session converts and calls pgdb's.
@@ -588,6 +927,16 @@ func (q Queries) Session(ctx context.Context, arg string) (sqlitedb.Session, err
 func (q Queries) SessionState(ctx context.Context, arg string) (sqlitedb.SessionStateRow, error) {
 	row, err := q.db.SessionState(ctx, arg)
 	return sqlitedb.SessionStateRow(row), err
+}
+
+// SetContentStatus converts and calls pgdb's.
+func (q Queries) SetContentStatus(ctx context.Context, arg sqlitedb.SetContentStatusParams) (int64, error) {
+	return q.db.SetContentStatus(ctx, pgdb.SetContentStatusParams(arg))
+}
+
+// SetContentsProcessing converts and calls pgdb's.
+func (q Queries) SetContentsProcessing(ctx context.Context, arg sqlitedb.SetContentsProcessingParams) error {
+	return q.db.SetContentsProcessing(ctx, pgdb.SetContentsProcessingParams(arg))
 }
 
 // SetSetting converts and calls pgdb's.
@@ -613,10 +962,41 @@ func (q Queries) SigningKeys(ctx context.Context) ([]sqlitedb.SigningKey, error)
 	return out, nil
 }
 
+// Source converts and calls pgdb's.
+func (q Queries) Source(ctx context.Context, arg string) (sqlitedb.Source, error) {
+	row, err := q.db.Source(ctx, arg)
+	return sqlitedb.Source(row), err
+}
+
+// SourceByURLKey converts and calls pgdb's.
+func (q Queries) SourceByURLKey(ctx context.Context, arg string) (sqlitedb.Source, error) {
+	row, err := q.db.SourceByURLKey(ctx, arg)
+	return sqlitedb.Source(row), err
+}
+
+// SourceContentCounts converts and calls pgdb's.
+func (q Queries) SourceContentCounts(ctx context.Context, arg string) ([]sqlitedb.SourceContentCountsRow, error) {
+	rows, err := q.db.SourceContentCounts(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.SourceContentCountsRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.SourceContentCountsRow(row)
+	}
+	return out, nil
+}
+
 // UpdateEntity converts and calls pgdb's.
 func (q Queries) UpdateEntity(ctx context.Context, arg sqlitedb.UpdateEntityParams) (sqlitedb.Entity, error) {
 	row, err := q.db.UpdateEntity(ctx, pgdb.UpdateEntityParams(arg))
 	return sqlitedb.Entity(row), err
+}
+
+// UpdateSource converts and calls pgdb's.
+func (q Queries) UpdateSource(ctx context.Context, arg sqlitedb.UpdateSourceParams) (sqlitedb.Source, error) {
+	row, err := q.db.UpdateSource(ctx, pgdb.UpdateSourceParams(arg))
+	return sqlitedb.Source(row), err
 }
 
 // UpdateUser converts and calls pgdb's.

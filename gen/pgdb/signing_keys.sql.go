@@ -9,9 +9,10 @@ import (
 	"context"
 )
 
-const createSigningKey = `-- name: CreateSigningKey :exec
+const createSigningKey = `-- name: CreateSigningKey :execrows
 INSERT INTO signing_keys (id, algorithm, public_key, private_key, created_at, active_at, retired_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (id) DO NOTHING
 `
 
 type CreateSigningKeyParams struct {
@@ -25,8 +26,8 @@ type CreateSigningKeyParams struct {
 	ExpiresAt  *int64
 }
 
-func (q *Queries) CreateSigningKey(ctx context.Context, arg CreateSigningKeyParams) error {
-	_, err := q.db.Exec(ctx, createSigningKey,
+func (q *Queries) CreateSigningKey(ctx context.Context, arg CreateSigningKeyParams) (int64, error) {
+	result, err := q.db.Exec(ctx, createSigningKey,
 		arg.ID,
 		arg.Algorithm,
 		arg.PublicKey,
@@ -36,7 +37,10 @@ func (q *Queries) CreateSigningKey(ctx context.Context, arg CreateSigningKeyPara
 		arg.RetiredAt,
 		arg.ExpiresAt,
 	)
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const deleteSigningKeys = `-- name: DeleteSigningKeys :exec

@@ -20,9 +20,10 @@ func (q *Queries) CountUsers(ctx context.Context) (int64, error) {
 	return n, err
 }
 
-const createUser = `-- name: CreateUser :exec
+const createUser = `-- name: CreateUser :execrows
 INSERT INTO users (id, email, email_key, name, role, status, password_hash, version, last_login_at, created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+ON CONFLICT (email_key) DO NOTHING
 `
 
 type CreateUserParams struct {
@@ -39,8 +40,8 @@ type CreateUserParams struct {
 	UpdatedAt    int64
 }
 
-func (q *Queries) CreateUser(ctx context.Context, arg CreateUserParams) error {
-	_, err := q.db.Exec(ctx, createUser,
+func (q *Queries) CreateUser(ctx context.Context, arg CreateUserParams) (int64, error) {
+	result, err := q.db.Exec(ctx, createUser,
 		arg.ID,
 		arg.Email,
 		arg.EmailKey,
@@ -53,7 +54,10 @@ func (q *Queries) CreateUser(ctx context.Context, arg CreateUserParams) error {
 		arg.CreatedAt,
 		arg.UpdatedAt,
 	)
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const deleteUser = `-- name: DeleteUser :execrows

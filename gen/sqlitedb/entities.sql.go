@@ -9,9 +9,10 @@ import (
 	"context"
 )
 
-const createEntity = `-- name: CreateEntity :exec
+const createEntity = `-- name: CreateEntity :execrows
 INSERT INTO entities (id, name, name_key, type, description, attributes, confidence, extractor, mention_count, version, created_at, updated_at)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11)
+ON CONFLICT (type, name_key) DO NOTHING
 `
 
 type CreateEntityParams struct {
@@ -28,8 +29,8 @@ type CreateEntityParams struct {
 	UpdatedAt   int64
 }
 
-func (q *Queries) CreateEntity(ctx context.Context, arg CreateEntityParams) error {
-	_, err := q.db.ExecContext(ctx, createEntity,
+func (q *Queries) CreateEntity(ctx context.Context, arg CreateEntityParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, createEntity,
 		arg.ID,
 		arg.Name,
 		arg.NameKey,
@@ -42,7 +43,10 @@ func (q *Queries) CreateEntity(ctx context.Context, arg CreateEntityParams) erro
 		arg.CreatedAt,
 		arg.UpdatedAt,
 	)
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }
 
 const deleteAliases = `-- name: DeleteAliases :exec

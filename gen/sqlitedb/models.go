@@ -21,6 +21,59 @@ type AuditEvent struct {
 	Hash        string
 }
 
+type Content struct {
+	ID                string
+	SourceID          string
+	Guid              string
+	IdentityKind      string
+	IdentityKey       string
+	Status            string
+	Revision          int64
+	DuplicateOf       *string
+	Version           int64
+	FetchedAt         int64
+	UpdatedAt         int64
+	PublishedAt       int64
+	PublishedInferred bool
+	Language          string
+	WordCount         int64
+	ContentHash       string
+	TextHash          string
+	URL               string
+	CanonicalURL      string
+	Title             string
+	Summary           string
+	Authors           string
+	Categories        string
+	Enclosures        string
+	ContentHTML       string
+	ContentText       string
+}
+
+type DuplicateLink struct {
+	ContentID   string
+	DuplicateOf string
+	Reason      string
+	Score       float64
+	CreatedAt   int64
+}
+
+type EnrichmentTask struct {
+	ID          string
+	ContentID   string
+	Revision    int64
+	Extractor   string
+	State       string
+	Attempts    int64
+	AvailableAt int64
+	LeaseOwner  string
+	LeaseToken  int64
+	LeaseUntil  *int64
+	LastError   string
+	CreatedAt   int64
+	UpdatedAt   int64
+}
+
 type Entity struct {
 	ID           string
 	Name         string
@@ -41,6 +94,27 @@ type EntityAlias struct {
 	AliasKey string
 	Alias    string
 	Type     string
+}
+
+type Event struct {
+	Seq         int64
+	TxID        int64
+	ID          string
+	Type        string
+	SubjectType string
+	SubjectID   string
+	Data        string
+	OccurredAt  int64
+}
+
+type Host struct {
+	Host       string
+	DueAt      *int64
+	NotBefore  int64
+	LeaseOwner string
+	LeaseToken int64
+	LeaseUntil int64
+	UpdatedAt  int64
 }
 
 type IdempotencyKey struct {
@@ -121,6 +195,37 @@ type SigningKey struct {
 	ActiveAt   int64
 	RetiredAt  *int64
 	ExpiresAt  *int64
+}
+
+type Source struct {
+	ID                   string
+	URL                  string
+	URLKey               string
+	Host                 string
+	Title                string
+	TitleKey             string
+	TitleIsManual        bool
+	Description          string
+	SiteURL              string
+	Format               string
+	Language             string
+	Tags                 string
+	Status               string
+	FetchIntervalSeconds int64
+	Etag                 string
+	LastModified         string
+	BodyHash             string
+	NextFetchAt          *int64
+	LastFetchedAt        *int64
+	LastSuccessAt        *int64
+	ConsecutiveFailures  int64
+	LastErrorCode        string
+	LastError            string
+	LastErrorAt          *int64
+	CreatedBy            string
+	Version              int64
+	CreatedAt            int64
+	UpdatedAt            int64
 }
 
 type User struct {

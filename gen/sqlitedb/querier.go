@@ -15,22 +15,39 @@ type Querier interface {
 	// Adds to the counter instead of counting anew: right under concurrency, and cheap for an entity with many mentions.
 	AddMentionCount(ctx context.Context, arg AddMentionCountParams) error
 	AppendAudit(ctx context.Context, arg AppendAuditParams) error
+	AppendEvents(ctx context.Context, rowsJson string) error
 	AuditEventsFrom(ctx context.Context, arg AuditEventsFromParams) ([]AuditEvent, error)
 	AuditHead(ctx context.Context) (AuditHeadRow, error)
 	BlockLogin(ctx context.Context, arg BlockLoginParams) (int64, error)
+	// On Postgres, hosts that another transaction is claiming are passed over, and the array makes sure that the
+	// subquery, which locks, runs once.
+	ClaimHosts(ctx context.Context, arg ClaimHostsParams) ([]ClaimHostsRow, error)
+	// A lease moves available_at to its own end, so that one range of the index holds all that can be claimed.
+	// On Postgres, tasks that another transaction is claiming are passed over, and the array makes sure that the
+	// subquery, which locks, runs once.
+	ClaimTasks(ctx context.Context, arg ClaimTasksParams) ([]EnrichmentTask, error)
 	ClearLoginThrottles(ctx context.Context, keys string) error
 	CompleteIdempotencyKey(ctx context.Context, arg CompleteIdempotencyKeyParams) (int64, error)
+	Content(ctx context.Context, id string) (Content, error)
 	ContentEntities(ctx context.Context, arg ContentEntitiesParams) ([]Entity, error)
+	ContentStates(ctx context.Context, arg ContentStatesParams) ([]ContentStatesRow, error)
 	CountUsers(ctx context.Context) (int64, error)
-	CreateEntity(ctx context.Context, arg CreateEntityParams) error
+	CreateContents(ctx context.Context, rowsJson string) ([]string, error)
+	CreateDuplicateLinks(ctx context.Context, rowsJson string) error
+	CreateEntity(ctx context.Context, arg CreateEntityParams) (int64, error)
+	CreateFetch(ctx context.Context, arg CreateFetchParams) error
+	CreateHost(ctx context.Context, arg CreateHostParams) error
 	CreateRefreshToken(ctx context.Context, arg CreateRefreshTokenParams) error
 	CreateSession(ctx context.Context, arg CreateSessionParams) error
 	CreateSetting(ctx context.Context, arg CreateSettingParams) (int64, error)
-	CreateSigningKey(ctx context.Context, arg CreateSigningKeyParams) error
-	CreateUser(ctx context.Context, arg CreateUserParams) error
+	CreateSigningKey(ctx context.Context, arg CreateSigningKeyParams) (int64, error)
+	CreateSource(ctx context.Context, arg CreateSourceParams) (int64, error)
+	CreateTasks(ctx context.Context, rowsJson string) error
+	CreateUser(ctx context.Context, arg CreateUserParams) (int64, error)
 	// One statement, so that all counts are of one moment. Each branch reads one index.
 	DashboardCounts(ctx context.Context, since int64) ([]DashboardCountsRow, error)
 	DeleteAliases(ctx context.Context, entityID string) error
+	DeleteContent(ctx context.Context, id string) (int64, error)
 	// Removes the evidence from an item whoever found it.
 	DeleteContentEvidence(ctx context.Context, contentID string) ([]string, error)
 	// Removes the mentions of an item whoever made them.
@@ -39,19 +56,35 @@ type Querier interface {
 	DeleteEvidence(ctx context.Context, arg DeleteEvidenceParams) ([]string, error)
 	DeleteExpiredIdempotencyKeys(ctx context.Context, arg DeleteExpiredIdempotencyKeysParams) (int64, error)
 	DeleteExpiredSessions(ctx context.Context, arg DeleteExpiredSessionsParams) (int64, error)
+	DeleteLinksOfContent(ctx context.Context, arg DeleteLinksOfContentParams) error
+	DeleteLinksToHeads(ctx context.Context, heads string) error
 	DeleteMentions(ctx context.Context, arg DeleteMentionsParams) ([]string, error)
 	DeleteSigningKeys(ctx context.Context, before *int64) error
+	DeleteSource(ctx context.Context, id string) (int64, error)
 	DeleteSourceEvidence(ctx context.Context, sourceID string) ([]string, error)
 	DeleteSourceMentions(ctx context.Context, sourceID string) ([]string, error)
 	DeleteStaleThrottles(ctx context.Context, arg DeleteStaleThrottlesParams) (int64, error)
 	DeleteUnsupportedRelationships(ctx context.Context, arg DeleteUnsupportedRelationshipsParams) ([]string, error)
 	DeleteUser(ctx context.Context, id string) (int64, error)
 	DropExpiredIdempotencyKey(ctx context.Context, arg DropExpiredIdempotencyKeyParams) error
+	DropOldFetches(ctx context.Context, arg DropOldFetchesParams) error
+	// Work on a body that was replaced is of no use: whoever holds a lease loses it.
+	DropOpenTasks(ctx context.Context, contentID string) error
+	DueSources(ctx context.Context, arg DueSourcesParams) ([]Source, error)
+	Duplicates(ctx context.Context, arg DuplicatesParams) ([]DuplicateLink, error)
+	EndTask(ctx context.Context, arg EndTaskParams) (int64, error)
 	EntitiesByAliasKeys(ctx context.Context, keys string) ([]EntitiesByAliasKeysRow, error)
 	EntitiesByIDs(ctx context.Context, ids string) ([]Entity, error)
 	EntitiesByNameKeys(ctx context.Context, keys string) ([]EntitiesByNameKeysRow, error)
 	Entity(ctx context.Context, id string) (Entity, error)
 	EntityAliases(ctx context.Context, ids string) ([]EntityAlias, error)
+	EventsAfter(ctx context.Context, arg EventsAfterParams) ([]Event, error)
+	ExtendHost(ctx context.Context, arg ExtendHostParams) (int64, error)
+	// The first-seen item of another source with the same normalised text.
+	FirstByText(ctx context.Context, keys string) ([]FirstByTextRow, error)
+	// The first-seen item of another source with the same canonical URL.
+	FirstByURL(ctx context.Context, keys string) ([]FirstByURLRow, error)
+	HeadsOfSource(ctx context.Context, sourceID string) ([]string, error)
 	IdempotencyKey(ctx context.Context, arg IdempotencyKeyParams) (IdempotencyKey, error)
 	InsertAliases(ctx context.Context, rowsJson string) error
 	// In the order of the unique key, so that concurrent transactions wait for each other in one direction.
@@ -60,43 +93,72 @@ type Querier interface {
 	InsertMentions(ctx context.Context, rowsJson string) ([]string, error)
 	// In the order of the unique key, so that concurrent transactions wait for each other in one direction.
 	InsertRelationships(ctx context.Context, rowsJson string) ([]string, error)
+	KeepRevision(ctx context.Context, arg KeepRevisionParams) error
+	// A leased host can be claimed when its lease has ended; there are as many as workers.
+	LeasedHosts(ctx context.Context) ([]LeasedHostsRow, error)
+	LinksOfHeads(ctx context.Context, heads string) ([]LinksOfHeadsRow, error)
 	// Postgres locks the rows here, so that two transactions cannot each take the other's last admin.
 	LockActiveAdmins(ctx context.Context) ([]string, error)
 	// Postgres locks the row here: whoever appends holds the end of the chain until the transaction ends.
 	LockAuditHead(ctx context.Context) (LockAuditHeadRow, error)
+	// Postgres locks the row.
+	LockContent(ctx context.Context, id string) (LockContentRow, error)
 	// Postgres locks the rows here, in the order of their ids.
 	LockEntities(ctx context.Context, ids string) ([]LockEntitiesRow, error)
+	// In the order of the ids, so that concurrent transactions wait for each other in one direction.
+	LockFolding(ctx context.Context, ids string) ([]LockFoldingRow, error)
+	// Postgres locks the row, so that whoever changes a source of the host waits for who computes when it is due.
+	LockHost(ctx context.Context, host string) (Host, error)
 	// Postgres locks the row here; on SQLite the writing transaction is the only one.
 	LockRefreshToken(ctx context.Context, tokenHash string) (RefreshToken, error)
 	// Postgres locks the rows here, in the order of their ids.
 	LockRelationships(ctx context.Context, ids string) ([]LockRelationshipsRow, error)
+	// Postgres locks the row, so that an edit and the end of a fetch do not overwrite each other.
+	LockSource(ctx context.Context, id string) (Source, error)
+	// Postgres locks the row against every other use: the writers of its content hold it until they end.
+	LockSourceToDelete(ctx context.Context, id string) (Source, error)
 	LoginThrottles(ctx context.Context, keys string) ([]LoginThrottle, error)
 	// At most 100 of each entity, in the order of the text.
 	MentionsOfEntities(ctx context.Context, arg MentionsOfEntitiesParams) ([]Mention, error)
 	MoveAuditHead(ctx context.Context, arg MoveAuditHeadParams) error
+	NextFreeHost(ctx context.Context) ([]*int64, error)
+	NextTask(ctx context.Context, extractor string) ([]int64, error)
 	PingWrite(ctx context.Context) error
 	RaiseEntityConfidence(ctx context.Context, arg RaiseEntityConfidenceParams) error
 	RaiseRelationshipConfidence(ctx context.Context, arg RaiseRelationshipConfidenceParams) error
 	RecordLogin(ctx context.Context, arg RecordLoginParams) (int64, error)
 	RecordLoginWithHash(ctx context.Context, arg RecordLoginWithHashParams) (int64, error)
+	// Links say what an item is folded under: all links of an item point to the head of its group.
+	RefoldContents(ctx context.Context, ids string) error
+	// A host is due when its first source is, but not before the time until which it asked to be left alone.
+	RefreshHost(ctx context.Context, arg RefreshHostParams) error
 	Relationship(ctx context.Context, id string) (RelationshipRow, error)
 	RelationshipEvidence(ctx context.Context, arg RelationshipEvidenceParams) ([]RelationshipEvidence, error)
 	RelationshipsByIDs(ctx context.Context, ids string) ([]RelationshipsByIDsRow, error)
 	RelationshipsByKeys(ctx context.Context, keys string) ([]RelationshipsByKeysRow, error)
 	RelationshipsFrom(ctx context.Context, arg RelationshipsFromParams) ([]RelationshipsFromRow, error)
 	RelationshipsTo(ctx context.Context, arg RelationshipsToParams) ([]RelationshipsToRow, error)
+	ReleaseHost(ctx context.Context, arg ReleaseHostParams) (int64, error)
 	ReserveIdempotencyKey(ctx context.Context, arg ReserveIdempotencyKeyParams) (int64, error)
 	// Empties a counter whose window is over; a block that has not ended yet stays.
 	RestartLoginThrottle(ctx context.Context, arg RestartLoginThrottleParams) error
 	RetireSigningKey(ctx context.Context, arg RetireSigningKeyParams) (int64, error)
+	ReviseContent(ctx context.Context, arg ReviseContentParams) error
 	RevokeSession(ctx context.Context, arg RevokeSessionParams) (int64, error)
 	RevokeUserSessions(ctx context.Context, arg RevokeUserSessionsParams) (int64, error)
+	ScheduleSource(ctx context.Context, arg ScheduleSourceParams) error
 	Session(ctx context.Context, id string) (Session, error)
 	SessionState(ctx context.Context, id string) (SessionStateRow, error)
+	SetContentStatus(ctx context.Context, arg SetContentStatusParams) (int64, error)
+	SetContentsProcessing(ctx context.Context, arg SetContentsProcessingParams) error
 	SetSetting(ctx context.Context, arg SetSettingParams) error
 	Setting(ctx context.Context, key string) (string, error)
 	SigningKeys(ctx context.Context) ([]SigningKey, error)
+	Source(ctx context.Context, id string) (Source, error)
+	SourceByURLKey(ctx context.Context, urlKey string) (Source, error)
+	SourceContentCounts(ctx context.Context, ids string) ([]SourceContentCountsRow, error)
 	UpdateEntity(ctx context.Context, arg UpdateEntityParams) (Entity, error)
+	UpdateSource(ctx context.Context, arg UpdateSourceParams) (Source, error)
 	UpdateUser(ctx context.Context, arg UpdateUserParams) (User, error)
 	UseRefreshToken(ctx context.Context, arg UseRefreshTokenParams) (int64, error)
 	User(ctx context.Context, id string) (User, error)

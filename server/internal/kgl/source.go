@@ -120,6 +120,10 @@ type HostLease struct {
 type FetchResult struct {
 	Fetch Fetch
 
+	// FetchedURL is what was requested. When the source has another URL by now,
+	// only the history is stored. Empty: not compared.
+	FetchedURL string
+
 	// Metadata from the document; only applied when Document is set.
 	Document    bool
 	Title       string

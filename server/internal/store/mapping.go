@@ -80,3 +80,16 @@ func convert[Row, T any](rows []Row, f func(Row) (T, error)) ([]T, error) {
 	}
 	return out, nil
 }
+
+// mapped passes a converted row on, with an error of the conversion as a
+// domain error.
+func mapped[T any](v T, err error) (T, error) { return v, failure(err) }
+
+// texts returns values of a named text type as strings.
+func texts[T ~string](values []T) []string {
+	out := make([]string, len(values))
+	for i, v := range values {
+		out[i] = string(v)
+	}
+	return out
+}

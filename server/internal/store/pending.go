@@ -5,14 +5,8 @@ import "github.com/peermesh/kgl-backend/server/internal/kgl"
 // pending lets DB satisfy kgl.Store while aggregates are still being written:
 // a method of DB shadows the one here.
 type pending struct {
-	kgl.SourceStore
-	kgl.HostStore
-	kgl.ContentStore
-	kgl.DuplicateStore
-	kgl.TaskStore
 	kgl.EntityStore
 	kgl.RelationshipStore
-	kgl.EventStore
 	kgl.UserStore
 	kgl.SessionStore
 	kgl.ThrottleStore

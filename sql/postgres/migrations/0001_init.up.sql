@@ -132,6 +132,7 @@ CREATE TABLE hosts (
   updated_at BIGINT NOT NULL
 );
 CREATE INDEX hosts_due ON hosts (due_at);
+CREATE INDEX hosts_leased ON hosts (lease_until) WHERE lease_until > 0;
 
 CREATE TABLE sources (
   id TEXT COLLATE "C" NOT NULL PRIMARY KEY,

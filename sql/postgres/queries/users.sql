@@ -1,6 +1,7 @@
--- name: CreateUser :exec
+-- name: CreateUser :execrows
 INSERT INTO users (id, email, email_key, name, role, status, password_hash, version, last_login_at, created_at, updated_at)
-VALUES (@id, @email, @email_key, @name, @role, @status, @password_hash, @version, @last_login_at, @created_at, @updated_at);
+VALUES (@id, @email, @email_key, @name, @role, @status, @password_hash, @version, @last_login_at, @created_at, @updated_at)
+ON CONFLICT (email_key) DO NOTHING;
 
 -- name: User :one
 SELECT id, email, email_key, name, role, status, password_hash, version, last_login_at, created_at, updated_at

@@ -1,6 +1,7 @@
--- name: CreateEntity :exec
+-- name: CreateEntity :execrows
 INSERT INTO entities (id, name, name_key, type, description, attributes, confidence, extractor, mention_count, version, created_at, updated_at)
-VALUES (@id, @name, @name_key, @type, @description, @attributes, @confidence, @extractor, 0, @version, @created_at, @updated_at);
+VALUES (@id, @name, @name_key, @type, @description, @attributes, @confidence, @extractor, 0, @version, @created_at, @updated_at)
+ON CONFLICT (type, name_key) DO NOTHING;
 
 -- In the order of the unique key, so that concurrent transactions wait for each other in one direction.
 -- name: InsertEntities :many

@@ -2,9 +2,10 @@
 SELECT id, algorithm, public_key, private_key, created_at, active_at, retired_at, expires_at
 FROM signing_keys ORDER BY created_at, id;
 
--- name: CreateSigningKey :exec
+-- name: CreateSigningKey :execrows
 INSERT INTO signing_keys (id, algorithm, public_key, private_key, created_at, active_at, retired_at, expires_at)
-VALUES (@id, @algorithm, @public_key, @private_key, @created_at, @active_at, @retired_at, @expires_at);
+VALUES (@id, @algorithm, @public_key, @private_key, @created_at, @active_at, @retired_at, @expires_at)
+ON CONFLICT (id) DO NOTHING;
 
 -- name: RetireSigningKey :execrows
 UPDATE signing_keys SET retired_at = @retired_at, expires_at = @expires_at WHERE id = @id;

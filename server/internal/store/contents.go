@@ -1,0 +1,196 @@
+package store
+
+import (
+	"context"
+	"errors"
+
+	"github.com/peermesh/kgl-backend/gen/sqlitedb"
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
+)
+
+// identityKey asks for an item by its identity.
+type identityKey struct {
+	Kind     string `json:"kind"`
+	Identity string `json:"identity"`
+}
+
+// ContentStates implements kgl.ContentStore.
+func (db *DB) ContentStates(ctx context.Context, sourceID string, ids []kgl.ContentIdentity) ([]kgl.ContentState, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	keys := make([]identityKey, len(ids))
+	for i, id := range ids {
+		keys[i] = identityKey{Kind: string(id.Kind), Identity: id.Key}
+	}
+	text, err := jsonText(unique(keys))
+	if err != nil {
+		return nil, failure(err)
+	}
+	var states []kgl.ContentState
+	err = db.read(ctx, func(c *conn) error {
+		rows, err := c.ContentStates(ctx, sqlitedb.ContentStatesParams{SourceID: sourceID, Keys: text})
+		if err != nil {
+			return err
+		}
+		states = make([]kgl.ContentState, len(rows))
+		for i, r := range rows {
+			states[i] = kgl.ContentState{
+				ID: r.ID, Identity: kgl.ContentIdentity{Kind: kgl.IdentityKind(r.IdentityKind), Key: r.IdentityKey},
+				ContentHash: r.ContentHash, Revision: r.Revision,
+			}
+		}
+		return nil
+	})
+	return states, err
+}
+
+// unique returns the values without repetitions, in the order of their first
+// appearance.
+func unique[T comparable](values []T) []T {
+	seen := make(map[T]bool, len(values))
+	out := make([]T, 0, len(values))
+	for _, v := range values {
+		if !seen[v] {
+			seen[v] = true
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// Content implements kgl.ContentStore.
+func (db *DB) Content(ctx context.Context, id string) (kgl.Content, error) {
+	row, err := one(ctx, db, "content item", func(c *conn) (sqlitedb.Content, error) { return c.Content(ctx, id) })
+	if err != nil {
+		return kgl.Content{}, err
+	}
+	return mapped(contentOf(row))
+}
+
+// Columns of contents without the bodies, which stand last in a row and are
+// large.
+const (
+	contentColumns sqlText = `SELECT id, source_id, guid, identity_kind, identity_key, status, revision, duplicate_of, version, fetched_at,
+  updated_at, published_at, published_inferred, language, word_count, content_hash, text_hash, url, canonical_url, title, summary,
+  authors, categories, enclosures`
+	selectContents = contentColumns + ", '' AS content_html, '' AS content_text FROM contents"
+	selectBodies   = contentColumns + ", content_html, content_text FROM contents"
+)
+
+func scanContent(rs rows) (kgl.Content, error) {
+	var r sqlitedb.Content
+	err := rs.Scan(&r.ID, &r.SourceID, &r.Guid, &r.IdentityKind, &r.IdentityKey, &r.Status, &r.Revision, &r.DuplicateOf, &r.Version, &r.FetchedAt,
+		&r.UpdatedAt, &r.PublishedAt, &r.PublishedInferred, &r.Language, &r.WordCount, &r.ContentHash, &r.TextHash, &r.URL, &r.CanonicalURL,
+		&r.Title, &r.Summary, &r.Authors, &r.Categories, &r.Enclosures, &r.ContentHTML, &r.ContentText)
+	if err != nil {
+		return kgl.Content{}, err
+	}
+	return contentOf(r)
+}
+
+// contentsQuery builds the list of items.
+func contentsQuery(e Engine, f kgl.ContentFilter, sort kgl.ContentSort, withBody bool, p kgl.Page) *listQuery {
+	q := newList(e, selectContents)
+	if withBody {
+		q.from = selectBodies
+	}
+	if f.SourceID != "" {
+		q.compare("source_id", "=", f.SourceID)
+	}
+	q.in("status", texts(f.Status))
+	if f.Language != "" {
+		q.compare("language", "=", f.Language)
+	}
+	switch f.Duplicates {
+	case kgl.DuplicatesAll:
+	case kgl.DuplicatesOnly:
+		q.where("duplicate_of IS NOT NULL")
+	default:
+		q.where("duplicate_of IS NULL")
+	}
+	q.within("published_at", f.Published)
+	var after []any
+	if p.After != nil {
+		after = []any{p.After.Int, p.After.ID}
+	}
+	dir := descending
+	if sort == kgl.ContentOldestFirst {
+		dir = ascending
+	}
+	q.orderBy(dir, []sqlText{"published_at", "id"}, after)
+	return q
+}
+
+// Contents implements kgl.ContentStore.
+func (db *DB) Contents(ctx context.Context, f kgl.ContentFilter, sort kgl.ContentSort, withBody bool, p kgl.Page) (kgl.List[kgl.Content], error) {
+	var list kgl.List[kgl.Content]
+	err := db.read(ctx, func(c *conn) (err error) {
+		list, err = readList(ctx, c, contentsQuery(c.engine, f, sort, withBody, p), p, scanContent,
+			func(ct kgl.Content) kgl.Position { return kgl.Position{Int: micros(ct.PublishedAt), ID: ct.ID} })
+		return err
+	})
+	return list, err
+}
+
+const selectRevisions sqlText = `SELECT content_id, revision, recorded_at, published_at, published_inferred, language, word_count, content_hash,
+  text_hash, url, canonical_url, title, summary, authors, categories, enclosures, content_html, content_text
+FROM content_revisions`
+
+func scanRevision(rs rows) (kgl.ContentRevision, error) {
+	var r sqlitedb.Content
+	var recordedAt int64
+	err := rs.Scan(&r.ID, &r.Revision, &recordedAt, &r.PublishedAt, &r.PublishedInferred, &r.Language, &r.WordCount, &r.ContentHash,
+		&r.TextHash, &r.URL, &r.CanonicalURL, &r.Title, &r.Summary, &r.Authors, &r.Categories, &r.Enclosures, &r.ContentHTML, &r.ContentText)
+	if err != nil {
+		return kgl.ContentRevision{}, err
+	}
+	body, err := bodyOf(r)
+	return kgl.ContentRevision{ContentID: r.ID, Revision: r.Revision, RecordedAt: timeOf(recordedAt), ContentBody: body}, err
+}
+
+func revisionsQuery(e Engine, contentID string, p kgl.Page) *listQuery {
+	q := newList(e, selectRevisions)
+	q.compare("content_id", "=", contentID)
+	var after []any
+	if p.After != nil {
+		after = []any{p.After.Int}
+	}
+	q.orderBy(descending, []sqlText{"revision"}, after)
+	return q
+}
+
+// ContentRevisions implements kgl.ContentStore. It is empty for an unknown
+// item.
+func (db *DB) ContentRevisions(ctx context.Context, contentID string, p kgl.Page) (kgl.List[kgl.ContentRevision], error) {
+	var list kgl.List[kgl.ContentRevision]
+	err := db.read(ctx, func(c *conn) (err error) {
+		list, err = readList(ctx, c, revisionsQuery(c.engine, contentID, p), p, scanRevision,
+			func(r kgl.ContentRevision) kgl.Position { return kgl.Position{Int: r.Revision} })
+		return err
+	})
+	return list, err
+}
+
+// contentOf returns an item from its row.
+func contentOf(r sqlitedb.Content) (kgl.Content, error) {
+	body, err := bodyOf(r)
+	c := kgl.Content{
+		ID: r.ID, SourceID: r.SourceID, GUID: r.Guid, IdentityKind: kgl.IdentityKind(r.IdentityKind), IdentityKey: r.IdentityKey,
+		ContentBody: body, Status: kgl.ContentStatus(r.Status), Revision: r.Revision, Version: r.Version,
+		FetchedAt: timeOf(r.FetchedAt), UpdatedAt: timeOf(r.UpdatedAt),
+	}
+	if r.DuplicateOf != nil {
+		c.DuplicateOf = *r.DuplicateOf
+	}
+	return c, err
+}
+
+func bodyOf(r sqlitedb.Content) (kgl.ContentBody, error) {
+	b := kgl.ContentBody{
+		URL: r.URL, CanonicalURL: r.CanonicalURL, Title: r.Title, Summary: r.Summary, HTML: r.ContentHTML, Text: r.ContentText,
+		Language: r.Language, WordCount: r.WordCount, PublishedAt: timeOf(r.PublishedAt), PublishedInferred: r.PublishedInferred,
+		ContentHash: r.ContentHash, TextHash: r.TextHash,
+	}
+	return b, errors.Join(fromJSON(r.Authors, &b.Authors), fromJSON(r.Categories, &b.Categories), fromJSON(r.Enclosures, &b.Enclosures))
+}

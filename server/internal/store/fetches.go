@@ -1,0 +1,150 @@
+package store
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/peermesh/kgl-backend/gen/sqlitedb"
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
+)
+
+// FinishFetch implements kgl.HostStore. What a person changed while the fetch
+// ran stays: a paused source stays paused, and a source with another URL takes
+// nothing of the old one's document.
+func (db *DB) FinishFetch(ctx context.Context, l kgl.HostLease, r kgl.FetchResult, keep int) error {
+	fetch, err := fetchRow(r.Fetch)
+	if err != nil {
+		return failure(err)
+	}
+	return db.write(ctx, func(ctx context.Context, c *conn) error {
+		old, sourceErr := lockSource(ctx, c, r.Fetch.SourceID)
+		if sourceErr != nil && !kgl.Is(sourceErr, kgl.CodeNotFound) {
+			return sourceErr
+		}
+		host, err := c.LockHost(ctx, l.Host)
+		if err != nil && !isNoRows(err) {
+			return err
+		}
+		if err != nil || host.LeaseToken != l.Token || host.LeaseOwner != l.Owner {
+			return leaseLost("host")
+		}
+		if sourceErr != nil {
+			return sourceErr
+		}
+		if err := applyFetch(ctx, c, old, r); err != nil {
+			return err
+		}
+		if err := c.CreateFetch(ctx, fetch); err != nil {
+			return err
+		}
+		return c.DropOldFetches(ctx, sqlitedb.DropOldFetchesParams{SourceID: old.ID, Keep: int64(max(keep, 0))})
+	})
+}
+
+// applyFetch stores what the fetch means for the source, and when its hosts
+// are due then.
+func applyFetch(ctx context.Context, c *conn, old sqlitedb.Source, r kgl.FetchResult) error {
+	if r.FetchedURL != "" && r.FetchedURL != old.URL {
+		return nil
+	}
+	next := fetched(old, r)
+	if r.NewURL != "" {
+		if err := checkURLFree(ctx, c, old.ID, r.NewURLKey); err != nil {
+			return err
+		}
+		if err := c.CreateHost(ctx, sqlitedb.CreateHostParams{Host: r.NewHost, UpdatedAt: next.UpdatedAt}); err != nil {
+			return err
+		}
+		next.URL, next.URLKey, next.Host = r.NewURL, r.NewURLKey, r.NewHost
+	}
+	if isShownChange(old, next) {
+		next.Version++
+	}
+	if _, err := c.UpdateSource(ctx, updateOf(next)); err != nil {
+		return err
+	}
+	return refreshHosts(ctx, c, next.UpdatedAt, old.Host, next.Host)
+}
+
+// fetched returns the source after a fetch of its URL.
+func fetched(old sqlitedb.Source, r kgl.FetchResult) sqlitedb.Source {
+	next := old
+	end := micros(r.Fetch.StartedAt.Add(r.Fetch.Duration))
+	next.LastFetchedAt, next.UpdatedAt = &end, max(end, old.UpdatedAt)
+	next.Etag, next.LastModified, next.BodyHash = r.ETag, r.LastModified, r.BodyHash
+	if isFetched(old.Status) {
+		next.Status, next.NextFetchAt = string(r.Status), microsPtr(r.NextFetchAt)
+	}
+	next.ConsecutiveFailures = r.ConsecutiveFailures
+	if r.Fetch.Outcome == kgl.FetchFailed {
+		next.LastErrorCode, next.LastError, next.LastErrorAt = r.Fetch.ErrorCode, r.Fetch.Error, &end
+	} else {
+		next.LastSuccessAt = &end
+		next.LastErrorCode, next.LastError, next.LastErrorAt = "", "", nil
+	}
+	if r.Document {
+		next.Description, next.SiteURL, next.Format, next.Language = r.Description, r.SiteURL, r.Format, r.Language
+		if !old.TitleIsManual && r.Title != "" {
+			next.Title, next.TitleKey = r.Title, strings.ToLower(r.Title)
+		}
+	}
+	return next
+}
+
+// isShownChange reports whether the two states differ in what a source is, and
+// not only in how its last fetches went.
+func isShownChange(a, b sqlitedb.Source) bool {
+	return a.URL != b.URL || a.Title != b.Title || a.Description != b.Description || a.SiteURL != b.SiteURL ||
+		a.Format != b.Format || a.Language != b.Language || a.Status != b.Status
+}
+
+const selectFetches sqlText = `SELECT id, source_id, started_at, duration_us, outcome, http_status, bytes, items_seen, items_created,
+  items_updated, items_failed, error_code, error, warnings
+FROM source_fetches`
+
+func scanFetch(rs rows) (kgl.Fetch, error) {
+	var r sqlitedb.CreateFetchParams
+	err := rs.Scan(&r.ID, &r.SourceID, &r.StartedAt, &r.DurationUs, &r.Outcome, &r.HTTPStatus, &r.Bytes, &r.ItemsSeen, &r.ItemsCreated,
+		&r.ItemsUpdated, &r.ItemsFailed, &r.ErrorCode, &r.Error, &r.Warnings)
+	if err != nil {
+		return kgl.Fetch{}, err
+	}
+	f := kgl.Fetch{
+		ID: r.ID, SourceID: r.SourceID, StartedAt: timeOf(r.StartedAt), Duration: time.Duration(r.DurationUs) * time.Microsecond,
+		Outcome: kgl.FetchOutcome(r.Outcome), HTTPStatus: r.HTTPStatus, Bytes: r.Bytes, ItemsSeen: r.ItemsSeen,
+		ItemsCreated: r.ItemsCreated, ItemsUpdated: r.ItemsUpdated, ItemsFailed: r.ItemsFailed, ErrorCode: r.ErrorCode, Error: r.Error,
+	}
+	return f, fromJSON(r.Warnings, &f.Warnings)
+}
+
+func fetchRow(f kgl.Fetch) (sqlitedb.CreateFetchParams, error) {
+	warnings, err := listText(f.Warnings)
+	return sqlitedb.CreateFetchParams{
+		ID: f.ID, SourceID: f.SourceID, StartedAt: micros(f.StartedAt), DurationUs: f.Duration.Microseconds(), Outcome: string(f.Outcome),
+		HTTPStatus: f.HTTPStatus, Bytes: f.Bytes, ItemsSeen: f.ItemsSeen, ItemsCreated: f.ItemsCreated, ItemsUpdated: f.ItemsUpdated,
+		ItemsFailed: f.ItemsFailed, ErrorCode: f.ErrorCode, Error: f.Error, Warnings: warnings,
+	}, err
+}
+
+func fetchesQuery(e Engine, sourceID string, p kgl.Page) *listQuery {
+	q := newList(e, selectFetches)
+	q.compare("source_id", "=", sourceID)
+	var after []any
+	if p.After != nil {
+		after = []any{p.After.Int, p.After.ID}
+	}
+	q.orderBy(descending, []sqlText{"started_at", "id"}, after)
+	return q
+}
+
+// Fetches implements kgl.SourceStore.
+func (db *DB) Fetches(ctx context.Context, sourceID string, p kgl.Page) (kgl.List[kgl.Fetch], error) {
+	var list kgl.List[kgl.Fetch]
+	err := db.read(ctx, func(c *conn) (err error) {
+		list, err = readList(ctx, c, fetchesQuery(c.engine, sourceID, p), p, scanFetch,
+			func(f kgl.Fetch) kgl.Position { return kgl.Position{Int: micros(f.StartedAt), ID: f.ID} })
+		return err
+	})
+	return list, err
+}

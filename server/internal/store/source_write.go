@@ -1,0 +1,171 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/peermesh/kgl-backend/gen/sqlitedb"
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
+)
+
+// Whoever writes a source locks the source first and its hosts after it, so
+// that writers of the same rows wait for each other in one direction.
+
+// lockSource returns the source and locks it until the transaction ends.
+func lockSource(ctx context.Context, c *conn, id string) (sqlitedb.Source, error) {
+	row, err := c.LockSource(ctx, id)
+	if isNoRows(err) {
+		return row, kgl.NotFound("source")
+	}
+	return row, err
+}
+
+// refreshHosts computes when the hosts are due, after their sources changed.
+// Each is locked by a statement of its own before: on Postgres the computation
+// then sees what the transaction that it waited for has committed.
+func refreshHosts(ctx context.Context, c *conn, updatedAt int64, hosts ...string) error {
+	hosts = slices.Clone(hosts)
+	slices.Sort(hosts)
+	hosts = slices.Compact(hosts)
+	for _, h := range hosts {
+		if _, err := c.LockHost(ctx, h); err != nil {
+			return err
+		}
+	}
+	for _, h := range hosts {
+		if err := c.RefreshHost(ctx, sqlitedb.RefreshHostParams{Host: h, UpdatedAt: updatedAt}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkURLFree gives CodeConflict when another source has the URL key. It asks
+// before the write, because a failed write would end a transaction of
+// Postgres.
+func checkURLFree(ctx context.Context, c *conn, id, urlKey string) error {
+	other, err := c.SourceByURLKey(ctx, urlKey)
+	if isNoRows(err) || err == nil && other.ID == id {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return sourceExists()
+}
+
+// UpdateSource implements kgl.SourceStore.
+func (db *DB) UpdateSource(ctx context.Context, s kgl.Source) (kgl.Source, error) {
+	edit, err := sourceRow(s)
+	if err != nil {
+		return kgl.Source{}, failure(err)
+	}
+	var stored sqlitedb.Source
+	err = db.write(ctx, func(ctx context.Context, c *conn) error {
+		old, err := lockSource(ctx, c, s.ID)
+		if err != nil {
+			return err
+		}
+		if old.Version != s.Version {
+			return kgl.Errorf(kgl.CodePreconditionFailed, "the source was changed meanwhile")
+		}
+		next := edited(old, edit)
+		if next.urlChanged {
+			if err := checkURLFree(ctx, c, s.ID, next.URLKey); err != nil {
+				return err
+			}
+			if err := c.CreateHost(ctx, sqlitedb.CreateHostParams{Host: next.Host, UpdatedAt: next.UpdatedAt}); err != nil {
+				return err
+			}
+		}
+		if stored, err = c.UpdateSource(ctx, updateOf(next.Source)); err != nil {
+			return err
+		}
+		return refreshHosts(ctx, c, next.UpdatedAt, old.Host, next.Host)
+	})
+	if err != nil {
+		return kgl.Source{}, err
+	}
+	return mapped(sourceOf(stored))
+}
+
+type editedSource struct {
+	sqlitedb.Source
+	urlChanged bool
+}
+
+// edited returns the stored source with what people may edit. The validators
+// belong to the document at the old URL.
+func edited(old, edit sqlitedb.Source) editedSource {
+	next := old
+	next.Title, next.TitleKey, next.TitleIsManual = edit.Title, edit.TitleKey, edit.TitleIsManual
+	next.Tags, next.Status, next.FetchIntervalSeconds, next.NextFetchAt = edit.Tags, edit.Status, edit.FetchIntervalSeconds, edit.NextFetchAt
+	next.ConsecutiveFailures = edit.ConsecutiveFailures
+	next.LastErrorCode, next.LastError, next.LastErrorAt = edit.LastErrorCode, edit.LastError, edit.LastErrorAt
+	next.Version, next.UpdatedAt = old.Version+1, edit.UpdatedAt
+	changed := edit.URL != old.URL || edit.URLKey != old.URLKey
+	if changed {
+		next.URL, next.URLKey, next.Host = edit.URL, edit.URLKey, edit.Host
+		next.Etag, next.LastModified, next.BodyHash = "", "", ""
+	}
+	return editedSource{Source: next, urlChanged: changed}
+}
+
+func updateOf(r sqlitedb.Source) sqlitedb.UpdateSourceParams {
+	return sqlitedb.UpdateSourceParams{
+		ID: r.ID, URL: r.URL, URLKey: r.URLKey, Host: r.Host, Title: r.Title, TitleKey: r.TitleKey, TitleIsManual: r.TitleIsManual,
+		Description: r.Description, SiteURL: r.SiteURL, Format: r.Format, Language: r.Language, Tags: r.Tags, Status: r.Status,
+		FetchIntervalSeconds: r.FetchIntervalSeconds, Etag: r.Etag, LastModified: r.LastModified, BodyHash: r.BodyHash,
+		NextFetchAt: r.NextFetchAt, LastFetchedAt: r.LastFetchedAt, LastSuccessAt: r.LastSuccessAt,
+		ConsecutiveFailures: r.ConsecutiveFailures, LastErrorCode: r.LastErrorCode, LastError: r.LastError, LastErrorAt: r.LastErrorAt,
+		Version: r.Version, UpdatedAt: r.UpdatedAt,
+	}
+}
+
+// DeleteSource implements kgl.SourceStore.
+func (db *DB) DeleteSource(ctx context.Context, id string) error {
+	return db.write(ctx, func(ctx context.Context, c *conn) error {
+		src, err := c.LockSourceToDelete(ctx, id)
+		if isNoRows(err) {
+			return kgl.NotFound("source")
+		}
+		if err != nil {
+			return err
+		}
+		if err := rehead(ctx, c, func() ([]string, error) { return c.HeadsOfSource(ctx, id) },
+			func(l sqlitedb.LinksOfHeadsRow) bool { return l.SourceID == id }); err != nil {
+			return err
+		}
+		if err := forgetSource(ctx, c, id); err != nil {
+			return err
+		}
+		if _, err := c.DeleteSource(ctx, id); err != nil {
+			return err
+		}
+		return refreshHosts(ctx, c, src.UpdatedAt, src.Host)
+	})
+}
+
+// RequestFetch implements kgl.SourceStore.
+func (db *DB) RequestFetch(ctx context.Context, id string, now time.Time) error {
+	return db.write(ctx, func(ctx context.Context, c *conn) error {
+		src, err := lockSource(ctx, c, id)
+		if err != nil {
+			return err
+		}
+		if !isFetched(src.Status) {
+			return kgl.Errorf(kgl.CodeConflict, "the source is %s and is not fetched", src.Status)
+		}
+		at := micros(now)
+		if err := c.ScheduleSource(ctx, sqlitedb.ScheduleSourceParams{ID: id, NextFetchAt: &at}); err != nil {
+			return err
+		}
+		return refreshHosts(ctx, c, at, src.Host)
+	})
+}
+
+// isFetched reports whether sources of a status are fetched on schedule.
+func isFetched(status string) bool {
+	return status == string(kgl.SourceActive) || status == string(kgl.SourceFailing)
+}
