@@ -12,12 +12,12 @@ import (
 // form the first is kept.
 func (db *DB) CreateEntity(ctx context.Context, e kgl.Entity) error {
 	err := db.write(ctx, func(ctx context.Context, c *conn) error {
-		err := c.CreateEntity(ctx, sqlitedb.CreateEntityParams{
+		n, err := c.CreateEntity(ctx, sqlitedb.CreateEntityParams{
 			ID: e.ID, Name: e.Name, NameKey: e.NameKey, Type: e.Type, Description: e.Description,
 			Attributes: objectText(e.Attributes), Confidence: e.Confidence, Extractor: e.Extractor,
 			Version: e.Version, CreatedAt: micros(e.CreatedAt), UpdatedAt: micros(e.UpdatedAt),
 		})
-		if err != nil {
+		if err := created(n, err); err != nil {
 			return err
 		}
 		return insertAliases(ctx, c, []kgl.Entity{e})

@@ -29,11 +29,12 @@ func (db *DB) SigningKeys(ctx context.Context) ([]kgl.SigningKey, error) {
 // CreateSigningKey implements kgl.SigningKeyStore.
 func (db *DB) CreateSigningKey(ctx context.Context, k kgl.SigningKey) error {
 	return db.write(ctx, func(ctx context.Context, c *conn) error {
-		return c.CreateSigningKey(ctx, sqlitedb.CreateSigningKeyParams{
+		n, err := c.CreateSigningKey(ctx, sqlitedb.CreateSigningKeyParams{
 			ID: k.ID, Algorithm: k.Algorithm, PublicKey: k.PublicKey, PrivateKey: k.PrivateKey,
 			CreatedAt: micros(k.CreatedAt), ActiveAt: micros(k.ActiveAt),
 			RetiredAt: microsPtr(k.RetiredAt), ExpiresAt: microsPtr(k.ExpiresAt),
 		})
+		return created(n, err)
 	})
 }
 

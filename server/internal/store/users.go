@@ -11,13 +11,24 @@ import (
 // CreateUser implements kgl.UserStore.
 func (db *DB) CreateUser(ctx context.Context, u kgl.User) error {
 	err := db.write(ctx, func(ctx context.Context, c *conn) error {
-		return c.CreateUser(ctx, sqlitedb.CreateUserParams{
+		n, err := c.CreateUser(ctx, sqlitedb.CreateUserParams{
 			ID: u.ID, Email: u.Email, EmailKey: u.EmailKey, Name: u.Name, Role: string(u.Role),
 			Status: string(u.Status), PasswordHash: u.PasswordHash, Version: u.Version,
 			LastLoginAt: microsPtr(u.LastLoginAt), CreatedAt: micros(u.CreatedAt), UpdatedAt: micros(u.UpdatedAt),
 		})
+		return created(n, err)
 	})
 	return emailTaken(err)
+}
+
+// created gives CodeConflict when an INSERT that gives way to an existing row
+// stored nothing. Unlike one that fails, it leaves a transaction of Postgres
+// usable.
+func created(n int64, err error) error {
+	if err == nil && n == 0 {
+		return kgl.Errorf(kgl.CodeConflict, conflictMessage)
+	}
+	return err
 }
 
 // emailTaken says more of the only conflict that storing a user can meet.

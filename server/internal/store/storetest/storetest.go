@@ -30,6 +30,10 @@ func Run(t *testing.T, open Open) {
 		{"SigningKeys", runSigningKeys},
 		{"Audit", runAudit},
 		{"Idempotency", runIdempotency},
+		{"Entities", runEntities},
+		{"Mentions", runMentions},
+		{"Relationships", runRelationships},
+		{"Dashboard", runDashboard},
 	} {
 		t.Run(group.name, func(t *testing.T) { group.run(t, open) })
 	}

@@ -39,6 +39,7 @@ func runUsers(t *testing.T, open Open) {
 	runEach(t, open, []test{
 		{"a user is stored whole", userRoundTrip},
 		{"an email is taken once", userEmailUnique},
+		{"a conflict leaves the transaction usable", userConflictInTx},
 		{"an unknown user is not found", userNotFound},
 		{"an update needs the stored version", userUpdate},
 		{"of many updates with one version one is stored", userUpdateRace},
@@ -70,6 +71,21 @@ func userEmailUnique(t *testing.T, db *store.DB) {
 	if n := got(db.CountUsers(ctx(t)))(t); n != 2 {
 		t.Fatalf("%d users", n)
 	}
+}
+
+func userConflictInTx(t *testing.T, db *store.DB) {
+	u := addUser(t, db, 1)
+	must(t, db.CreateEntity(ctx(t), newEntity(1, "person", "Ada")))
+	must(t, db.CreateSigningKey(ctx(t), newSigningKey("key", 1)))
+	must(t, db.InTx(ctx(t), func(ctx context.Context, tx kgl.Store) error {
+		again := newUser(2)
+		again.EmailKey = u.EmailKey
+		wantCode(t, tx.CreateUser(ctx, again), kgl.CodeConflict)
+		wantCode(t, tx.CreateEntity(ctx, newEntity(2, "person", "Ada")), kgl.CodeConflict)
+		wantCode(t, tx.CreateSigningKey(ctx, newSigningKey("key", 2)), kgl.CodeConflict)
+		return tx.CreateUser(ctx, newUser(3))
+	}))
+	got(db.User(ctx(t), id(3)))(t)
 }
 
 func userNotFound(t *testing.T, db *store.DB) {

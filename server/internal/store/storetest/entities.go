@@ -1,0 +1,291 @@
+package storetest
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
+	"github.com/peermesh/kgl-backend/server/internal/store"
+)
+
+func runEntities(t *testing.T, open Open) {
+	runEach(t, open, []test{
+		{"an entity is stored whole", entityRoundTrip},
+		{"type and name are taken once", entityUnique},
+		{"an unknown entity is not found", entityNotFound},
+		{"an update needs the stored version", entityUpdate},
+		{"an update moves the aliases to the new type", entityRetype},
+		{"an entity goes with mentions and relationships", entityDelete},
+		{"upserts find by name or alias", entityUpsert},
+		{"upserts raise confidence only", entityUpsertConfidence},
+		{"an entity that a list names twice is created once", entityUpsertTwice},
+		{"concurrent upserts create each entity once", entityUpsertRace},
+		{"lists cover every entity once, in each order", entityOrders},
+		{"lists filter", entityFilter},
+		{"a prefix finds names and aliases", entityPrefix},
+	})
+}
+
+func entityRoundTrip(t *testing.T, db *store.DB) {
+	e := newEntity(1, "organization", "Open & Free Foundation")
+	e.Description, e.Attributes, e.Confidence = "A body", json.RawMessage(`{"url": "https://example.org/?a&b"}`), 0.1+0.2
+	e.Aliases = []string{"OFF", "Open Foundation", "open  foundation!", "..."}
+	must(t, db.CreateEntity(ctx(t), e))
+	e.Aliases = []string{"OFF", "Open Foundation"} // in the order of their keys, each key once
+	same(t, got(db.Entity(ctx(t), e.ID))(t), e)
+	bare := newEntity(2, "person", "Nobody")
+	bare.Attributes, bare.Aliases = nil, nil
+	must(t, db.CreateEntity(ctx(t), bare))
+	bare.Attributes, bare.Aliases = json.RawMessage("{}"), []string{}
+	same(t, got(db.Entity(ctx(t), bare.ID))(t), bare)
+}
+
+func entityUnique(t *testing.T, db *store.DB) {
+	addEntity(t, db, 1, "person", "Ada Lovelace")
+	other := addEntity(t, db, 2, "program", "Ada Lovelace")
+	wantCode(t, db.CreateEntity(ctx(t), newEntity(3, "person", "ada  LOVELACE")), kgl.CodeConflict)
+	other.Type = "person"
+	_, err := db.UpdateEntity(ctx(t), other)
+	wantCode(t, err, kgl.CodeConflict)
+	if typ := got(db.Entity(ctx(t), other.ID))(t).Type; typ != "program" {
+		t.Fatalf("a refused update was stored: %s", typ)
+	}
+}
+
+func entityNotFound(t *testing.T, db *store.DB) {
+	_, err := db.Entity(ctx(t), id(1))
+	wantCode(t, err, kgl.CodeNotFound)
+	_, err = db.UpdateEntity(ctx(t), newEntity(1, "person", "Ada"))
+	wantCode(t, err, kgl.CodeNotFound)
+	wantCode(t, db.DeleteEntity(ctx(t), id(1)), kgl.CodeNotFound)
+}
+
+func entityUpdate(t *testing.T, db *store.DB) {
+	e := addEntity(t, db, 1, "person", "Ada", "Countess")
+	e.Name, e.NameKey, e.Description, e.Aliases = "Ada Lovelace", "ada lovelace", "A mathematician", []string{"Ada", "Lady L"}
+	e.Attributes, e.Confidence, e.UpdatedAt = json.RawMessage(`{"born":1815}`), 1, minute(9)
+	changed := got(db.UpdateEntity(ctx(t), e))(t)
+	stale := e
+	e.Version = 2
+	same(t, changed, e)
+	same(t, got(db.Entity(ctx(t), e.ID))(t), e)
+	_, err := db.UpdateEntity(ctx(t), stale)
+	wantCode(t, err, kgl.CodePreconditionFailed)
+}
+
+func entityRetype(t *testing.T, db *store.DB) {
+	e := addEntity(t, db, 1, "person", "Mercury", "Hermes")
+	e.Type = "platform"
+	got(db.UpdateEntity(ctx(t), e))(t)
+	_, created, err := db.UpsertEntities(ctx(t), []kgl.Entity{newEntity(2, "platform", "Hermes"), newEntity(3, "person", "Hermes")})
+	must(t, err)
+	same(t, created, []bool{false, true})
+}
+
+func entityDelete(t *testing.T, db *store.DB) {
+	content := graphContents(t, db, 1)[0]
+	a, b := addEntity(t, db, 1, "person", "A", "Alpha"), addEntity(t, db, 2, "person", "B")
+	r := addRelationships(t, db, newRelationship(3, a, b, "knows"))[0]
+	must(t, db.ReplaceMentions(ctx(t), content, kgl.ExtractorMock, []kgl.Mention{newMention(4, content, a.ID), newMention(5, content, b.ID)}))
+	got(db.ReplaceEvidence(ctx(t), content, kgl.ExtractorMock, []kgl.Evidence{newEvidence(6, r.ID, content)}))(t)
+	must(t, db.DeleteEntity(ctx(t), a.ID))
+	_, err := db.Relationship(ctx(t), r.ID)
+	wantCode(t, err, kgl.CodeNotFound)
+	left := got(db.ContentEntities(ctx(t), content, kgl.Page{Limit: 10}))(t)
+	if len(left.Rows) != 1 || left.Rows[0].Entity.ID != b.ID {
+		t.Fatalf("the item still mentions %+v", left.Rows)
+	}
+	if n := len(got(db.RelationshipEvidence(ctx(t), r.ID, 10))(t)); n != 0 {
+		t.Fatalf("%d pieces of evidence are left", n)
+	}
+	_, created, err := db.UpsertEntities(ctx(t), []kgl.Entity{newEntity(7, "person", "Alpha")})
+	must(t, err)
+	same(t, created, []bool{true})
+}
+
+func entityUpsert(t *testing.T, db *store.DB) {
+	older := addEntity(t, db, 1, "organization", "Acme Corporation", "Acme", "Both")
+	younger := addEntity(t, db, 2, "organization", "Acme Holding", "Both")
+	named := addEntity(t, db, 3, "organization", "Zenith")
+	alias := addEntity(t, db, 4, "organization", "Other", "Zenith")
+	fresh := newEntity(10, "organization", "Fresh")
+	fresh.Aliases = []string{"New One"}
+	given := []kgl.Entity{
+		newEntity(11, "organization", "ACME"), fresh, newEntity(12, "organization", "acme holding"),
+		newEntity(13, "organization", "Zenith"), newEntity(14, "platform", "Acme"), newEntity(15, "organization", "both"),
+	}
+	stored, created, err := db.UpsertEntities(ctx(t), given)
+	must(t, err)
+	same(t, created, []bool{false, true, false, false, true, false})
+	// A name goes before an alias; of two aliases that of the older entity counts.
+	same(t, stored, []kgl.Entity{older, fresh, younger, named, given[4], older})
+	same(t, got(db.Entity(ctx(t), alias.ID))(t), alias)
+	stored, created, err = db.UpsertEntities(ctx(t), []kgl.Entity{newEntity(20, "organization", "new one")})
+	must(t, err)
+	same(t, created, []bool{false})
+	same(t, stored, []kgl.Entity{fresh})
+	stored, created, err = db.UpsertEntities(ctx(t), nil)
+	must(t, err)
+	if len(stored)+len(created) != 0 {
+		t.Fatal("nothing in, something out")
+	}
+}
+
+func entityUpsertConfidence(t *testing.T, db *store.DB) {
+	e := addEntity(t, db, 1, "person", "Ada", "Countess")
+	weaker := newEntity(2, "person", "Ada")
+	weaker.Confidence, weaker.Description, weaker.Extractor = 0.4, "other", "other"
+	stored, _, err := db.UpsertEntities(ctx(t), []kgl.Entity{weaker})
+	must(t, err)
+	same(t, stored, []kgl.Entity{e})
+	stronger, strongest := newEntity(3, "person", "Ada"), newEntity(4, "person", "Countess")
+	stronger.Confidence, strongest.Confidence = 0.6, 0.9
+	stored, _, err = db.UpsertEntities(ctx(t), []kgl.Entity{stronger, strongest, weaker})
+	must(t, err)
+	e.Confidence, e.Version, e.UpdatedAt = 0.9, 2, strongest.UpdatedAt
+	same(t, stored, []kgl.Entity{e, e, e})
+}
+
+func entityUpsertTwice(t *testing.T, db *store.DB) {
+	first, again, alias := newEntity(1, "person", "Ada"), newEntity(2, "person", "ADA"), newEntity(3, "person", "Countess")
+	first.Aliases, again.Confidence = []string{"Countess"}, 0.8
+	stored, created, err := db.UpsertEntities(ctx(t), []kgl.Entity{first, again, alias})
+	must(t, err)
+	same(t, created, []bool{true, false, false})
+	first.Confidence = 0.8
+	same(t, stored, []kgl.Entity{first, first, first})
+}
+
+// entityUpsertRace lets many callers store overlapping lists in different
+// orders: all agree on the ids, and each entity is created once.
+func entityUpsertRace(t *testing.T, db *store.DB) {
+	const callers, kinds = 12, 10
+	ids, made := make([][]string, callers), make([][]bool, callers)
+	for _, err := range parallel(callers, func(i int) error {
+		es := make([]kgl.Entity, kinds)
+		for k := range es {
+			name := (k*7 + i) % kinds // another order for each caller
+			es[k] = newEntity(100*i+k, "person", fmt.Sprint("Person ", name))
+			es[k].Confidence = float64(i+1) / callers
+		}
+		stored, created, err := db.UpsertEntities(ctx(t), es)
+		if err != nil {
+			return err
+		}
+		ids[i], made[i] = make([]string, kinds), make([]bool, kinds)
+		for k := range es {
+			name := (k*7 + i) % kinds
+			ids[i][name], made[i][name] = stored[k].ID, created[k]
+		}
+		return nil
+	}) {
+		must(t, err)
+	}
+	for name := range kinds {
+		count := 0
+		for i := range callers {
+			if ids[i][name] != ids[0][name] {
+				t.Fatalf("person %d is %s to one caller and %s to another", name, ids[i][name], ids[0][name])
+			}
+			if made[i][name] {
+				count++
+			}
+		}
+		if e := got(db.Entity(ctx(t), ids[0][name]))(t); count != 1 || e.Confidence != 1 {
+			t.Fatalf("person %d was created %d times and has the confidence %v", name, count, e.Confidence)
+		}
+	}
+}
+
+// orderedEntities stores entities with ties in every order and returns them.
+func orderedEntities(t *testing.T, db *store.DB) []kgl.Entity {
+	t.Helper()
+	types := []string{"person", "platform", "grant"}
+	var es []kgl.Entity
+	for n := range 24 {
+		// Three entities of different types have each name.
+		e := newEntity(n, types[n%3], fmt.Sprintf("Name %c", 'a'+n/3))
+		e.Confidence, e.CreatedAt = float64(n/5)/10, minute(n/7)
+		must(t, db.CreateEntity(ctx(t), e))
+		es = append(es, e)
+	}
+	return es
+}
+
+func entityOrders(t *testing.T, db *store.DB) {
+	es := orderedEntities(t, db)
+	var up []string
+	for _, e := range es {
+		up = append(up, e.ID)
+	}
+	down := slices.Clone(up)
+	slices.Reverse(down)
+	for _, tc := range []struct {
+		sort kgl.EntitySort
+		want []string
+	}{{kgl.EntityByName, up}, {kgl.EntityMostConfident, down}, {kgl.EntityNewestFirst, down}} {
+		for _, limit := range []int{1, 5, 24, 100} {
+			t.Run(fmt.Sprint(tc.sort, " by ", limit), func(t *testing.T) {
+				all := pages(t, limit, func(p kgl.Page) (kgl.List[kgl.Entity], error) {
+					return db.Entities(ctx(t), kgl.EntityFilter{}, tc.sort, p)
+				})
+				same(t, idsOf(all, entityID), tc.want)
+			})
+		}
+	}
+}
+
+func entityFilter(t *testing.T, db *store.DB) {
+	orderedEntities(t, db)
+	sorts := []kgl.EntitySort{kgl.EntityByName, kgl.EntityMostConfident, kgl.EntityNewestFirst}
+	for _, tc := range []struct {
+		name   string
+		filter kgl.EntityFilter
+		want   []int
+	}{
+		{"one type", kgl.EntityFilter{Types: []string{"person"}}, []int{0, 3, 6, 9, 12, 15, 18, 21}},
+		{"two types", kgl.EntityFilter{Types: []string{"person", "grant"}, NamePrefix: "name a"}, []int{0, 2}},
+		{"confidence, inclusive", kgl.EntityFilter{MinConfidence: 0.4}, []int{20, 21, 22, 23}},
+		{"prefix", kgl.EntityFilter{NamePrefix: "name b"}, []int{3, 4, 5}},
+		{"all of them", kgl.EntityFilter{Types: []string{"platform"}, NamePrefix: "name", MinConfidence: 0.3}, []int{16, 19, 22}},
+		{"nothing", kgl.EntityFilter{Types: []string{"event"}}, nil},
+	} {
+		for _, sort := range sorts {
+			t.Run(tc.name+" "+string(sort), func(t *testing.T) {
+				all := pages(t, 3, func(p kgl.Page) (kgl.List[kgl.Entity], error) {
+					return db.Entities(ctx(t), tc.filter, sort, p)
+				})
+				ids := idsOf(all, entityID)
+				if sort != kgl.EntityByName {
+					slices.Reverse(ids)
+				}
+				same(t, ids, numbered(tc.want))
+			})
+		}
+	}
+}
+
+func entityPrefix(t *testing.T, db *store.DB) {
+	addEntity(t, db, 1, "platform", "YouTube", "YT", "You Tube")
+	addEntity(t, db, 2, "program", "Young Creators", "Youth Fund")
+	addEntity(t, db, 3, "person", "Zoë Yo", "Yolanda")
+	addEntity(t, db, 4, "person", "Ünal")
+	for _, tc := range []struct {
+		prefix string
+		want   []int
+	}{
+		{"you", []int{2, 1}}, {"yo", []int{2, 1, 3}}, {"yt", []int{1}}, {"youtube", []int{1}}, {"youtubes", nil},
+		{"zoë", []int{3}}, {"zoe", nil}, {"ü", []int{4}}, {"%", nil}, {"_", nil},
+	} {
+		t.Run(tc.prefix, func(t *testing.T) {
+			all := pages(t, 1, func(p kgl.Page) (kgl.List[kgl.Entity], error) {
+				return db.Entities(ctx(t), kgl.EntityFilter{NamePrefix: tc.prefix}, kgl.EntityByName, p)
+			})
+			same(t, idsOf(all, entityID), numbered(tc.want))
+		})
+	}
+	all := got(db.Entities(ctx(t), kgl.EntityFilter{NamePrefix: "yt"}, kgl.EntityByName, kgl.Page{Limit: 5}))(t)
+	same(t, all.Rows[0].Aliases, []string{"You Tube", "YT"})
+}
