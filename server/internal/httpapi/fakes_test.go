@@ -1,0 +1,300 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/peermesh/kgl-backend/server/internal/auth"
+	"github.com/peermesh/kgl-backend/server/internal/graph"
+	"github.com/peermesh/kgl-backend/server/internal/ingest"
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
+)
+
+const (
+	testUserID     = "0198c6f0-0000-7000-8000-000000000001"
+	testSourceID   = "0198c6f0-0000-7000-8000-000000000002"
+	testContentID  = "0198c6f0-0000-7000-8000-000000000003"
+	testEntityID   = "0198c6f0-0000-7000-8000-000000000004"
+	testRelationID = "0198c6f0-0000-7000-8000-000000000006"
+)
+
+var testTime = time.Date(2026, 11, 20, 9, 0, 0, 0, time.UTC)
+
+// fault makes the fakes fail: with err, or with a panic when it says so.
+type fault struct{ err error }
+
+var errPanic = errors.New("panic in a service")
+
+func (f *fault) check() error {
+	if f.err == errPanic {
+		panic("service secret-in-panic")
+	}
+	return f.err
+}
+
+// result returns v, or what the fault says.
+func result[T any](f *fault, v T) (T, error) {
+	if err := f.check(); err != nil {
+		var zero T
+		return zero, err
+	}
+	return v, nil
+}
+
+func one[T any](row T) kgl.List[T] {
+	return kgl.List[T]{Rows: []T{row}, Next: &kgl.Position{Int: 7, Text: "a", ID: testSourceID}}
+}
+
+// tokens maps access tokens to principals.
+type tokens map[string]kgl.Principal
+
+func (t tokens) Authenticate(_ context.Context, token string) (kgl.Principal, error) {
+	p, ok := t[token]
+	if !ok {
+		return kgl.Principal{}, kgl.Errorf(kgl.CodeUnauthenticated, "the access token is missing, expired or not valid")
+	}
+	return p, nil
+}
+
+func testUser() kgl.User {
+	return kgl.User{
+		ID: testUserID, Email: "ada@example.org", Name: "Ada", Role: kgl.RoleAdmin, Status: kgl.UserActive,
+		PasswordHash: "secret-hash", Version: 3, CreatedAt: testTime, UpdatedAt: testTime,
+	}
+}
+
+type logins struct {
+	*fault
+	credentials []auth.Credentials
+	clients     []auth.Client
+}
+
+func (l *logins) set() auth.TokenSet {
+	return auth.TokenSet{AccessToken: "at", RefreshToken: "rt", ExpiresIn: 15 * time.Minute, Scopes: []string{"profile"}, User: testUser()}
+}
+
+func (l *logins) Login(_ context.Context, c auth.Credentials, from auth.Client) (auth.TokenSet, error) {
+	l.credentials, l.clients = append(l.credentials, c), append(l.clients, from)
+	if c.Scope == "everything" {
+		return auth.TokenSet{}, kgl.Invalid("scope", "exceeds the role")
+	}
+	if c.Password == "wrong" {
+		return auth.TokenSet{}, kgl.Errorf(kgl.CodeInvalidCredentials, "wrong email or password")
+	}
+	return result(l.fault, l.set())
+}
+
+func (l *logins) Refresh(context.Context, string, string) (auth.TokenSet, error) {
+	return result(l.fault, l.set())
+}
+
+func (l *logins) Logout(context.Context, kgl.Principal, string) error { return l.check() }
+
+func (l *logins) JWKS() ([]byte, error) {
+	return result(l.fault, []byte(`{"keys":[{"kty":"RSA","use":"sig","alg":"RS256","kid":"k1","n":"AQAB","e":"AQAB"}]}`))
+}
+
+type users struct {
+	*fault
+	patch   auth.UserPatch
+	version int64
+}
+
+func (u *users) Create(_ context.Context, n auth.NewUser) (kgl.User, error) {
+	return result(u.fault, testUser())
+}
+func (u *users) Get(context.Context, string) (kgl.User, error) { return result(u.fault, testUser()) }
+func (u *users) List(context.Context, kgl.UserFilter, kgl.Page) (kgl.List[kgl.User], error) {
+	return result(u.fault, one(testUser()))
+}
+func (u *users) Update(_ context.Context, _ string, version int64, p auth.UserPatch) (kgl.User, error) {
+	u.patch, u.version = p, version
+	return result(u.fault, testUser())
+}
+func (u *users) Delete(context.Context, string, int64) error                   { return u.check() }
+func (u *users) ChangePassword(context.Context, string, string, string) error { return u.check() }
+
+type sources struct {
+	*fault
+	created []ingest.NewSource
+	patch   ingest.SourcePatch
+	filter  kgl.SourceFilter
+	page    kgl.Page
+}
+
+func testSource() kgl.Source {
+	return kgl.Source{
+		ID: testSourceID, URL: "https://blog.example.org/feed.xml", Host: "blog.example.org", Title: "Blog", Status: kgl.SourceActive,
+		Version: 3, CreatedAt: testTime, UpdatedAt: testTime,
+	}
+}
+
+func (s *sources) Create(_ context.Context, n ingest.NewSource) (kgl.Source, error) {
+	s.created = append(s.created, n)
+	return result(s.fault, testSource())
+}
+func (s *sources) Get(_ context.Context, id string) (kgl.Source, error) {
+	if id != testSourceID {
+		return kgl.Source{}, kgl.NotFound("source")
+	}
+	return result(s.fault, testSource())
+}
+func (s *sources) List(_ context.Context, f kgl.SourceFilter, _ kgl.SourceSort, p kgl.Page) (kgl.List[kgl.Source], error) {
+	s.filter, s.page = f, p
+	return result(s.fault, one(testSource()))
+}
+func (s *sources) ContentCounts(context.Context, []string) (map[string]int64, error) {
+	return result(s.fault, map[string]int64{testSourceID: 42})
+}
+func (s *sources) Patch(_ context.Context, _ string, p ingest.SourcePatch) (kgl.Source, error) {
+	s.patch = p
+	if p.IfVersion != nil && *p.IfVersion != testSource().Version {
+		return kgl.Source{}, kgl.Errorf(kgl.CodePreconditionFailed, "the source was changed meanwhile")
+	}
+	return result(s.fault, testSource())
+}
+func (s *sources) Delete(context.Context, string, *int64) error { return s.check() }
+func (s *sources) Refresh(context.Context, string) (time.Time, error) {
+	return result(s.fault, testTime)
+}
+func (s *sources) Fetches(context.Context, string, kgl.Page) (kgl.List[kgl.Fetch], error) {
+	return result(s.fault, one(kgl.Fetch{ID: testUserID, SourceID: testSourceID, StartedAt: testTime, Outcome: kgl.FetchFailed, ErrorCode: "timeout", Error: "no answer"}))
+}
+
+type contents struct {
+	*fault
+	filter   kgl.ContentFilter
+	withBody bool
+}
+
+func testContent() kgl.Content {
+	return kgl.Content{
+		ID: testContentID, SourceID: testSourceID, Status: kgl.ContentNew, Revision: 1, Version: 1, FetchedAt: testTime, UpdatedAt: testTime,
+		ContentBody: kgl.ContentBody{Title: "T", HTML: "<p>x</p>", Text: "x", PublishedAt: testTime, Authors: []kgl.Author{{Name: "Ada"}}, Enclosures: []kgl.Enclosure{{URL: "https://e.example/a.mp3"}}},
+	}
+}
+
+func (c *contents) Content(context.Context, string) (kgl.Content, error) {
+	return result(c.fault, testContent())
+}
+func (c *contents) Contents(_ context.Context, f kgl.ContentFilter, _ kgl.ContentSort, withBody bool, _ kgl.Page) (kgl.List[kgl.Content], error) {
+	c.filter, c.withBody = f, withBody
+	return result(c.fault, one(testContent()))
+}
+func (c *contents) ContentRevisions(context.Context, string, kgl.Page) (kgl.List[kgl.ContentRevision], error) {
+	return result(c.fault, one(kgl.ContentRevision{ContentID: testContentID, Revision: 1, ContentBody: testContent().ContentBody, RecordedAt: testTime}))
+}
+func (c *contents) Duplicates(context.Context, string, kgl.Page) (kgl.List[kgl.DuplicateLink], error) {
+	return result(c.fault, one(kgl.DuplicateLink{ContentID: testContentID, DuplicateOf: testEntityID, Reason: kgl.DuplicateSameText, Score: 1, CreatedAt: testTime}))
+}
+func (c *contents) DeleteContent(context.Context, string, *int64) error { return c.check() }
+
+type entities struct {
+	*fault
+	created []graph.NewEntity
+	patch   graph.EntityPatch
+}
+
+func testEntity() kgl.Entity {
+	return kgl.Entity{
+		ID: testEntityID, Name: "Fund", Type: "grant", Confidence: .9, Extractor: "mock", Version: 3,
+		Attributes: json.RawMessage(`{"amount":12345678901234567890}`), CreatedAt: testTime, UpdatedAt: testTime,
+	}
+}
+
+func testRelationship() kgl.Relationship {
+	return kgl.Relationship{
+		ID: testRelationID, From: kgl.EntityRef{ID: testEntityID, Name: "a", Type: "grant"}, To: kgl.EntityRef{ID: testUserID, Name: "b", Type: "person"},
+		Type: "offers", Confidence: .5, Extractor: "mock", EvidenceCount: 1, Version: 1, CreatedAt: testTime, UpdatedAt: testTime,
+	}
+}
+
+func (e *entities) Create(_ context.Context, n graph.NewEntity) (kgl.Entity, error) {
+	e.created = append(e.created, n)
+	return result(e.fault, testEntity())
+}
+func (e *entities) Get(context.Context, string) (kgl.Entity, error) {
+	return result(e.fault, testEntity())
+}
+func (e *entities) List(context.Context, kgl.EntityFilter, kgl.EntitySort, kgl.Page) (kgl.List[kgl.Entity], error) {
+	return result(e.fault, one(testEntity()))
+}
+func (e *entities) Update(_ context.Context, _ string, p graph.EntityPatch) (kgl.Entity, error) {
+	e.patch = p
+	return result(e.fault, testEntity())
+}
+func (e *entities) Delete(context.Context, string, *int64) error { return e.check() }
+func (e *entities) Relationships(context.Context, string, kgl.Direction, string, kgl.Page) (kgl.List[kgl.Relationship], error) {
+	return result(e.fault, one(testRelationship()))
+}
+func (e *entities) OfContent(context.Context, string, kgl.Page) (kgl.List[kgl.EntityMentions], error) {
+	return result(e.fault, one(kgl.EntityMentions{Entity: testEntity(), Mentions: []kgl.Mention{{Start: 1, End: 2, Quote: "x", Revision: 1, Confidence: 1, Extractor: "mock", CreatedAt: testTime}}}))
+}
+
+type relationships struct{ *fault }
+
+func (r *relationships) Get(context.Context, string) (graph.RelationshipDetail, error) {
+	return result(r.fault, graph.RelationshipDetail{Relationship: testRelationship(), Evidence: []kgl.Evidence{{ContentID: testContentID, Revision: 1, Quote: "q", Confidence: 1, Extractor: "mock", CreatedAt: testTime}}})
+}
+func (r *relationships) List(context.Context, kgl.RelationshipFilter, kgl.Page) (kgl.List[kgl.Relationship], error) {
+	return result(r.fault, one(testRelationship()))
+}
+
+type reports struct {
+	*fault
+	audit []kgl.AuditEvent
+}
+
+func (r *reports) Dashboard(_ context.Context, now time.Time) (kgl.Dashboard, error) {
+	return result(r.fault, kgl.Dashboard{GeneratedAt: now})
+}
+func (r *reports) AuditEvents(context.Context, kgl.AuditFilter, kgl.Page) (kgl.List[kgl.AuditEvent], error) {
+	return result(r.fault, one(kgl.AuditEvent{ID: testUserID, Seq: 1, At: testTime, ActorType: kgl.PrincipalSystem, Action: "a.b", SubjectType: "x", Outcome: kgl.AuditSuccess, Hash: "h"}))
+}
+func (r *reports) AppendAudit(_ context.Context, e kgl.AuditEvent) (kgl.AuditEvent, error) {
+	r.audit = append(r.audit, e)
+	return e, nil
+}
+
+// keyStore is a store of idempotency keys in memory; transactions run one at a
+// time and roll back.
+type keyStore struct {
+	kgl.Store
+	records map[string]kgl.IdempotencyRecord
+	reruns  int // how often each transaction is run again before it counts
+	inTx    bool
+}
+
+func (k *keyStore) InTx(ctx context.Context, fn func(context.Context, kgl.Store) error) error {
+	k.inTx = true
+	defer func() { k.inTx = false }()
+	for i := 0; ; i++ {
+		before := map[string]kgl.IdempotencyRecord{}
+		for key, r := range k.records {
+			before[key] = r
+		}
+		err := fn(ctx, k)
+		if err != nil || i < k.reruns {
+			k.records = before
+		}
+		if err != nil || i >= k.reruns {
+			return err
+		}
+	}
+}
+
+func (k *keyStore) ReserveIdempotencyKey(_ context.Context, r kgl.IdempotencyRecord, now time.Time) (kgl.IdempotencyRecord, bool, error) {
+	if stored, ok := k.records[r.Principal+r.Key]; ok && stored.ExpiresAt.After(now) {
+		return stored, false, nil
+	}
+	k.records[r.Principal+r.Key] = r
+	return r, true, nil
+}
+
+func (k *keyStore) CompleteIdempotencyKey(_ context.Context, r kgl.IdempotencyRecord) error {
+	r.Body = append([]byte(nil), r.Body...)
+	k.records[r.Principal+r.Key] = r
+	return nil
+}
