@@ -30,7 +30,6 @@ Mastodon
 PeerTube
 Ghost
 Beehiiv=beehiiv
-Buy Me a Coffee
 Indiegogo
 GoFundMe
 Medium
@@ -250,17 +249,21 @@ warns warned believes hopes thinks insists`
 	companyVerbs = `launches launched announces announced acquires acquired raises raised unveils unveiled opens opened closes
 closed hires hired partners partnered introduces introduced releases released reported reports buys bought publishes expands expanded`
 
-	// stopWords are capitalised at the start of a sentence and are no names.
+	// stopWords are capitalised at the start of a sentence and in headlines, and
+	// are no part of a name.
 	stopWords = `the a an and or but if in on at by of for from with without to into as is are was were be been it its this that these
 those there here we our us you your they their them he his him she her i my me who what when where why how which while after
-before since until during once now then today yesterday tomorrow one two three four five six seven eight nine ten first second third
-last next new every each all any some many most more less few several no not nobody only also even still just yet both either
-neither another other others such than so too very can could may might must will would shall should do does did done has have had
-having get got about above across against among around behind below beside between beyond despite down inside near off onto out
-outside over past per through under up upon via within because although though unless whether however therefore meanwhile instead
-applications applicants application episode part read listen watch subscribe monday tuesday wednesday thursday
-friday saturday sunday january february march april june july august september october november december spring summer autumn winter
-half apply see earlier later`
+before since until during once now then today yesterday tomorrow every each all any some many most more less few several no not
+nobody only also even still just yet both either neither another other others such than so too very can could may might must will
+would shall should do does did done has have had having get got about above across against among around behind below beside between
+beyond despite inside near off onto outside over past per through under upon via within because although though unless whether
+however therefore meanwhile instead applications applicants application episode listen watch subscribe monday tuesday wednesday
+thursday friday saturday sunday january february march april june july august september october november december`
+
+	// leadingWords may begin a name, but at the start of a sentence they rather
+	// do not.
+	leadingWords = `one two three four five six seven eight nine ten first second third last next new half part read apply see earlier
+later spring summer autumn winter down out get up`
 )
 
 // The words that end, or head, a name and tell its type; and the common nouns
@@ -299,6 +302,7 @@ type lexicon struct {
 	speech    map[string]bool
 	company   map[string]bool
 	stop      map[string]bool
+	leading   map[string]bool
 	heads     map[string]string // word -> type
 	nouns     map[string]string
 	rules     map[string][]rule // by first word, longest first
@@ -314,6 +318,7 @@ func newLexicon() *lexicon {
 		speech:    wordSet(speechVerbs),
 		company:   wordSet(companyVerbs),
 		stop:      wordSet(stopWords),
+		leading:   wordSet(leadingWords),
 		heads:     typedWords(nameHeads),
 		nouns:     typedWords(typeNouns),
 		rules:     parseRules(relationRules),

@@ -37,12 +37,12 @@ func (m *Mock) Extract(ctx context.Context, c kgl.Content) (kgl.Extraction, erro
 	}
 	names := newRecognizer(m.lex)
 	inTitle := map[string]bool{}
-	for _, s := range names.recognize(tokenize(c.Title, maxTitleRunes)) {
+	for _, s := range names.recognize(c.Title, tokenize(c.Title, maxTitleRunes)) {
 		inTitle[s.key()] = true
 	}
 	tokens := tokenize(c.Text, maxTextRunes)
 	b := newBuilder(c.Text, tokens, inTitle)
-	spans := names.recognize(tokens)
+	spans := names.recognize(c.Text, tokens)
 	for _, s := range spans {
 		b.mention(s)
 	}

@@ -29,6 +29,7 @@ type typing struct {
 type recognizer struct {
 	lex   *lexicon
 	known map[string]typing // by normalised name or short form
+	text  string            // that the tokens are of
 }
 
 func newRecognizer(lex *lexicon) *recognizer {
@@ -37,7 +38,8 @@ func newRecognizer(lex *lexicon) *recognizer {
 
 // recognize returns the names in order. Names learned in earlier calls for the
 // same document (its title) help with later ones.
-func (r *recognizer) recognize(tokens []token) []span {
+func (r *recognizer) recognize(text string, tokens []token) []span {
+	r.text = text
 	var found, open []span
 	for i := 0; i < len(tokens); {
 		from, to := r.capitalRun(tokens, i)
@@ -65,7 +67,7 @@ func (r *recognizer) recognize(tokens []token) []span {
 // far as the next token that is not of a row: names such as "Centre for the
 // Arts" include small words between capitals.
 func (r *recognizer) capitalRun(tokens []token, i int) (from, to int) {
-	if !tokens[i].capital || r.isTitle(tokens, i) {
+	if !r.inName(tokens, i) {
 		return i, i
 	}
 	to = i + 1
@@ -85,7 +87,7 @@ func (r *recognizer) nextInRun(tokens []token, i int) int {
 	if tokens[i].gap != gapSpace || tokens[i-1].possessive {
 		return -1
 	}
-	if tokens[i].capital && !r.isTitle(tokens, i) || tokens[i].number && len(tokens[i].lower) == 4 {
+	if r.inName(tokens, i) || tokens[i].number && len(tokens[i].lower) == 4 {
 		return i
 	}
 	if !r.connects(tokens, i) {
@@ -95,18 +97,29 @@ func (r *recognizer) nextInRun(tokens []token, i int) int {
 	if j < len(tokens) && tokens[j].lower == "the" && tokens[j].gap == gapSpace {
 		j++
 	}
-	if j < len(tokens) && tokens[j].capital && tokens[j].gap == gapSpace {
+	if j < len(tokens) && r.inName(tokens, j) && tokens[j].gap == gapSpace {
 		return j
 	}
 	return -1
 }
 
-// connects reports whether token i may stand inside a name: "of" and "for"
-// behind a word such as Centre or Fund, particles inside personal names.
+// inName reports whether token i is a capitalised word that a name may hold.
+// Headlines have capitals on verbs and small words as well.
+func (r *recognizer) inName(tokens []token, i int) bool {
+	l := tokens[i].lower
+	return tokens[i].capital && !r.lex.stop[l] && (!r.lex.company[l] || r.lex.heads[l] != "") && !r.lex.speech[l] && !r.isTitle(tokens, i)
+}
+
+// connects reports whether token i may stand inside a name: "of" behind a word
+// such as Institute, "for" behind one such as Fund, particles in personal names.
+// "The Aurora Fund of Northlight" is two names.
 func (r *recognizer) connects(tokens []token, i int) bool {
+	head := r.lex.heads[tokens[i-1].lower]
 	switch tokens[i].lower {
-	case "of", "for":
-		return r.lex.heads[tokens[i-1].lower] != ""
+	case "of":
+		return head == "organization" || head == "event"
+	case "for":
+		return head != ""
 	case "de", "van", "von", "der", "den", "la", "da", "do", "di", "del", "du", "al":
 		return true
 	}
@@ -130,11 +143,11 @@ func (r *recognizer) classify(tokens []token, from, to int) (found, open []span)
 		return nil, nil
 	}
 	if typ := r.headType(tokens, from, to); typ != "" {
-		return []span{makeSpan(tokens, from, to, typ, 0.8)}, nil
+		return []span{r.span(tokens, from, to, typ, 0.8)}, nil
 	}
 	for i := from; i < to; i++ {
 		e, n := lookup(r.lex.names, tokens, i, to)
-		if n == 0 || n == 1 && tokens[i].gap == gapStop && r.lex.ambiguous[tokens[i].lower] {
+		if n == 0 || n == 1 && r.commonWord(tokens, i) {
 			continue
 		}
 		found, open = r.classify(tokens, from, i)
@@ -143,18 +156,28 @@ func (r *recognizer) classify(tokens []token, from, to int) (found, open []span)
 		return append(found, f...), append(open, o...)
 	}
 	if typ, confidence := r.contextType(tokens, from, to); typ != "" {
-		return []span{makeSpan(tokens, from, to, typ, confidence)}, nil
+		return []span{r.span(tokens, from, to, typ, confidence)}, nil
 	}
 	return nil, []span{{from: from, to: to}}
 }
 
-// trim drops words that are no part of a name from both ends: small words that
-// a sentence begins with, and years.
+// commonWord reports whether token i, which is the name of a platform, is
+// probably just a word at the start of a sentence.
+func (r *recognizer) commonWord(tokens []token, i int) bool {
+	if tokens[i].gap != gapStop || !r.lex.ambiguous[tokens[i].lower] {
+		return false
+	}
+	after := neighbour(tokens, i+1, i+1)
+	return !tokens[i].possessive && !r.lex.company[after] && !r.lex.speech[after]
+}
+
+// trim drops words that are no part of a name from both ends: words that a
+// sentence begins with, and years.
 func (r *recognizer) trim(tokens []token, from, to int) (int, int) {
-	for from < to && (r.lex.stop[tokens[from].lower] || tokens[from].number) {
+	for from < to && (tokens[from].number || tokens[from].gap == gapStop && r.lex.leading[tokens[from].lower]) {
 		from++
 	}
-	for from < to && (tokens[to-1].number || r.lex.stop[tokens[to-1].lower]) {
+	for from < to && tokens[to-1].number {
 		to--
 	}
 	return from, to
@@ -307,12 +330,10 @@ func sortSpans(spans []span, tokens int) []span {
 	return sorted
 }
 
-func makeSpan(tokens []token, from, to int, typ string, confidence float64) span {
-	words := make([]string, 0, to-from)
-	for _, t := range tokens[from:to] {
-		words = append(words, t.text)
-	}
-	return span{from: from, to: to, name: strings.Join(words, " "), typ: typ, confidence: confidence}
+// span returns the name as it is written, with its white space folded.
+func (r *recognizer) span(tokens []token, from, to int, typ string, confidence float64) span {
+	written := r.text[tokens[from].from:tokens[to-1].to]
+	return span{from: from, to: to, name: strings.Join(strings.Fields(written), " "), typ: typ, confidence: confidence}
 }
 
 func nameKey(tokens []token) string {

@@ -12,6 +12,7 @@ organization platform person: launches|launched|launch|unveils|unveiled|introduc
 organization platform: launches|launched|unveils|unveiled|announces|announced|hosts|hosted|host|organises|organizes|organised|organized|curates: event: hosts
 organization: launches|launched|unveils|unveiled|introduced|introduces|operates|built|builds: platform: operates
 grant program event: run by|offered by|launched by|administered by|created by|opened by: organization platform person: <offers
+grant program: !of: organization: <offers
 event: hosted by|organised by|organized by|curated by: organization platform: <hosts
 organization platform: acquires|acquired|acquire|buys|bought|to acquire|to buy|acquiring: organization platform: acquires
 organization platform: acquired by|bought by|sold to: organization platform: <acquires
