@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"time"
 
 	"github.com/peermesh/kgl-backend/server/internal/auth"
@@ -264,25 +265,27 @@ type keyStore struct {
 	kgl.Store
 	records map[string]kgl.IdempotencyRecord
 	reruns  int // how often each transaction is run again before it counts
-	inTx    bool
 }
 
 func (k *keyStore) InTx(ctx context.Context, fn func(context.Context, kgl.Store) error) error {
-	k.inTx = true
-	defer func() { k.inTx = false }()
 	for i := 0; ; i++ {
-		before := map[string]kgl.IdempotencyRecord{}
-		for key, r := range k.records {
-			before[key] = r
-		}
-		err := fn(ctx, k)
-		if err != nil || i < k.reruns {
-			k.records = before
-		}
+		err := k.once(ctx, i >= k.reruns, fn)
 		if err != nil || i >= k.reruns {
 			return err
 		}
 	}
+}
+
+func (k *keyStore) once(ctx context.Context, commit bool, fn func(context.Context, kgl.Store) error) error {
+	before, done := maps.Clone(k.records), false
+	defer func() {
+		if !done {
+			k.records = before
+		}
+	}()
+	err := fn(ctx, k)
+	done = err == nil && commit
+	return err
 }
 
 func (k *keyStore) ReserveIdempotencyKey(_ context.Context, r kgl.IdempotencyRecord, now time.Time) (kgl.IdempotencyRecord, bool, error) {

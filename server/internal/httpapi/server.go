@@ -98,7 +98,6 @@ func New(d Deps) (http.Handler, error) {
 	e.HideBanner, e.HidePort = true, true
 	e.Logger.SetOutput(io.Discard)
 	e.HTTPErrorHandler = func(err error, c echo.Context) { s.writeError(c, err) }
-	e.Pre(headAsGet)
 	e.Use(
 		s.identify, s.matchOperation, s.observe, s.answerErrors, s.securityHeaders, s.cors,
 		onOperation(s.authorize), onOperation(s.limit), onOperation(s.negotiate),
@@ -114,7 +113,7 @@ func New(d Deps) (http.Handler, error) {
 	if err := s.checkRoutes(e.Routes()); err != nil {
 		return nil, err
 	}
-	return e, nil
+	return headAsGet(e), nil
 }
 
 func newServer(d Deps) (*server, error) {

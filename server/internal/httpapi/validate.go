@@ -237,7 +237,23 @@ func collectFields(err error, parameter string, fields []kgl.FieldError) []kgl.F
 		if e.Origin != nil && isSchemaError(e.Origin) {
 			return collectFields(e.Origin, parameter, fields)
 		}
+		if e.SchemaField == "properties" {
+			return append(fields, unknownFields(parameter, e)...)
+		}
 		fields = append(fields, kgl.FieldError{Field: fieldPath(parameter, e.JSONPointer()), Message: schemaMessage(e)})
+	}
+	return fields
+}
+
+// unknownFields names the members of an object that its schema does not have.
+func unknownFields(parameter string, e *openapi3.SchemaError) []kgl.FieldError {
+	object, _ := e.Value.(map[string]any)
+	var fields []kgl.FieldError
+	for name := range object {
+		if e.Schema.Properties[name] == nil {
+			path := append(e.JSONPointer(), name)
+			fields = append(fields, kgl.FieldError{Field: fieldPath(parameter, path), Message: "is not a known field"})
+		}
 	}
 	return fields
 }
@@ -279,8 +295,6 @@ func schemaMessage(e *openapi3.SchemaError) string {
 	switch e.SchemaField {
 	case "required":
 		return "is required"
-	case "properties":
-		return "is not a known field"
 	case "nullable":
 		return "must not be null"
 	case "enum":
