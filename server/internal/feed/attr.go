@@ -118,8 +118,30 @@ func (s *attrScanner) quoted(quote byte) []byte {
 			return rest
 		}
 	}
+	if cut := lostQuote(rest, end); cut >= 0 {
+		s.bad = true
+		s.pos += 1 + cut
+		return rest[:cut]
+	}
 	s.pos += 1 + end + 1
 	return rest[:end]
+}
+
+// lostQuote returns where a value was meant to end whose closing quote is the
+// opening one of the next attribute, as in rel="alternate href="x": before that
+// attribute. It returns -1 for other values.
+func lostQuote(b []byte, end int) int {
+	if end == 0 || b[end-1] != '=' || end+1 >= len(b) || isSpace(b[end+1]) || b[end+1] == '>' || b[end+1] == '/' {
+		return -1
+	}
+	i := end - 1
+	for i > 0 && isNameByte(b[i-1]) {
+		i--
+	}
+	if i == 0 || !isSpace(b[i-1]) || !validName(b[i:end-1]) {
+		return -1
+	}
+	return i - 1
 }
 
 func (s *attrScanner) unquoted() []byte {

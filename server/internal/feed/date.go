@@ -219,6 +219,8 @@ func (p *dateParts) number(tok string) bool {
 		return false
 	case len(digits) == 8 && p.year < 0:
 		p.year, p.month, p.day = n/10000, n/100%100, n%100
+	case len(digits) == 6 && p.year >= 0 && p.hour < 0:
+		p.hour, p.min, p.sec = n/10000, n/100%100, n%100
 	case len(digits) == 4 && p.year < 0:
 		p.year = n
 	case p.day < 0 && n >= 1 && n <= 31:

@@ -24,8 +24,9 @@ import (
 //     behind a language ("en.m.wikipedia.org").
 //   - The default port goes; http becomes https, except with another port and
 //     for addresses and local names, where https would not work.
-//   - Dot segments are resolved; percent-encoding is upper case, of unreserved
-//     characters removed (RFC 3986, 6.2.2), of forbidden ones added.
+//   - Dot segments are resolved; percent-encoding is upper case, removed from
+//     unreserved characters (RFC 3986, 6.2.2) and from !'()*,:@ , which mean
+//     nothing else inside of a path or a query, added to forbidden ones.
 //   - AMP forms of the path go: "/amp" and "/amp/" at its end, ".amp",
 //     ".amp.html"; so do session ids (";jsessionid=").
 //   - Query parameters that track a reader or mark an AMP page go; the others
@@ -243,7 +244,7 @@ func canonicalQuery(query string) string {
 	return strings.Join(kept, "&")
 }
 
-// normaliseEscapes decodes the percent-encoding of unreserved characters,
+// normaliseEscapes decodes the percent-encoding of characters that need none,
 // writes the rest in upper case, and encodes what may not stand in a URL.
 func normaliseEscapes(s string) string {
 	const hexDigits = "0123456789ABCDEF"
@@ -259,7 +260,7 @@ func normaliseEscapes(s string) string {
 			}
 		}
 		switch {
-		case isUnreserved(c), !escaped && c > 0x20 && c < 0x7F && !strings.ContainsRune("\"<>\\^`{|}", rune(c)):
+		case isUnreserved(c), escaped && strings.IndexByte("!'()*,:@", c) >= 0, !escaped && c > 0x20 && c < 0x7F && !strings.ContainsRune("\"<>\\^`{|}", rune(c)):
 			b.WriteByte(c)
 		default:
 			b.WriteByte('%')
