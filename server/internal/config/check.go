@@ -59,7 +59,6 @@ func (c *Config) checkHTTP(report reporter) {
 	if c.HTTP.MaxBody > 64<<20 {
 		report("KGL_MAX_BODY", "must be at most 64MiB")
 	}
-	report.duration("KGL_REQUEST_TIMEOUT", c.HTTP.RequestTimeout, time.Second, 10*time.Minute)
 	report.duration("KGL_STOP_TIMEOUT", c.HTTP.StopTimeout, time.Second, 10*time.Minute)
 }
 
@@ -88,6 +87,7 @@ func (c *Config) checkAuth(report reporter) {
 func (c *Config) checkIngest(report reporter) {
 	report.number("KGL_WORKERS", c.Ingest.Workers, 1, 256)
 	report.duration("KGL_FETCH_INTERVAL", c.Ingest.FetchInterval, time.Minute, 30*24*time.Hour)
+	report.duration("KGL_HOST_DELAY", c.Ingest.HostDelay, 0, 10*time.Minute)
 	report.duration("KGL_FETCH_TIMEOUT", c.Ingest.FetchTimeout, time.Second, 5*time.Minute)
 	if c.Ingest.FetchMaxBody > 256<<20 {
 		report("KGL_FETCH_MAX_BODY", "must be at most 256MiB")

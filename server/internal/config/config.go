@@ -21,7 +21,6 @@ type Config struct {
 	Database Database
 	Auth     Auth
 	Ingest   Ingest
-	Enrich   Enrich
 	Log      Log
 
 	settings []Setting
@@ -36,8 +35,7 @@ type HTTP struct {
 	CORSOrigins    Origins       `env:"KGL_CORS_ORIGINS" envDefault:"http://localhost:3000,http://127.0.0.1:3000"`
 	TrustedProxies Networks      `env:"KGL_TRUSTED_PROXIES"`
 	MaxBody        Size          `env:"KGL_MAX_BODY" envDefault:"1MiB"`
-	RequestTimeout time.Duration `env:"KGL_REQUEST_TIMEOUT" envDefault:"30s"`
-	StopTimeout    time.Duration `env:"KGL_STOP_TIMEOUT" envDefault:"10s"`
+	StopTimeout    time.Duration `env:"KGL_STOP_TIMEOUT" envDefault:"8s"`
 }
 
 // Database configures the store.
@@ -64,6 +62,7 @@ type Ingest struct {
 	SeedOPML        string        `env:"KGL_SEED_OPML"`
 	Workers         int           `env:"KGL_WORKERS" envDefault:"4"`
 	FetchInterval   time.Duration `env:"KGL_FETCH_INTERVAL" envDefault:"1h"`
+	HostDelay       time.Duration `env:"KGL_HOST_DELAY" envDefault:"1s"`
 	FetchTimeout    time.Duration `env:"KGL_FETCH_TIMEOUT" envDefault:"30s"`
 	FetchMaxBody    Size          `env:"KGL_FETCH_MAX_BODY" envDefault:"10MiB"`
 	AllowedNetworks Networks      `env:"KGL_ALLOWED_NETWORKS"`
@@ -73,11 +72,6 @@ type Ingest struct {
 
 // SeedNone is the value of KGL_SEED_OPML that subscribes nothing.
 const SeedNone = "none"
-
-// Enrich configures the extraction of entities.
-type Enrich struct {
-	Mode EnrichMode `env:"KGL_ENRICH" envDefault:"mock"`
-}
 
 // Log configures the log, which goes to standard error.
 type Log struct {

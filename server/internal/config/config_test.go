@@ -83,17 +83,17 @@ func TestValues(t *testing.T) {
 func TestOneErrorNamesEveryVariable(t *testing.T) {
 	wrong := map[string]string{
 		"KGL_ADDR": "8000", "KGL_ROLES": "api,cook", "KGL_PUBLIC_URL": "kgl.example", "KGL_CORS_ORIGINS": "*",
-		"KGL_TRUSTED_PROXIES": "10.1.0.0/8", "KGL_MAX_BODY": "1GiB", "KGL_REQUEST_TIMEOUT": "0s", "KGL_STOP_TIMEOUT": "-1s",
+		"KGL_TRUSTED_PROXIES": "10.1.0.0/8", "KGL_MAX_BODY": "1GiB", "KGL_STOP_TIMEOUT": "-1s",
 		"KGL_DB_MAX_CONNS": "1", "KGL_MASTER_KEY": testPassword, "KGL_ADMIN_EMAIL": "A <a@b.example>",
 		"KGL_ACCESS_TOKEN_TTL": "1h", "KGL_REFRESH_TOKEN_TTL": "1m", "KGL_SEED_OPML": "/no/such/file.opml", "KGL_WORKERS": "0",
-		"KGL_FETCH_INTERVAL": "1s", "KGL_FETCH_TIMEOUT": "1h", "KGL_FETCH_MAX_BODY": "1GiB", "KGL_CONTACT": "a\r\nb",
+		"KGL_FETCH_INTERVAL": "1s", "KGL_HOST_DELAY": "-1s", "KGL_FETCH_TIMEOUT": "1h", "KGL_FETCH_MAX_BODY": "1GiB", "KGL_CONTACT": "a\r\nb",
 	}
 	unparsable := map[string]string{
 		"KGL_ROLES": "cook", "KGL_PUBLIC_URL": "ftp://x", "KGL_CORS_ORIGINS": "http://a/b", "KGL_TRUSTED_PROXIES": "x",
-		"KGL_MAX_BODY": "1MB", "KGL_REQUEST_TIMEOUT": "30", "KGL_STOP_TIMEOUT": "x", "KGL_DATABASE_URL": "mysql://u:" + testPassword + "@h/d",
+		"KGL_MAX_BODY": "1MB", "KGL_STOP_TIMEOUT": "x", "KGL_DATABASE_URL": "mysql://u:" + testPassword + "@h/d",
 		"KGL_DB_MAX_CONNS": "ten", "KGL_MIGRATE_ON_START": "maybe", "KGL_ACCESS_TOKEN_TTL": "x", "KGL_REFRESH_TOKEN_TTL": "x",
 		"KGL_WORKERS": "1.5", "KGL_FETCH_INTERVAL": "hourly", "KGL_FETCH_TIMEOUT": "x", "KGL_FETCH_MAX_BODY": "-1",
-		"KGL_ALLOWED_NETWORKS": "everything", "KGL_ALLOWED_PORTS": "0", "KGL_ENRICH": "magic", "KGL_LOG_LEVEL": "loud", "KGL_LOG_FORMAT": "xml",
+		"KGL_ALLOWED_NETWORKS": "everything", "KGL_ALLOWED_PORTS": "0", "KGL_HOST_DELAY": "x", "KGL_LOG_LEVEL": "loud", "KGL_LOG_FORMAT": "xml",
 	}
 	// The first set is reported by several parsers too, so drop what does not parse.
 	for _, name := range []string{"KGL_ROLES", "KGL_PUBLIC_URL", "KGL_CORS_ORIGINS", "KGL_TRUSTED_PROXIES"} {

@@ -273,21 +273,6 @@ func (a *Auto) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// EnrichMode says who extracts entities.
-type EnrichMode string
-
-// The modes.
-const (
-	EnrichMock EnrichMode = "mock" // deterministic, offline, marked as mock
-	EnrichOff  EnrichMode = "off"  // nobody: content waits
-)
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (m *EnrichMode) UnmarshalText(text []byte) (err error) {
-	*m, err = choice(text, EnrichMock, EnrichOff)
-	return err
-}
-
 // LogFormat is the form of the log.
 type LogFormat string
 

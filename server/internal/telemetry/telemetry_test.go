@@ -152,24 +152,17 @@ func TestTextLine(t *testing.T) {
 
 func TestMetrics(t *testing.T) {
 	m := NewMetrics("v1.2.3")
-	done := m.HTTP.Begin()
-	m.HTTP.Begin()
-	done("listSources", "GET", 200, 30*time.Millisecond)
-	m.HTTP.Begin()("", "BREW", 418, time.Millisecond)
 	m.Ingest.FetchDone(kgl.FetchNewContent, time.Second, 2048)
 	m.Ingest.ItemsStored(3, 2, 1)
 	m.Enrich.TaskDone("mock", "done", time.Millisecond)
-	m.Auth.Login("success")
 	state := PoolStats{Max: 10, Open: 4, InUse: 3, Waits: 2, WaitTime: time.Second}
-	if err := m.Register(NewPoolCollector("postgres", func() PoolStats { return state })); err != nil {
+	if err := m.Registry().Register(NewPoolCollector("postgres", func() PoolStats { return state })); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
 		`kgl_build_info{version="v1.2.3"} 1`,
-		`kgl_http_requests_in_flight 1`,
 		`kgl_ingest_fetched_bytes_total 2048`,
 		"kgl_ingest_items_total{result=\"created\"} 3\nkgl_ingest_items_total{result=\"failed\"} 1\nkgl_ingest_items_total{result=\"updated\"} 2",
-		`kgl_auth_logins_total{outcome="success"} 1`,
 		`kgl_db_in_use_connections{pool="postgres"} 3`,
 		`kgl_db_wait_seconds_total{pool="postgres"} 1`,
 	} {
@@ -177,13 +170,11 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("%s is missing", want)
 		}
 	}
-	if _, err := m.Gatherer().Gather(); err != nil {
+	if _, err := m.Registry().Gather(); err != nil {
 		t.Errorf("gather: %v", err)
 	}
 	got := exposition(t, m)
 	for _, want := range []string{
-		`kgl_http_request_duration_seconds_count{method="GET",operation="listSources",status="200"} 1`,
-		`kgl_http_request_duration_seconds_count{method="other",operation="unknown",status="418"} 1`,
 		`kgl_ingest_fetch_duration_seconds_count{outcome="new_content"} 1`,
 		`kgl_enrich_task_duration_seconds_count{extractor="mock",outcome="done"} 1`,
 		"go_goroutines",
@@ -197,17 +188,15 @@ func TestMetrics(t *testing.T) {
 // TestNilMetricsDoNothing holds what tests of other packages rely on.
 func TestNilMetricsDoNothing(t *testing.T) {
 	var m Metrics
-	m.HTTP.Begin()("x", "GET", 200, 0)
 	m.Ingest.FetchDone(kgl.FetchFailed, 0, 0)
 	m.Ingest.ItemsStored(0, 0, 0)
 	m.Enrich.TaskDone("x", "y", 0)
-	m.Auth.Login("x")
 }
 
 // exposition returns what a scrape of /metrics would.
 func exposition(t *testing.T, m *Metrics) string {
 	t.Helper()
 	answer := httptest.NewRecorder()
-	promhttp.HandlerFor(m.Gatherer(), promhttp.HandlerOpts{}).ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
+	promhttp.HandlerFor(m.Registry(), promhttp.HandlerOpts{}).ServeHTTP(answer, httptest.NewRequest("GET", "/metrics", nil))
 	return answer.Body.String()
 }
