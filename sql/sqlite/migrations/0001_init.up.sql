@@ -114,6 +114,12 @@ CREATE TRIGGER audit_events_no_delete BEFORE DELETE ON audit_events
 BEGIN
   SELECT RAISE(ABORT, 'audit_events is append-only');
 END;
+-- REPLACE deletes without telling the trigger above.
+CREATE TRIGGER audit_events_no_replace BEFORE INSERT ON audit_events
+WHEN EXISTS (SELECT 1 FROM audit_events a WHERE a.seq = NEW.seq OR a.id = NEW.id)
+BEGIN
+  SELECT RAISE(ABORT, 'audit_events is append-only');
+END;
 
 -- The end of the chain: one row, locked by whoever appends.
 CREATE TABLE audit_head (
