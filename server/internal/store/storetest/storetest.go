@@ -24,6 +24,8 @@ func Run(t *testing.T, open Open) {
 	}{
 		{"Transactions", runTransactions},
 		{"Settings", runSettings},
+		{"Sources", runSources},
+		{"Hosts", runHosts},
 		{"Users", runUsers},
 		{"Sessions", runSessions},
 		{"Throttles", runThrottles},
