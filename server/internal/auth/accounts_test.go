@@ -227,6 +227,17 @@ func TestChangePasswordIsThrottled(t *testing.T) {
 	}
 }
 
+// A password that was replaced while its successor was hashed stays replaced.
+func TestReplacePasswordOfAnotherState(t *testing.T) {
+	r := newService(t)
+	stale := r.user(t, "ada@example.org", kgl.RoleUser)
+	if _, err := r.accounts.SetPassword(t.Context(), stale.Email, otherPassword); err != nil {
+		t.Fatal(err)
+	}
+	err := r.accounts.replacePassword(t.Context(), stale, "yet another 99 words", func(context.Context, kgl.Store) error { return nil })
+	wantCode(t, err, kgl.CodeConflict)
+}
+
 func TestSetPassword(t *testing.T) {
 	r := newService(t)
 	u := r.user(t, "ada@example.org", kgl.RoleUser)

@@ -448,6 +448,11 @@ func TestRefreshEnds(t *testing.T) {
 		set := r.login(t, "ada@example.org")
 		days := 0
 		for ; days < 60; days++ {
+			for _, token := range r.store.data.tokens {
+				if session := r.store.data.sessions[token.SessionID]; token.ExpiresAt.After(session.ExpiresAt) {
+					t.Fatal("a refresh token outlives its session")
+				}
+			}
 			r.clock.Advance(24 * time.Hour)
 			next, err := r.logins.Refresh(t.Context(), set.RefreshToken, "")
 			if err != nil {
@@ -510,5 +515,47 @@ func TestAddressPrefix(t *testing.T) {
 		if got := addressPrefix(address); got != want {
 			t.Errorf("addressPrefix(%q) = %q, want %q", address, got, want)
 		}
+	}
+}
+
+// What happens while a password is compared counts: a block, and a change of
+// the account.
+func TestLoginDecidesOnThePresentState(t *testing.T) {
+	r := newService(t)
+	u := r.user(t, "ada@example.org", kgl.RoleUser)
+	c := Credentials{Email: "ada@example.org", Password: goodPassword}
+	decide := func() (g grant) {
+		err := r.store.InTx(t.Context(), func(ctx context.Context, tx kgl.Store) (err error) {
+			g, err = r.logins.decide(ctx, tx, c, Client{Address: home}, newAttempt(u.EmailKey, home), checkedUser{user: u, match: true})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g
+	}
+	if g := decide(); g.refused != nil || g.session == "" {
+		t.Fatalf("a right password is refused: %v", g.refused)
+	}
+	if _, err := r.accounts.SetPassword(t.Context(), u.Email, otherPassword); err != nil {
+		t.Fatal(err)
+	}
+	wantCode(t, decide().refused, kgl.CodeInvalidCredentials)
+	for range 10 {
+		decide()
+	}
+	u = r.store.data.users[u.ID]
+	wantCode(t, decide().refused, kgl.CodeRateLimited)
+}
+
+func TestGoodLoginClearsTheAccount(t *testing.T) {
+	r := newService(t)
+	r.user(t, "ada@example.org", kgl.RoleUser)
+	for range 3 {
+		for i := range 9 {
+			_, err := r.try("ada@example.org", otherPassword, fmt.Sprintf("198.51.100.%d", i))
+			wantCode(t, err, kgl.CodeInvalidCredentials)
+		}
+		r.login(t, "ada@example.org")
 	}
 }

@@ -178,18 +178,19 @@ func TestHasherTwoHundredAtOnce(t *testing.T) {
 func TestCheckPassword(t *testing.T) {
 	const email, name = "Ada.Lovelace@example.org", "Ada Lovelace"
 	for password, good := range map[string]bool{
-		"plum kettle 42 orbit":                  true,
-		"Kx9#mP2$vLq":                           true,
-		strings.Repeat("ab3 Ω漢 ", 9) + "x":      true, // 64 characters
-		strings.Repeat("grün7 Wald ", 23):       true, // 253
-		strings.Repeat("grün7 Wald ", 24):       false,
-		"short":                                 false,
-		"":                                      false,
-		"nine char":                             false,
-		"password123":                           false,
-		"Password123!":                          false,
-		"P@ssw0rd12":                            false,
-		"ｐａｓｓｗｏｒｄ１２３":                           false, // full-width letters
+		"plum kettle 42 orbit":             true,
+		"Kx9#mP2$vLq":                      true,
+		strings.Repeat("ab3 Ω漢 ", 9) + "x": true, // 64 characters
+		strings.Repeat("grün7 Wald ", 23):  true, // 253
+		strings.Repeat("grün7 Wald ", 24):  false,
+		"short":                            false,
+		"":                                 false,
+		"nine char":                        false,
+		"password123":                      false,
+		"Password123!":                     false,
+		"P@ssw0rd12":                       false,
+		"ｐａｓｓｗｏｒｄ１２３":                      false, // full-width letters
+		"ｓｕｎｓｈｉｎｅｄｒａｇｏｎ": false,
 		"qwertyuiop":                            false,
 		"1q2w3e4r5t6y":                          false,
 		"aaaaaaaaaaaaaaaa":                      false,

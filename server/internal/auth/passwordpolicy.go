@@ -28,9 +28,9 @@ const (
 	// minGuesses is where zxcvbn's score 2 begins: a password below it falls
 	// to an online attack in spite of throttling.
 	minGuesses = 1e6
-	// estimatedRunes bounds the estimate, whose cost grows with the square of
+	// estimatedLength bounds the estimate, whose cost grows with the square of
 	// the length. A long password is judged by its beginning.
-	estimatedRunes = 64
+	estimatedLength = 64
 )
 
 // CheckPassword tells whether password may be the new password of the account
@@ -59,13 +59,8 @@ func CheckPassword(field, password, email, name string) error {
 }
 
 // guesses estimates how many tries an attacker needs (zxcvbn 4.4.2, whose word
-// lists hold the 30,000 most common passwords). Compatibility forms such as
-// full-width letters count as the plain ones.
+// lists hold the 30,000 most common passwords).
 func guesses(password, email, name string) float64 {
-	runes := []rune(norm.NFKC.String(password))
-	if len(runes) > estimatedRunes {
-		runes = runes[:estimatedRunes]
-	}
 	mailbox, _, _ := strings.Cut(kgl.NormalizeEmail(email), "@")
 	own := []string{"kgl", "knowledge", "graph", "peermesh", mailbox}
 	own = append(own, strings.FieldsFunc(kgl.NormalizeEmail(email), func(r rune) bool {
@@ -75,7 +70,34 @@ func guesses(password, email, name string) float64 {
 	if len(own) > 32 {
 		own = own[:32]
 	}
-	return zxcvbn.PasswordStrength(string(runes), own).Guesses
+	for i, word := range own {
+		own[i] = latinForm(word)
+	}
+	return zxcvbn.PasswordStrength(latinForm(password), own).Guesses
+}
+
+// latinForm returns the beginning of a text in ASCII, for the estimate only:
+// the word lists are ASCII, and the estimator counts repeated characters of
+// several bytes as nothing (RepeatCount of its repeat matcher). Compatibility
+// forms and letters with accents become the plain ones. Other characters become
+// letters that keep their order, so that repetitions and alphabets still show.
+func latinForm(text string) string {
+	form := make([]byte, 0, estimatedLength)
+	latin := false // the last base character is ASCII
+	for _, r := range norm.NFKD.String(text) {
+		if len(form) == estimatedLength {
+			break
+		}
+		if latin && unicode.Is(unicode.Mn, r) {
+			continue // an accent
+		}
+		if latin = r < utf8.RuneSelf; latin {
+			form = append(form, byte(r))
+		} else {
+			form = append(form, 'a'+byte(r%26))
+		}
+	}
+	return string(form)
 }
 
 // passwordAlphabet leaves out what is confused when read aloud or copied: 0 O

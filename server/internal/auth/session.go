@@ -250,7 +250,8 @@ func (l *Logins) Logout(ctx context.Context, principal kgl.Principal, refreshTok
 			sessions = append(sessions, other)
 		}
 		for _, id := range sessions {
-			if err := tx.RevokeSession(ctx, id, "logout", l.clock.Now()); err != nil {
+			err := tx.RevokeSession(ctx, id, "logout", l.clock.Now())
+			if err != nil && !kgl.Is(err, kgl.CodeNotFound) { // gone with its user: ended as well
 				return fmt.Errorf("revoke the session: %w", err)
 			}
 		}
