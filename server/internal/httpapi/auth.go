@@ -102,7 +102,7 @@ func (s *server) Logout(ctx context.Context, r api.LogoutRequestObject) (api.Log
 
 // GetCurrentUser returns the account of the token.
 func (s *server) GetCurrentUser(ctx context.Context, _ api.GetCurrentUserRequestObject) (api.GetCurrentUserResponseObject, error) {
-	user, err := s.Users.Get(ctx, kgl.PrincipalFrom(ctx).ID)
+	user, err := s.Accounts.Get(ctx, kgl.PrincipalFrom(ctx).ID)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +111,7 @@ func (s *server) GetCurrentUser(ctx context.Context, _ api.GetCurrentUserRequest
 
 // ChangePassword changes the password of the token's account.
 func (s *server) ChangePassword(ctx context.Context, r api.ChangePasswordRequestObject) (api.ChangePasswordResponseObject, error) {
-	if err := s.Users.ChangePassword(ctx, kgl.PrincipalFrom(ctx).ID, r.Body.CurrentPassword, r.Body.NewPassword); err != nil {
+	if err := s.Accounts.ChangePassword(ctx, kgl.PrincipalFrom(ctx).ID, r.Body.CurrentPassword, r.Body.NewPassword); err != nil {
 		return nil, err
 	}
 	return api.ChangePassword204Response{}, nil

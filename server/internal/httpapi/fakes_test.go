@@ -114,7 +114,7 @@ func (u *users) Update(_ context.Context, _ string, version int64, p auth.UserPa
 	u.patch, u.version = p, version
 	return result(u.fault, testUser())
 }
-func (u *users) Delete(context.Context, string, int64) error                   { return u.check() }
+func (u *users) Delete(context.Context, string, int64) error                  { return u.check() }
 func (u *users) ChangePassword(context.Context, string, string, string) error { return u.check() }
 
 type sources struct {

@@ -38,4 +38,6 @@ func NewHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
 
 // LimitConnections returns a listener that accepts at most MaxConnections
 // connections at once.
-func LimitConnections(l net.Listener) net.Listener { return netutil.LimitListener(l, MaxConnections) }
+func LimitConnections(l net.Listener) net.Listener { return limitConnections(l, MaxConnections) }
+
+func limitConnections(l net.Listener, most int) net.Listener { return netutil.LimitListener(l, most) }

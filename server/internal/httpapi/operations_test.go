@@ -1,11 +1,13 @@
 package httpapi
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -146,6 +148,41 @@ func TestReadiness(t *testing.T) {
 	if res := h.send(request{path: "/health", token: "-"}); res.Code != http.StatusOK {
 		t.Errorf("health = %d while a dependency is down", res.Code)
 	}
+	h.fault.err = nil
+	if res := h.send(request{path: "/ready", token: "-"}); res.Code != http.StatusServiceUnavailable {
+		t.Errorf("ready = %d at once: a flood reaches the database", res.Code)
+	}
+	h.clock.Advance(readyFor)
+	if res := h.send(request{path: "/ready", token: "-"}); res.Code != http.StatusOK {
+		t.Errorf("ready = %d after recovery", res.Code)
+	}
+}
+
+// TestReadinessOfAHangingDependency gives a check that ignores its deadline.
+func TestReadinessOfAHangingDependency(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		defer close(release)
+		h := newHarness(t, func(d *Deps) {
+			d.Checks = []Check{{Name: "pool", Run: func(context.Context) error { <-release; return nil }}}
+		})
+		res := h.send(request{path: "/ready", token: "-"})
+		if res.Code != http.StatusServiceUnavailable || !strings.Contains(res.Body.String(), `"error_code":"timeout"`) {
+			t.Errorf("%d %s", res.Code, res.Body)
+		}
+	})
+}
+
+func TestSystemOnly(t *testing.T) {
+	h := newHarness(t)
+	h.handler = SystemOnly(h.handler)
+	for path, want := range map[string]int{
+		"/health": 200, "/ready": 200, "/metrics": 200, "/docs": 404, "/docs/swagger-ui.css": 404, "/api/v1/sources": 404, "/api/v1/openapi.json": 404,
+	} {
+		if res := h.raw(request{path: path}); res.Code != want {
+			t.Errorf("%s: %d, want %d", path, res.Code, want)
+		}
+	}
 }
 
 // TestContractsThatDoNotStart changes the contract in ways that must stop the
@@ -185,7 +222,7 @@ func TestContractsThatDoNotStart(t *testing.T) {
 
 func TestNewNamesWhatIsMissing(t *testing.T) {
 	_, err := New(Deps{})
-	for _, name := range []string{"Log", "Authenticator", "Tx", "Sources", "Logins"} {
+	for _, name := range []string{"Log", "Authenticator", "Tx", "Sources", "Logins", "Accounts"} {
 		if err == nil || !strings.Contains(err.Error(), "Deps."+name+" ") {
 			t.Errorf("error does not name %s: %v", name, err)
 		}

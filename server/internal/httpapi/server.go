@@ -51,7 +51,7 @@ type Deps struct {
 type Services struct {
 	Logins         LoginService
 	Keys           KeyPublisher
-	Users          UserService
+	Accounts       AccountService
 	Sources        SourceService
 	Content        ContentReader
 	ContentDeleter ContentDeleter
@@ -83,6 +83,7 @@ type server struct {
 	refusals *refusalBudget
 	limiter  Limiter
 	checks   []Check
+	ready    readiness
 
 	Services
 }
@@ -99,7 +100,7 @@ func New(d Deps) (http.Handler, error) {
 	e.Logger.SetOutput(io.Discard)
 	e.HTTPErrorHandler = func(err error, c echo.Context) { s.writeError(c, err) }
 	e.Use(
-		s.identify, s.matchOperation, s.observe, s.answerErrors, s.securityHeaders, s.cors,
+		s.identify, s.matchOperation, s.observe, s.answerErrors, s.securityHeaders, s.cors, systemOnly,
 		onOperation(s.authorize), onOperation(s.limit), onOperation(s.negotiate),
 		onOperation(s.conditional), onOperation(s.validate), onOperation(s.idempotent),
 	)
@@ -155,7 +156,7 @@ func (d *Deps) check() error {
 	for name, absent := range map[string]bool{
 		"Log": d.Log == nil, "Clock": d.Clock == nil, "IDs": d.IDs == nil, "Registry": d.Registry == nil,
 		"Authenticator": d.Authenticator == nil, "Tx": d.Tx == nil, "Logins": d.Logins == nil, "Keys": d.Keys == nil,
-		"Users": d.Users == nil, "Sources": d.Sources == nil, "Content": d.Content == nil,
+		"Accounts": d.Accounts == nil, "Sources": d.Sources == nil, "Content": d.Content == nil,
 		"ContentDeleter": d.ContentDeleter == nil, "Entities": d.Entities == nil, "Relationships": d.Relationships == nil,
 		"Dashboard": d.Dashboard == nil, "Audit": d.Audit == nil,
 	} {

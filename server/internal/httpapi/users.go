@@ -8,8 +8,8 @@ import (
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
 )
 
-// UserService keeps the accounts. An *auth.Accounts is one.
-type UserService interface {
+// AccountService keeps the accounts. An *auth.Accounts is one.
+type AccountService interface {
 	Create(ctx context.Context, n auth.NewUser) (kgl.User, error)
 	Get(ctx context.Context, id string) (kgl.User, error)
 	List(ctx context.Context, f kgl.UserFilter, p kgl.Page) (kgl.List[kgl.User], error)
@@ -20,7 +20,7 @@ type UserService interface {
 
 // CreateUser makes an account.
 func (s *server) CreateUser(ctx context.Context, r api.CreateUserRequestObject) (api.CreateUserResponseObject, error) {
-	user, err := s.Users.Create(ctx, auth.NewUser{
+	user, err := s.Accounts.Create(ctx, auth.NewUser{
 		Email: r.Body.Email, Name: r.Body.Name, Role: kgl.Role(r.Body.Role), Password: r.Body.Password,
 	})
 	if err != nil {
@@ -38,7 +38,7 @@ func (s *server) ListUsers(ctx context.Context, r api.ListUsersRequestObject) (a
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.Users.List(ctx, kgl.UserFilter{
+	list, err := s.Accounts.List(ctx, kgl.UserFilter{
 		Role: kgl.Role(valueOr(r.Params.Role, "")), Status: kgl.UserStatus(valueOr(r.Params.Status, "")),
 		EmailPrefix: valueOr(r.Params.Email, ""),
 	}, page)
@@ -54,7 +54,7 @@ func (s *server) ListUsers(ctx context.Context, r api.ListUsersRequestObject) (a
 
 // GetUser returns an account.
 func (s *server) GetUser(ctx context.Context, r api.GetUserRequestObject) (api.GetUserResponseObject, error) {
-	user, err := s.Users.Get(ctx, r.UserID)
+	user, err := s.Accounts.Get(ctx, r.UserID)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func (s *server) UpdateUser(ctx context.Context, r api.UpdateUserRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	user, err := s.Users.Update(ctx, r.UserID, valueOr(version, 0), auth.UserPatch{
+	user, err := s.Accounts.Update(ctx, r.UserID, valueOr(version, 0), auth.UserPatch{
 		Email: r.Body.Email, Name: r.Body.Name, Role: (*kgl.Role)(r.Body.Role),
 		Status: (*kgl.UserStatus)(r.Body.Status), Password: r.Body.Password,
 	})
@@ -83,7 +83,7 @@ func (s *server) DeleteUser(ctx context.Context, r api.DeleteUserRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Users.Delete(ctx, r.UserID, valueOr(version, 0)); err != nil {
+	if err := s.Accounts.Delete(ctx, r.UserID, valueOr(version, 0)); err != nil {
 		return nil, err
 	}
 	return api.DeleteUser204Response{}, nil
