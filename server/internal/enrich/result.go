@@ -37,19 +37,18 @@ func (w *Worker) storeResult(ctx context.Context, t kgl.EnrichmentTask, c kgl.Co
 	return outcome, err
 }
 
-// settle ends a task: it sets the status of the item and calls fn, in one
-// transaction. The task is completed first, which fails when the lease is lost;
-// then the status is set, which locks the item, so that the revision read after
-// it stays the current one until the commit.
+// settle ends a task: it sets the status of the item, completes the task and
+// calls fn, in one transaction. The item comes first, as in the transaction that
+// stores a revision, so that the two do not wait for each other in a circle.
 func (w *Worker) settle(ctx context.Context, t kgl.EnrichmentTask, status kgl.ContentStatus, fn func(context.Context, kgl.Store, time.Time) error) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	return w.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
 		now := w.clock.Now()
-		if err := tx.CompleteTask(ctx, t, now); err != nil {
+		if err := setStatus(ctx, tx, t, status, now); err != nil {
 			return err
 		}
-		if err := setStatus(ctx, tx, t, status, now); err != nil {
+		if err := tx.CompleteTask(ctx, t, now); err != nil {
 			return err
 		}
 		return fn(ctx, tx, now)
@@ -57,7 +56,8 @@ func (w *Worker) settle(ctx context.Context, t kgl.EnrichmentTask, status kgl.Co
 }
 
 // setStatus sets the status of the task's item; errSuperseded when the task is
-// not about its current revision.
+// not about its current revision. Setting locks the item, so that the revision
+// read after it stays the current one until the commit.
 func setStatus(ctx context.Context, tx kgl.Store, t kgl.EnrichmentTask, status kgl.ContentStatus, now time.Time) error {
 	err := tx.SetContentStatus(ctx, t.ContentID, status, now)
 	if kgl.Is(err, kgl.CodeNotFound) {
@@ -110,10 +110,10 @@ func (w *Worker) retry(ctx context.Context, t kgl.EnrichmentTask, lastError stri
 func (w *Worker) endAttempt(ctx context.Context, t kgl.EnrichmentTask, status kgl.ContentStatus, end func(context.Context, kgl.Store, time.Time) error, events ...kgl.Event) error {
 	err := w.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
 		now := w.clock.Now()
-		if err := end(ctx, tx, now); err != nil {
+		if err := setStatus(ctx, tx, t, status, now); err != nil {
 			return err
 		}
-		if err := setStatus(ctx, tx, t, status, now); err != nil || len(events) == 0 {
+		if err := end(ctx, tx, now); err != nil || len(events) == 0 {
 			return err
 		}
 		return tx.AppendEvents(ctx, events)
