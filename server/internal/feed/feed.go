@@ -2,6 +2,8 @@ package feed
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
@@ -144,10 +146,17 @@ type Enclosure struct {
 // The error is the context's, or a *kgl.Error: kgl.CodeFeedInvalid when the
 // document is not a feed, holds none that can be read, or is built to exhaust
 // its reader; kgl.CodeTooLarge when it exceeds Limits.MaxBytes.
-func Parse(ctx context.Context, body []byte, opts Options) (*Document, error) {
+func Parse(ctx context.Context, body []byte, opts Options) (doc *Document, err error) {
+	// No document is known to get here; one that does must not end the worker
+	// that reads the other feeds.
+	defer func() {
+		if p := recover(); p != nil {
+			doc, err = nil, kgl.Wrap(fmt.Errorf("%w: %v", errPanic, p), kgl.CodeFeedInvalid, "the document could not be read")
+		}
+	}()
 	opts.Limits = opts.Limits.withDefaults()
-	notes := &notes{}
-	text, err := decode(body, opts.ContentType, opts.Limits.MaxBytes, notes)
+	n := &notes{}
+	text, err := decode(body, opts.ContentType, opts.Limits.MaxBytes, n)
 	if err != nil {
 		return nil, err
 	}
@@ -156,15 +165,18 @@ func Parse(ctx context.Context, body []byte, opts Options) (*Document, error) {
 	}
 	var raw *rawFeed
 	if looksLikeJSON(text) {
-		raw, err = parseJSON(ctx, text, opts.Limits, notes)
+		raw, err = parseJSON(ctx, text, opts.Limits, n)
 	} else {
-		raw, err = parseXML(ctx, text, opts.Limits, notes)
+		raw, err = parseXML(ctx, text, opts.Limits, n)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return normalise(ctx, raw, opts, notes)
+	return normalise(ctx, raw, opts, n)
 }
+
+// errPanic marks an error that was a panic.
+var errPanic = errors.New("panic")
 
 func invalid(format string, args ...any) error {
 	return kgl.Errorf(kgl.CodeFeedInvalid, format, args...)

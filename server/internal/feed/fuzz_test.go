@@ -2,6 +2,7 @@ package feed
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -33,7 +34,7 @@ func FuzzParse(f *testing.F) {
 		opts.ContentType = contentType
 		doc, err := Parse(context.Background(), body, opts)
 		if err != nil {
-			if code := kgl.ErrorCode(err); code != kgl.CodeFeedInvalid && code != kgl.CodeTooLarge {
+			if code := kgl.ErrorCode(err); code != kgl.CodeFeedInvalid && code != kgl.CodeTooLarge || errors.Is(err, errPanic) {
 				t.Fatalf("error %v", err)
 			}
 		} else {

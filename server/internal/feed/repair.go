@@ -116,6 +116,7 @@ func (r *repairer) findRoot() error {
 }
 
 func (r *repairer) openRoot(t token) bool {
+	t.closed = false
 	switch {
 	case isRootName(t.name):
 		r.atom = local(t.name) == "feed"

@@ -86,6 +86,7 @@ func (w *htmlWriter) fits(n int) bool {
 }
 
 func (w *htmlWriter) writeText(s string) {
+	s = dropControls(s) // those that were references until now
 	w.text.write(s)
 	escaped := textEscaper.Replace(s)
 	if w.fits(len(escaped)) {
@@ -218,7 +219,7 @@ func (w *htmlWriter) attributes(t html.Token) (string, bool) {
 		if i > 0 && kept[i-1].Key == a.Key {
 			continue
 		}
-		b.WriteString(" " + a.Key + `="` + attrEscaper.Replace(a.Val) + `"`)
+		b.WriteString(" " + a.Key + `="` + attrEscaper.Replace(dropControls(a.Val)) + `"`)
 	}
 	return b.String(), true
 }
