@@ -92,12 +92,12 @@ func asDomainError(err error) *kgl.Error {
 func (s *server) writeError(c echo.Context, err error) {
 	ctx := c.Request().Context()
 	op := operationFrom(ctx)
-	e := asDomainError(err)
-	status := statusOf(e.Code)
-	if status == http.StatusInternalServerError && errors.Is(err, context.Canceled) && ctx.Err() != nil {
+	if errors.Is(ctx.Err(), context.Canceled) {
 		c.Response().Status = statusClientClosed
 		return
 	}
+	e := asDomainError(err)
+	status := statusOf(e.Code)
 	if status >= http.StatusInternalServerError {
 		s.log.ErrorContext(ctx, "request failed", "error", err.Error(), "code", string(e.Code), "request_id", kgl.RequestFrom(ctx).ID)
 	}

@@ -18,11 +18,11 @@ func (s *server) negotiate(c echo.Context, op *operation, next echo.HandlerFunc)
 	if !accepts(req.Header.Values("Accept"), op.produces) {
 		return kgl.Errorf(kgl.CodeNotAcceptable, "This resource is available as %s.", strings.Join(op.produces, ", "))
 	}
-	if req.ContentLength > s.cfg.MaxBodyBytes {
-		return &http.MaxBytesError{Limit: s.cfg.MaxBodyBytes}
-	}
 	if op.consumes == "" {
 		return next(c)
+	}
+	if req.ContentLength > s.cfg.MaxBodyBytes {
+		return &http.MaxBytesError{Limit: s.cfg.MaxBodyBytes}
 	}
 	req.Body = http.MaxBytesReader(c.Response(), req.Body, s.cfg.MaxBodyBytes)
 	if hasBody(req) {

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
@@ -169,6 +170,30 @@ func TestReadinessOfAHangingDependency(t *testing.T) {
 		res := h.send(request{path: "/ready", token: "-"})
 		if res.Code != http.StatusServiceUnavailable || !strings.Contains(res.Body.String(), `"error_code":"timeout"`) {
 			t.Errorf("%d %s", res.Code, res.Body)
+		}
+	})
+}
+
+// TestEndOfRequests lets a service wait until its context ends: by the deadline
+// of the server, and because the caller went away.
+func TestEndOfRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHarness(t, func(d *Deps) {
+			d.Limiter = func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() }
+		})
+		start := time.Now()
+		res := h.send(request{path: "/api/v1/dashboard"})
+		if res.Code != http.StatusServiceUnavailable || time.Since(start) != requestTimeout {
+			t.Errorf("%d after %s: %s", res.Code, time.Since(start), res.Body)
+		}
+		h.log.Reset()
+		ctx, leave := context.WithCancel(context.Background())
+		time.AfterFunc(time.Second, leave)
+		req := httptest.NewRequest("GET", "/api/v1/dashboard", nil).WithContext(ctx)
+		req.Header.Set("Authorization", "Bearer "+adminToken)
+		h.handler.ServeHTTP(httptest.NewRecorder(), req)
+		if log := h.log.String(); !strings.Contains(log, `"status":499`) || strings.Contains(log, "ERROR") {
+			t.Errorf("log = %s", log)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -32,8 +33,12 @@ func headAsGet(next http.Handler) http.Handler {
 	})
 }
 
+// requestTimeout bounds the work on one request; the time to read it and to
+// write the answer is bounded by the HTTP server.
+const requestTimeout = 30 * time.Second
+
 // identify gives the request its id and its address, for logs, audit rows and
-// error documents.
+// error documents, and its deadline: CodeTimeout for what takes longer.
 func (s *server) identify(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		req := c.Request()
@@ -44,6 +49,8 @@ func (s *server) identify(next echo.HandlerFunc) echo.HandlerFunc {
 		c.Response().Header().Set(headerRequestID, id)
 		ctx := kgl.WithRequest(req.Context(), kgl.Request{ID: id, Address: s.clientAddress(req)})
 		ctx = context.WithValue(ctx, userAgentKey{}, strings.ToValidUTF8(req.UserAgent(), "?"))
+		ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+		defer cancel()
 		c.SetRequest(req.WithContext(ctx))
 		return next(c)
 	}

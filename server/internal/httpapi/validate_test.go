@@ -45,6 +45,7 @@ func TestInvalidRequestsNameTheField(t *testing.T) {
 		{"sort", request{path: "/api/v1/sources?sort=id"}, "sort", `must be one of "-created_at","title"`},
 		{"array element", request{path: "/api/v1/content?status=new&status=odd"}, "status[1]", `must be one of "new","processing","processed","failed","skipped"`},
 		{"time", request{path: "/api/v1/content?since=yesterday"}, "since", "must be an RFC 3339 time"},
+		{"30 February", request{path: "/api/v1/content?since=2026-02-30T00:00:00Z"}, "since", "must be an RFC 3339 time"},
 		{"times in the wrong order", request{path: "/api/v1/content?since=2026-01-02T00:00:00Z&until=2026-01-01T00:00:00Z"}, "until", "must be after since"},
 		{"NUL in the query", request{path: "/api/v1/sources?q=a%00b"}, "q", "is not valid text"},
 		{"bad UTF-8 in the query", request{path: "/api/v1/sources?q=%ff"}, "q", "is not valid text"},
