@@ -1,0 +1,155 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/peermesh/kgl-backend/server/internal/auth"
+	"github.com/peermesh/kgl-backend/server/internal/config"
+	"github.com/peermesh/kgl-backend/server/internal/graph"
+	"github.com/peermesh/kgl-backend/server/internal/ingest"
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
+	"github.com/peermesh/kgl-backend/server/internal/outbound"
+	"github.com/peermesh/kgl-backend/server/internal/store"
+)
+
+// Env is what the process gives: the time, chance and the log.
+type Env struct {
+	Clock   kgl.Clock
+	Random  io.Reader      // such as crypto/rand.Reader
+	Jitter  func() float64 // in [0, 1), safe for concurrent use
+	Log     *slog.Logger
+	Version string
+}
+
+// App is the application on an open database, without a server.
+type App struct {
+	Store         *store.DB
+	IDs           kgl.IDSource
+	Outbound      *outbound.Client
+	Accounts      *auth.Accounts
+	Sources       *ingest.Sources
+	Contents      *ingest.Contents
+	Entities      *graph.Entities
+	Relationships *graph.Relationships
+
+	cfg    *config.Config
+	env    Env
+	hasher *auth.Hasher
+	wake   *wakeUp
+}
+
+// Migrator changes and reports the schema of a database.
+type Migrator = *store.Migrator
+
+// NewMigrator returns the migrator of the configured database.
+func NewMigrator(cfg *config.Config) (Migrator, error) {
+	return store.NewMigrator(databaseURL(cfg))
+}
+
+// Open opens the configured database, which must have the schema of this
+// binary, and makes the services. It starts nothing. Close it.
+func Open(ctx context.Context, cfg *config.Config, env Env) (*App, error) {
+	return open(ctx, cfg, env, "")
+}
+
+func open(ctx context.Context, cfg *config.Config, env Env, trustedFeedOrigin string) (*App, error) {
+	m, err := NewMigrator(cfg)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.Check(ctx); err != nil {
+		return nil, err
+	}
+	hasher, err := auth.NewHasher(env.Random, auth.HasherConfig{})
+	if err != nil {
+		return nil, err
+	}
+	client, err := newOutbound(cfg, env.Version, trustedFeedOrigin)
+	if err != nil {
+		return nil, err
+	}
+	db, err := store.Open(ctx, store.Config{
+		URL: databaseURL(cfg), MaxConns: cfg.Database.MaxConns, Random: env.Random,
+	})
+	if err != nil {
+		return nil, err
+	}
+	ids := kgl.NewUUIDv7(env.Clock, env.Random)
+	wake := &wakeUp{}
+	return &App{
+		Store:         db,
+		IDs:           ids,
+		Outbound:      client,
+		Accounts:      auth.NewAccounts(auth.Deps{Store: db, Clock: env.Clock, IDs: ids, Random: env.Random, Hasher: hasher}),
+		Sources:       ingest.NewSources(db, client, env.Clock, ids, wake.ingest),
+		Contents:      ingest.NewContents(db, env.Clock, ids),
+		Entities:      graph.NewEntities(db, env.Clock, ids),
+		Relationships: graph.NewRelationships(db),
+		cfg:           cfg, env: env, hasher: hasher, wake: wake,
+	}, nil
+}
+
+// Close closes the database.
+func (a *App) Close() {
+	a.Outbound.Close()
+	if err := a.Store.Close(); err != nil {
+		a.env.Log.Error("the database could not be closed", "error", err)
+	}
+}
+
+// Keyring returns the signing keys: in a file beside the database with SQLite,
+// sealed in the database with Postgres. It makes the first key where there is
+// none.
+func (a *App) Keyring(ctx context.Context) (*auth.Keyring, error) {
+	keys, err := a.keyStore()
+	if err != nil {
+		return nil, err
+	}
+	return auth.NewKeyring(ctx, keys, a.env.Clock, a.env.Random, a.env.Log, auth.KeyringConfig{
+		VerifyFor: a.cfg.Auth.AccessTokenTTL + keyOverlap,
+	})
+}
+
+func (a *App) keyStore() (auth.KeyStore, error) {
+	if a.cfg.Database.URL.Engine() == config.SQLite {
+		return auth.NewFileKeys(a.dataFile("signing-keys.json")), nil
+	}
+	master, err := auth.ParseMasterKey(a.cfg.Auth.MasterKey.Reveal())
+	if err != nil {
+		return nil, fmt.Errorf("KGL_MASTER_KEY: %w", err)
+	}
+	sealer, err := auth.NewSealer(master, a.env.Random)
+	if err != nil {
+		return nil, err
+	}
+	return auth.NewDatabaseKeys(a.Store, sealer, a.env.Clock), nil
+}
+
+// NewOutbound returns the guarded HTTP client as the configuration sets it.
+func NewOutbound(cfg *config.Config, version string) (*outbound.Client, error) {
+	return newOutbound(cfg, version, "")
+}
+
+// newOutbound also opens the guard for one origin; empty for none.
+func newOutbound(cfg *config.Config, version, trustedOrigin string) (*outbound.Client, error) {
+	policy := outbound.Policy{AllowedNetworks: cfg.Ingest.AllowedNetworks, AllowedPorts: cfg.Ingest.AllowedPorts}
+	if trustedOrigin != "" {
+		policy.TrustedOrigins = []string{trustedOrigin}
+	}
+	return outbound.New(outbound.Config{
+		UserAgent: outbound.UserAgent(version, cfg.Ingest.Contact),
+		Policy:    policy,
+		Limits:    outbound.Limits{Total: cfg.Ingest.FetchTimeout, MaxBody: int64(cfg.Ingest.FetchMaxBody)},
+	})
+}
+
+// databaseURL returns the URL in the form that the store takes.
+func databaseURL(cfg *config.Config) string {
+	if cfg.Database.URL.Engine() == config.SQLite {
+		return "sqlite:///" + cfg.Database.URL.Path()
+	}
+	return cfg.Database.URL.PostgresURL()
+}

@@ -1,0 +1,93 @@
+package app
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/peermesh/kgl-backend/server/internal/auth"
+	"github.com/peermesh/kgl-backend/server/internal/config"
+	"github.com/peermesh/kgl-backend/server/internal/enrich"
+	"github.com/peermesh/kgl-backend/server/internal/httpapi"
+	"github.com/peermesh/kgl-backend/server/internal/ingest"
+	"github.com/peermesh/kgl-backend/server/internal/telemetry"
+)
+
+// newAPI makes the HTTP API. Without the role api only the paths that tell
+// about the process answer.
+func (a *App) newAPI(keys *auth.Keyring, metrics *telemetry.Metrics, s *server) (http.Handler, error) {
+	cfg := a.cfg
+	tokens, err := auth.NewTokens(keys, a.env.Clock, a.IDs, auth.TokenConfig{
+		Issuer: cfg.Issuer(), Audience: cfg.Auth.Audience, TTL: cfg.Auth.AccessTokenTTL,
+	})
+	if err != nil {
+		return nil, err
+	}
+	authenticator, err := auth.NewAuthenticator(a.Store, tokens, a.env.Clock, auth.AuthenticatorConfig{})
+	if err != nil {
+		return nil, err
+	}
+	deps := auth.Deps{
+		Store: a.Store, Clock: a.env.Clock, IDs: a.IDs, Random: a.env.Random,
+		Hasher: a.hasher, Tokens: tokens, Authenticator: authenticator,
+	}
+	if s.logins, err = auth.NewLogins(deps, auth.LoginConfig{RefreshTTL: cfg.Auth.RefreshTokenTTL}); err != nil {
+		return nil, err
+	}
+	handler, err := httpapi.New(httpapi.Deps{
+		Config: httpapi.Config{
+			MaxBodyBytes: int64(cfg.HTTP.MaxBody), AllowedOrigins: cfg.HTTP.CORSOrigins, TrustedProxies: cfg.HTTP.TrustedProxies,
+		},
+		Log: a.env.Log, Clock: a.env.Clock, IDs: a.IDs, Registry: metrics.Registry(),
+		Authenticator: authenticator, Tx: a.Store, Refusals: a.Store,
+		Checks: []httpapi.Check{{Name: "database", Run: a.Store.Ping}},
+		Services: httpapi.Services{
+			Logins: s.logins, Keys: keys, Accounts: auth.NewAccounts(deps),
+			Sources: a.Sources, Content: a.Store, ContentDeleter: a.Contents,
+			Entities: a.Entities, Relationships: a.Relationships,
+			Dashboard: a.Store, Audit: a.Store,
+		},
+	})
+	if err != nil || cfg.HTTP.Roles.Has(config.RoleAPI) {
+		return handler, err
+	}
+	return httpapi.SystemOnly(handler), nil
+}
+
+func (a *App) newIngestWorker(metrics *telemetry.Metrics) func(context.Context) {
+	schedule := ingest.DefaultSchedule(a.env.Jitter)
+	schedule.Interval = a.cfg.Ingest.FetchInterval
+	worker := ingest.NewWorker(ingest.Config{
+		Owner: a.owner(), Workers: a.cfg.Ingest.Workers, HostDelay: a.cfg.Ingest.HostDelay,
+		Extractors: []string{a.extractor().Name()}, Schedule: schedule,
+	}, a.Store, a.Outbound, a.env.Clock, a.IDs, a.env.Log, metrics.Ingest, a.wake.enrich)
+	wake := worker.Wake
+	a.wake.ingestWorker.Store(&wake)
+	return worker.Run
+}
+
+func (a *App) newEnrichWorker(metrics *telemetry.Metrics) func(context.Context) {
+	worker := enrich.NewWorker(a.Store, a.extractor(), a.env.Clock, a.IDs, a.env.Log,
+		enrichMetrics{metrics.Enrich}, enrich.Config{Owner: a.owner()})
+	notify := worker.Notify
+	a.wake.enrichWorker.Store(&notify)
+	return func(ctx context.Context) {
+		if err := worker.Run(ctx); err != nil && ctx.Err() == nil {
+			a.env.Log.Error("enrichment stopped", "error", err)
+		}
+	}
+}
+
+// extractor returns the extractor of the configured mode. The mock is the only
+// one of this version.
+func (a *App) extractor() enrich.Extractor { return enrich.NewMock() }
+
+// owner names this process in leases.
+func (a *App) owner() string { return "kgl-" + a.IDs.NewID() }
+
+// enrichMetrics counts tasks by their outcome's word.
+type enrichMetrics struct{ metrics *telemetry.EnrichMetrics }
+
+func (m enrichMetrics) EnrichmentTask(extractor string, outcome enrich.Outcome, took time.Duration) {
+	m.metrics.TaskDone(extractor, string(outcome), took)
+}

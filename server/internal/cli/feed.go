@@ -1,0 +1,117 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/peermesh/kgl-backend/server/internal/app"
+	"github.com/peermesh/kgl-backend/server/internal/feed"
+	"github.com/peermesh/kgl-backend/server/internal/outbound"
+)
+
+// maxFeedBytes bounds a feed that is read from a file.
+const maxFeedBytes = 64 << 20
+
+func newFeed(env *Env) *cobra.Command {
+	return group("feed", "Look at feeds without storing anything", "", newFeedInspect(env))
+}
+
+func newFeedInspect(env *Env) *cobra.Command {
+	var asJSON bool
+	var contentType, baseURL string
+	cmd := &cobra.Command{
+		Use:   "inspect FILE|URL",
+		Short: "Parse one feed and print what would be stored",
+		Long: `Inspect reads a feed from a file ('-' for standard input) or over the guarded HTTP
+client from a URL, and prints what ingestion would make of it. It exits with 0
+when items could be read, with 1 and an error otherwise.`,
+		Example: `  kgl feed inspect https://example.org/feed.xml
+  kgl feed inspect feed.xml --json --base-url https://example.org/ --content-type 'text/xml; charset=windows-1252'`,
+		Args: exactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			body, opts, err := env.readFeed(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if contentType != "" {
+				opts.ContentType = contentType
+			}
+			if baseURL != "" {
+				opts.BaseURL = baseURL
+			}
+			doc, err := feed.Parse(cmd.Context(), body, opts)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				err = printJSON(env, feed.Inspect(doc))
+			} else {
+				err = printFeed(env, doc)
+			}
+			if err == nil && len(doc.Items) == 0 {
+				err = fmt.Errorf("the feed holds no items that can be read")
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	cmd.Flags().StringVar(&contentType, "content-type", "", "Content-Type to assume")
+	cmd.Flags().StringVar(&baseURL, "base-url", "", "URL that relative links resolve against")
+	return cmd
+}
+
+func (e *Env) readFeed(ctx context.Context, from string) ([]byte, feed.Options, error) {
+	opts := feed.Options{Now: e.Clock.Now()}
+	if !strings.HasPrefix(from, "http://") && !strings.HasPrefix(from, "https://") {
+		body, err := e.readInput(from, maxFeedBytes)
+		return body, opts, err
+	}
+	cfg, appEnv, err := e.load()
+	if err != nil {
+		return nil, opts, err
+	}
+	client, err := app.NewOutbound(cfg, appEnv.Version)
+	if err != nil {
+		return nil, opts, err
+	}
+	defer client.Close()
+	resp, err := client.Get(ctx, outbound.Request{URL: from})
+	if err != nil {
+		return nil, opts, err
+	}
+	if resp.Status < 200 || resp.Status > 299 {
+		return nil, opts, fmt.Errorf("the server answered %d", resp.Status)
+	}
+	opts.ContentType, opts.BaseURL = resp.Header.Get("Content-Type"), resp.FinalURL
+	return resp.Body, opts, nil
+}
+
+func printJSON(env *Env, v any) error {
+	enc := json.NewEncoder(env.Stdout)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+func printFeed(env *Env, doc *feed.Document) error {
+	w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "title\t%s\nformat\t%s %s\nsite\t%s\nlanguage\t%s\nrepaired\t%t\nitems\t%d (%d skipped)\n",
+		doc.Feed.Title, doc.Feed.Format, doc.Feed.Version, doc.Feed.Link, doc.Feed.Language, doc.Repaired, len(doc.Items), doc.Skipped)
+	for _, warning := range doc.Warnings {
+		fmt.Fprintf(w, "warning\t%s: %s\n", warning.Code, warning.Message)
+	}
+	fmt.Fprintln(w)
+	for _, item := range doc.Items {
+		published := item.PublishedAt.UTC().Format("2006-01-02 15:04")
+		if item.PublishedInferred {
+			published = "no date"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", published, item.Title, item.URL)
+	}
+	return w.Flush()
+}

@@ -1,0 +1,50 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/peermesh/kgl-backend/server/internal/app"
+)
+
+func newKeys(env *Env) *cobra.Command {
+	return group("keys", "Manage the keys that sign access tokens",
+		`Keys rotate by themselves every 90 days. A new key is published in the key set for
+an hour before it signs, and an old one verifies until its last token has run out.`,
+		&cobra.Command{
+			Use: "rotate", Short: "Make a new signing key now", Args: noArgs,
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				return env.withApp(cmd.Context(), func(ctx context.Context, a *app.App) error {
+					keys, err := a.Keyring(ctx)
+					if err != nil {
+						return err
+					}
+					if err := keys.Rotate(ctx); err != nil {
+						return err
+					}
+					_, err = fmt.Fprintln(env.Stdout, "a new key was made; running servers take it over by themselves")
+					return err
+				})
+			},
+		},
+		&cobra.Command{
+			Use: "revoke KID", Short: "Stop trusting a signing key at once", Args: exactArgs(1),
+			Long: `Revoke removes a key that leaked. Tokens that it signed are refused by every server
+within seconds; their users refresh or log in again.`,
+			RunE: func(cmd *cobra.Command, args []string) error {
+				return env.withApp(cmd.Context(), func(ctx context.Context, a *app.App) error {
+					keys, err := a.Keyring(ctx)
+					if err != nil {
+						return err
+					}
+					if err := keys.Revoke(ctx, args[0]); err != nil {
+						return err
+					}
+					_, err = fmt.Fprintln(env.Stdout, "revoked", args[0])
+					return err
+				})
+			},
+		})
+}
