@@ -1,0 +1,160 @@
+package storetest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
+	"github.com/peermesh/kgl-backend/server/internal/store"
+)
+
+func runEvents(t *testing.T, open Open) {
+	runEach(t, open, []test{
+		{"events come back in the order given", eventsRoundTrip},
+		{"reading goes on behind any position", eventsPages},
+		{"events of a transaction that is rolled back do not exist", eventsRolledBack},
+		{"a late committer is not skipped", eventsLateCommitter},
+		{"concurrent writers and a reader lose nothing", eventsRace},
+	})
+}
+
+func newEvent(n int) kgl.Event {
+	return kgl.Event{
+		ID: id(50_000 + n), Type: kgl.EventContentCreated, SubjectType: "content", SubjectID: id(n),
+		Data: json.RawMessage(fmt.Sprintf(`{"n": %d, "title": "Grüße <&>"}`, n)), OccurredAt: second(n),
+	}
+}
+
+func eventID(e kgl.Event) string { return e.ID }
+
+// feed reads all events in steps of the given size.
+func feed(t *testing.T, db *store.DB, limit int) []kgl.Event {
+	t.Helper()
+	var all []kgl.Event
+	var after kgl.EventPosition
+	for {
+		es := got(db.EventsAfter(ctx(t), after, limit))(t)
+		if len(es) == 0 {
+			return all
+		}
+		all = append(all, es...)
+		after = es[len(es)-1].Position
+	}
+}
+
+func eventsRoundTrip(t *testing.T, db *store.DB) {
+	// The ids are not in the order of the list.
+	want := []kgl.Event{newEvent(9), newEvent(1), newEvent(5)}
+	want[1].Data = json.RawMessage("{}")
+	written := slices.Clone(want)
+	written[1].Data = nil
+	must(t, db.AppendEvents(ctx(t), written))
+	must(t, db.AppendEvents(ctx(t), nil))
+	have := feed(t, db, 10)
+	for i := 1; i < len(have); i++ {
+		if a, b := have[i-1].Position, have[i].Position; a.Tx != b.Tx || a.Seq >= b.Seq {
+			t.Fatalf("positions %+v, %+v", a, b)
+		}
+	}
+	for i := range have {
+		have[i].Position = kgl.EventPosition{}
+	}
+	same(t, have, want)
+}
+
+func eventsPages(t *testing.T, db *store.DB) {
+	var want []string
+	for i := range 7 {
+		must(t, db.AppendEvents(ctx(t), []kgl.Event{newEvent(2 * i), newEvent(2*i + 1)}))
+		want = append(want, id(50_000+2*i), id(50_001+2*i))
+	}
+	for _, limit := range []int{1, 3, 14, 100} {
+		same(t, idsOf(feed(t, db, limit), eventID), want)
+	}
+}
+
+func eventsRolledBack(t *testing.T, db *store.DB) {
+	err := inTx(t, db, func(c ctxT, tx kgl.Store) error {
+		must(t, tx.AppendEvents(c, []kgl.Event{newEvent(1)}))
+		return errTest
+	})
+	if !errors.Is(err, errTest) {
+		t.Fatal(err)
+	}
+	must(t, db.AppendEvents(ctx(t), []kgl.Event{newEvent(2)}))
+	same(t, idsOf(feed(t, db, 10), eventID), []string{id(50_002)})
+}
+
+// eventsLateCommitter has one transaction write first and commit last. On
+// SQLite the other one cannot write before the first has ended.
+func eventsLateCommitter(t *testing.T, db *store.DB) {
+	must(t, db.AppendEvents(ctx(t), []kgl.Event{newEvent(1)}))
+	outside := ctx(t)
+	quick := make(chan error, 1)
+	must(t, inTx(t, db, func(c ctxT, tx kgl.Store) error {
+		must(t, tx.AppendEvents(c, []kgl.Event{newEvent(2)}))
+		go func() { quick <- db.AppendEvents(outside, []kgl.Event{newEvent(3)}) }()
+		if db.Engine() == store.Postgres {
+			must(t, <-quick)
+		}
+		same(t, idsOf(feed(t, db, 10), eventID), []string{id(50_001)})
+		return nil
+	}))
+	if db.Engine() == store.SQLite {
+		must(t, <-quick)
+	}
+	same(t, idsOf(feed(t, db, 10), eventID), []string{id(50_001), id(50_002), id(50_003)})
+}
+
+// eventsRace reads while several write, and must see all that each wrote.
+func eventsRace(t *testing.T, db *store.DB) {
+	const writers, each = 4, 15
+	written := make(chan struct{})
+	seen := make(chan []kgl.Event, 1)
+	outside := ctx(t)
+	go func() {
+		var all []kgl.Event
+		var after kgl.EventPosition
+		last := false
+		for {
+			es, err := db.EventsAfter(outside, after, 7)
+			if err != nil {
+				t.Error(err)
+			}
+			if len(es) > 0 {
+				all = append(all, es...)
+				after = es[len(es)-1].Position
+				continue
+			}
+			if last || err != nil {
+				seen <- all
+				return
+			}
+			select {
+			case <-written:
+				last = true
+			default:
+			}
+		}
+	}()
+	for _, err := range parallel(writers, func(w int) error {
+		for i := range each {
+			n := w*1000 + 2*i
+			if err := db.AppendEvents(outside, []kgl.Event{newEvent(n), newEvent(n + 1)}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}) {
+		must(t, err)
+	}
+	close(written)
+	ids := idsOf(<-seen, eventID)
+	slices.Sort(ids)
+	if n := len(slices.Compact(slices.Clone(ids))); n != len(ids) || n != writers*each*2 {
+		t.Fatalf("the reader saw %d events, %d of them once, want %d", len(ids), n, writers*each*2)
+	}
+}
