@@ -40,7 +40,7 @@ func fromAtomEntry(e *atom.Entry, facts itemFacts) rawItem {
 	}
 	links, self := atomLinks(e.Links)
 	raw.links = addText(extTexts(e.Extensions, "feedburner", "origLink"), links...)
-	raw.links = addText(raw.links, raw.id, self)
+	raw.links = addText(addWebAddress(raw.links, raw.id), self)
 	if c := e.Content; c != nil {
 		raw.content = addMarkup(nil, c.Value, c.Type)
 		if c.Src != "" {

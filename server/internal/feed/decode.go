@@ -86,7 +86,7 @@ func toUTF8(body []byte, contentType string, n *notes) []byte {
 	if enc == nil {
 		return mendUTF8(body, n)
 	}
-	if utf8.Valid(body) && !multiByteCharset(name) {
+	if isUTF8InFact(body, name) {
 		if !isASCII(body) {
 			n.add(WarnCharset, "declared as %s, but the bytes are UTF-8", name)
 		}
@@ -148,11 +148,7 @@ func fromUTF32(body []byte, order binary.ByteOrder) []byte {
 // declaredEncoding returns the first charset that the document or its header
 // declares and that is known; nil for UTF-8 and when nothing is declared.
 func declaredEncoding(body []byte, contentType string, n *notes) (encoding.Encoding, string) {
-	labels := []string{xmlDeclaredCharset(body)}
-	if _, params, err := mime.ParseMediaType(contentType); err == nil {
-		labels = append(labels, params["charset"])
-	}
-	for _, label := range labels {
+	for _, label := range []string{xmlDeclaredCharset(body), headerCharset(contentType)} {
 		label = strings.ToLower(strings.TrimSpace(label))
 		if label == "" {
 			continue
@@ -164,11 +160,25 @@ func declaredEncoding(body []byte, contentType string, n *notes) (encoding.Encod
 		}
 		if strings.HasPrefix(name, "utf-") {
 			// UTF-16 was told by its bytes above: whoever got here is not.
-			return nil, "utf-8"
+			if multi, bad := countUTF8(body); bad <= multi {
+				return nil, "utf-8"
+			}
+			continue
 		}
 		return enc, name
 	}
 	return nil, ""
+}
+
+// headerCharset returns the charset of a Content-Type header, also of one that
+// is not well formed.
+func headerCharset(contentType string) string {
+	if _, params, err := mime.ParseMediaType(contentType); err == nil {
+		return params["charset"]
+	}
+	_, rest, _ := strings.Cut(strings.ToLower(contentType), "charset=")
+	rest, _, _ = strings.Cut(rest, ";")
+	return strings.Trim(rest, " \"'")
 }
 
 // xmlDeclaredCharset returns the encoding of the XML declaration, also when
@@ -198,12 +208,37 @@ func xmlDeclaredCharset(body []byte) string {
 	return string(rest[1 : 1+end])
 }
 
-func multiByteCharset(name string) bool {
-	switch name {
-	case "gbk", "gb18030", "big5", "euc-jp", "iso-2022-jp", "shift_jis", "euc-kr":
-		return true
+// isUTF8InFact reports whether a document that declares another charset is
+// UTF-8. In the charsets of East Asia a few characters may look like UTF-8 by
+// chance, more do not; ISO-2022-JP is made of ASCII bytes.
+func isUTF8InFact(body []byte, declared string) bool {
+	multi, bad := countUTF8(body)
+	switch {
+	case bad > 0 || declared == "iso-2022-jp":
+		return false
+	case declared == "gbk" || declared == "gb18030" || declared == "big5" || declared == "euc-jp" || declared == "shift_jis" || declared == "euc-kr":
+		return multi == 0 || multi >= 8
 	}
-	return false
+	return true
+}
+
+// countUTF8 counts the characters of several bytes and the bytes that are not
+// UTF-8.
+func countUTF8(b []byte) (multi, bad int) {
+	for i := 0; i < len(b); {
+		if b[i] < utf8.RuneSelf {
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRune(b[i:])
+		if r == utf8.RuneError && size == 1 {
+			bad++
+		} else {
+			multi++
+		}
+		i += size
+	}
+	return multi, bad
 }
 
 func isASCII(b []byte) bool {

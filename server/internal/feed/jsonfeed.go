@@ -40,6 +40,8 @@ type jsonFeed struct {
 	Author      jsonAuthors   `json:"author"`
 	Authors     jsonAuthors   `json:"authors"`
 	Items       jsonListOfRaw `json:"items"`
+
+	skipped int // items beyond the limit
 }
 
 type jsonItem struct {
@@ -153,6 +155,7 @@ func parseJSON(ctx context.Context, text []byte, limits Limits, n *notes) (*rawF
 		return nil, err
 	}
 	raw := &rawFeed{
+		skipped:     f.skipped,
 		format:      FormatJSON,
 		title:       markup{string(f.Title), "text"},
 		description: markup{string(f.Description), "text"},
@@ -174,6 +177,7 @@ func parseJSON(ctx context.Context, text []byte, limits Limits, n *notes) (*rawF
 		var it jsonItem
 		if err := json.Unmarshal(b, &it); err != nil {
 			n.mend(WarnItemSkipped, "item %d is not an object", i+1)
+			raw.skipped++
 			continue
 		}
 		raw.items = append(raw.items, fromJSONItem(it))
@@ -240,20 +244,19 @@ func readJSONItems(d *json.Decoder, f *jsonFeed, limits Limits, n *notes) error 
 	if err != nil || open != json.Delim('[') {
 		return errors.Join(err, errors.New("items is not a list"))
 	}
-	skipped := 0
 	for d.More() {
 		var value json.RawMessage
 		if err := d.Decode(&value); err != nil {
 			return err
 		}
 		if len(f.Items) == limits.MaxItems {
-			skipped++
+			f.skipped++
 			continue
 		}
 		f.Items = append(f.Items, value)
 	}
-	if skipped > 0 {
-		n.add(WarnTooManyItems, "the document has %d items; the first %d were read", len(f.Items)+skipped, len(f.Items))
+	if f.skipped > 0 {
+		n.add(WarnTooManyItems, "the document has %d items; the first %d were read", len(f.Items)+f.skipped, len(f.Items))
 	}
 	_, err = d.Token()
 	return err
@@ -272,7 +275,7 @@ func fromJSONItem(it jsonItem) rawItem {
 		language:   string(it.Language),
 	}
 	raw.content = addMarkup(raw.content, string(it.ContentText), "text")
-	raw.links = addText(nil, string(it.URL), string(it.ExternalURL), raw.id)
+	raw.links = addWebAddress(addText(nil, string(it.URL), string(it.ExternalURL)), raw.id)
 	for _, a := range it.Attachments {
 		size := string(a.Size)
 		if f, err := strconv.ParseFloat(size, 64); err == nil && f > 0 && f < 1<<53 {

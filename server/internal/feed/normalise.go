@@ -29,7 +29,7 @@ type normaliser struct {
 }
 
 func normalise(ctx context.Context, raw *rawFeed, opts Options, n *notes) (*Document, error) {
-	z := &normaliser{raw: raw, opts: opts, doc: &Document{}, notes: n}
+	z := &normaliser{raw: raw, opts: opts, doc: &Document{Skipped: raw.skipped}, notes: n}
 	z.meta()
 	items := make([]Item, 0, len(raw.items))
 	for i := range raw.items {
@@ -113,10 +113,6 @@ func (z *normaliser) item(i int) (it Item, ok bool) {
 	}
 	it.Title = titleText(raw.title, lim.MaxTitle)
 	z.content(raw, &it, links)
-	if it.Title == "" && it.ContentText == "" && it.ContentHTML == "" && it.Summary == "" && it.URL == "" && len(raw.enclosures) == 0 {
-		z.notes.add(WarnItemEmpty, "an item without title, content and link was left out")
-		return Item{}, false
-	}
 	it.Authors = authorsOf(raw.authors, links, lim.MaxList)
 	if len(it.Authors) == 0 {
 		it.Authors = z.doc.Feed.Authors
@@ -129,10 +125,20 @@ func (z *normaliser) item(i int) (it Item, ok bool) {
 	var warn []Warning
 	it.PublishedAt, it.PublishedInferred, it.UpdatedAt, warn = dates(raw.published, raw.updated, z.opts.Now)
 	it.Warnings = append(it.Warnings, warn...)
+	if it.isEmpty() {
+		z.notes.add(WarnItemEmpty, "an item that says nothing was left out")
+		return Item{}, false
+	}
 	it.WordCount = wordCount(it.ContentText)
 	it.ContentHash = contentHash(&it)
 	it.TextHash = textHash(it.ContentText)
 	return it, true
+}
+
+// isEmpty reports whether an item says nothing about itself.
+func (it *Item) isEmpty() bool {
+	return it.GUID == "" && it.URL == "" && it.Title == "" && it.Summary == "" && it.ContentHTML == "" &&
+		len(it.Categories) == 0 && len(it.Enclosures) == 0 && it.PublishedInferred && it.UpdatedAt.IsZero()
 }
 
 func (it *Item) warn(code WarningCode, message string) {
@@ -151,20 +157,11 @@ func (z *normaliser) rebase(base string) resolver {
 	return z.links
 }
 
-// content fills HTML, text and summary. Without content the summary is the
-// content; without a summary the beginning of the content is the summary.
+// content fills HTML, text and summary. Without content, or when nothing of it
+// may stay, the summary is the content; without a summary the beginning of the
+// content is the summary.
 func (z *normaliser) content(raw *rawItem, it *Item, links resolver) {
 	lim := z.opts.Limits
-	body := markup{}
-	switch {
-	case len(raw.content) > 0:
-		body = raw.content[0]
-	case len(raw.summary) > 0:
-		body = raw.summary[0]
-	}
-	if len(body.value) > lim.MaxHTML {
-		it.warn(WarnFieldCut, "the content was longer than its limit and was cut")
-	}
 	base := links
 	switch {
 	case raw.contentBase != "" && raw.contentBase != raw.base:
@@ -172,7 +169,15 @@ func (z *normaliser) content(raw *rawItem, it *Item, links resolver) {
 	case raw.base == "" && z.raw.base == "" && it.URL != "":
 		base = newResolver(it.URL)
 	}
-	it.ContentHTML, it.ContentText = sanitise(markupHTML(body), base, lim.MaxHTML, lim.MaxText)
+	for i, m := range slices.Concat(raw.content, raw.summary) {
+		it.ContentHTML, it.ContentText = sanitise(markupHTML(m), base, lim.MaxHTML, lim.MaxText)
+		if len(m.value) > lim.MaxHTML {
+			it.warn(WarnFieldCut, "the content was longer than its limit and was cut")
+		}
+		if it.ContentHTML != "" || i == 3 {
+			break // such as of content that is only a frame, nothing stays
+		}
+	}
 	if len(raw.content) > 0 && len(raw.summary) > 0 {
 		it.Summary = clip(collapse(markupText(raw.summary[0], 16*lim.MaxSummary)), lim.MaxSummary)
 	}

@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -239,4 +240,41 @@ func TestItemCapKeepsFeedFields(t *testing.T) {
 	doc := mustParse(t, body, Options{Now: testNow, Limits: Limits{MaxItems: 4}})
 	checkEqual(t, "items", fmt.Sprint(len(doc.Items), " ", doc.Items[3].Title), "4 t3")
 	checkEqual(t, "title", doc.Feed.Title, "Late title")
+}
+
+func TestItemsThatSayLittle(t *testing.T) {
+	doc := mustParse(t, rssDoc(`
+		<item><guid>only-an-id</guid></item>
+		<item><guid>id-2</guid><title>t</title><content:encoded><![CDATA[<iframe src="https://v.example.org/1"></iframe>]]></content:encoded><description>About the video</description></item>
+		<item></item><item/>
+		<item><guid>https://s.example.org/p/4</guid><title>permalink</title></item>`), testOptions())
+	if len(doc.Items) != 3 || doc.Skipped != 2 || !hasWarning(doc, WarnItemEmpty) {
+		t.Fatalf("%d items, %d skipped, %v", len(doc.Items), doc.Skipped, doc.Warnings)
+	}
+	checkEqual(t, "an id that is no address", doc.Items[0].URL, "")
+	checkEqual(t, "content of which nothing stays", doc.Items[1].ContentText, "About the video")
+	checkEqual(t, "permalink", doc.Items[2].URL, "https://s.example.org/p/4")
+}
+
+func TestSalvage(t *testing.T) {
+	for _, name := range []string{"rss2.xml", "rdf.xml", "atom10.xml"} {
+		n := &notes{}
+		o, err := scan(fixture(t, name), Limits{}.withDefaults(), n)
+		if err != nil || !o.sound {
+			t.Fatalf("%s: sound %v, %v", name, o.sound, err)
+		}
+		raw, err := o.salvage(context.Background(), n)
+		if err != nil || len(raw.items) != 12 || raw.title.value == "" || n.repaired {
+			t.Errorf("%s: %+v, %v", name, raw, err)
+		}
+		whole, err := o.parse(context.Background(), o.document())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range raw.items {
+			if raw.items[i].id != whole.items[i].id || raw.items[i].title != whole.items[i].title {
+				t.Errorf("%s: item %d is %+v alone and %+v in the whole", name, i, raw.items[i], whole.items[i])
+			}
+		}
+	}
 }

@@ -26,7 +26,6 @@ func fromRSS(f *rss.Feed, o *outline) *rawFeed {
 		raw.links = addText(raw.links, f.Image.Link)
 	}
 	raw.updated = addText(nil, f.LastBuildDate, f.PubDate)
-	raw.authors = addPerson(nil, f.ManagingEditor)
 	if dc := f.DublinCoreExt; dc != nil {
 		raw.language = firstText(append([]string{raw.language}, dc.Language...)...)
 		raw.updated = addText(raw.updated, dc.Date...)
@@ -36,9 +35,14 @@ func fromRSS(f *rss.Feed, o *outline) *rawFeed {
 		raw.title.value = firstText(append([]string{raw.title.value}, dc.Title...)...)
 	}
 	if it := f.ITunesExt; it != nil {
-		raw.authors = addPerson(raw.authors, it.Author)
+		if len(raw.authors) == 0 {
+			raw.authors = addPerson(nil, it.Author)
+		}
 		raw.imageURL = firstText(raw.imageURL, it.Image)
 		raw.description.value = firstText(raw.description.value, it.Summary, it.Subtitle)
+	}
+	if len(raw.authors) == 0 {
+		raw.authors = addPerson(nil, f.ManagingEditor)
 	}
 	for _, l := range atomExt(f.Extensions, "link") {
 		if l.Attrs["rel"] == "self" {
@@ -68,11 +72,11 @@ func fromRSSItem(it *rss.Item, facts itemFacts) rawItem {
 	if it.GUID != nil {
 		raw.id = strings.TrimSpace(it.GUID.Value)
 		if !strings.EqualFold(it.GUID.IsPermalink, "false") || len(raw.links) == 0 {
-			raw.links = append(raw.links, raw.id)
+			raw.links = addWebAddress(raw.links, raw.id)
 		}
 	}
 	raw.id = firstText(raw.id, facts.about, facts.id)
-	raw.links = addText(raw.links, facts.about)
+	raw.links = addWebAddress(raw.links, facts.about)
 	for _, l := range atomExt(e, "link") {
 		if rel := l.Attrs["rel"]; rel == "" || rel == "alternate" {
 			raw.links = addText(raw.links, l.Attrs["href"])

@@ -182,11 +182,21 @@ func TestCharsets(t *testing.T) {
 		{"utf-7 label", decl(item, "utf-7"), ""},
 		{"utf-16 label", decl(item, "utf-16"), ""},
 		{"nothing", latin(item), ""},
+		{"declaration lies, header does not", cyrillicBytes(decl(item, "utf-8"), umlaut), "text/xml; charset=windows-1251; charset=windows-1251"},
 		{"utf-32", string(utf32(item)), ""},
 	} {
 		doc := mustParse(t, c.body, Options{ContentType: c.contentType, Now: testNow})
-		checkEqual(t, c.name, doc.Items[0].Title, umlaut)
+		want := umlaut
+		if strings.Contains(c.name, "header does not") {
+			want = "Привет"
+		}
+		checkEqual(t, c.name, doc.Items[0].Title, want)
 	}
+}
+
+// cyrillicBytes puts a greeting in windows-1251 in the place of a text.
+func cyrillicBytes(body, text string) string {
+	return strings.Replace(body, text, "\xcf\xf0\xe8\xe2\xe5\xf2", 1)
 }
 
 func utf32(s string) []byte {

@@ -26,6 +26,7 @@ type rawFeed struct {
 	authors     []Author
 	base        string // xml:base in scope
 	items       []rawItem
+	skipped     int // items that could not be read or are beyond the limit
 }
 
 // markup is text with its declared type: "text", "html", "xhtml" or a media
@@ -81,8 +82,12 @@ func parseXML(ctx context.Context, text []byte, limits Limits, n *notes) (*rawFe
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		return o.salvage(ctx, n)
+		raw, err = o.salvage(ctx, n)
 	}
+	if err != nil {
+		return nil, err
+	}
+	raw.skipped += o.skipped
 	return raw, nil
 }
 
@@ -140,6 +145,7 @@ func (o *outline) salvage(ctx context.Context, n *notes) (*rawFeed, error) {
 		one, err := o.parse(ctx, o.single(i))
 		if err != nil || len(one.items) == 0 {
 			n.mend(WarnItemSkipped, "item %d could not be read", i+1)
+			raw.skipped++
 			continue
 		}
 		raw.items = append(raw.items, one.items...)
@@ -179,6 +185,15 @@ func addText(list []string, texts ...string) []string {
 		if t = strings.TrimSpace(t); t != "" {
 			list = append(list, t)
 		}
+	}
+	return list
+}
+
+// addWebAddress appends an id that is a web address; others lead nowhere.
+func addWebAddress(list []string, id string) []string {
+	head := strings.ToLower(id[:min(len(id), len("https://"))])
+	if strings.HasPrefix(head, "http://") || head == "https://" {
+		list = append(list, id)
 	}
 	return list
 }
