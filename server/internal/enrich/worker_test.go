@@ -242,7 +242,7 @@ func TestWorkerRepeatsNoEffect(t *testing.T) {
 	w.runOnce(worker, 1)
 	entities, relationships, events := w.entities(), w.relationships(), len(w.events())
 	w.clock.Advance(time.Hour)
-	c = w.revise(c, kgl.ExtractorMock, sentence)
+	w.revise(c, kgl.ExtractorMock, sentence)
 	w.runOnce(worker, 1)
 
 	w.want("entities", w.entities(), entities...)
