@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -22,6 +23,7 @@ func runEntities(t *testing.T, open Open) {
 		{"upserts raise confidence only", entityUpsertConfidence},
 		{"an entity that a list names twice is created once", entityUpsertTwice},
 		{"concurrent upserts create each entity once", entityUpsertRace},
+		{"an upserted entity stays until the transaction ends", entityUpsertLock},
 		{"lists cover every entity once, in each order", entityOrders},
 		{"lists filter", entityFilter},
 		{"a prefix finds names and aliases", entityPrefix},
@@ -197,6 +199,22 @@ func entityUpsertRace(t *testing.T, db *store.DB) {
 			t.Fatalf("person %d was created %d times and has the confidence %v", name, count, e.Confidence)
 		}
 	}
+}
+
+// entityUpsertLock deletes an entity that a transaction has found and is about
+// to mention.
+func entityUpsertLock(t *testing.T, db *store.DB) {
+	content := graphContents(t, db, 1)[0]
+	e := addEntity(t, db, 1, "person", "Ada")
+	outside := ctx(t)
+	must(t, db.InTx(outside, func(ctx context.Context, tx kgl.Store) error {
+		_, created, err := tx.UpsertEntities(ctx, []kgl.Entity{newEntity(2, "person", "Ada")})
+		must(t, err)
+		same(t, created, []bool{false})
+		waits(t, outside, func(ctx context.Context) error { return db.DeleteEntity(ctx, e.ID) })
+		return tx.ReplaceMentions(ctx, content, kgl.ExtractorMock, []kgl.Mention{newMention(3, content, e.ID)})
+	}))
+	must(t, db.DeleteEntity(outside, e.ID))
 }
 
 // orderedEntities stores entities with ties in every order and returns them.

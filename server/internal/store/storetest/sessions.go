@@ -143,34 +143,27 @@ func sessionRotateRace(t *testing.T, db *store.DB) {
 	}
 }
 
-// sessionTokenLock reads, decides and writes in one transaction, as a refresh
-// does: with the lock every caller but the first sees the token used.
 func sessionTokenLock(t *testing.T, db *store.DB) {
-	const n = 12
 	s, old := addSession(t, db, addUser(t, db, 1), 1)
-	rotated := make([]bool, n)
-	for _, err := range parallel(n, func(i int) error {
-		return db.InTx(ctx(t), func(ctx context.Context, tx kgl.Store) error {
-			rotated[i] = false
-			token, err := tx.RefreshTokenForUpdate(ctx, old.TokenHash)
-			if err != nil || token.UsedAt != nil {
-				return err
-			}
-			token.UsedAt, token.SuccessorSealed = at(time.Hour), "sealed"
-			rotated[i] = true
-			return tx.RotateRefreshToken(ctx, token, newToken(s, 10+i))
+	outside := ctx(t)
+	read := func(ctx context.Context) (token kgl.RefreshToken, err error) {
+		err = db.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
+			token, err = tx.RefreshTokenForUpdate(ctx, old.TokenHash)
+			return err
 		})
-	}) {
-		must(t, err)
+		return token, err
 	}
-	count := 0
-	for _, r := range rotated {
-		if r {
-			count++
-		}
-	}
-	if count != 1 {
-		t.Fatalf("%d callers found the token unused", count)
+	must(t, db.InTx(outside, func(ctx context.Context, tx kgl.Store) error {
+		token := got(tx.RefreshTokenForUpdate(ctx, old.TokenHash))(t)
+		waits(t, outside, func(ctx context.Context) error {
+			_, err := read(ctx)
+			return err
+		})
+		token.UsedAt, token.SuccessorSealed = at(time.Hour), "sealed"
+		return tx.RotateRefreshToken(ctx, token, newToken(s, 2))
+	}))
+	if token := got(read(outside))(t); token.UsedAt == nil {
+		t.Fatal("the second reader sees the token unused")
 	}
 }
 

@@ -216,31 +216,57 @@ func userCounts(t *testing.T, db *store.DB) {
 	}
 }
 
-// userLastAdmin lets each of several admins disable another one, unless that
-// would be the last: however they interleave, one stays.
-func userLastAdmin(t *testing.T, db *store.DB) {
-	const n = 6
-	for i := range n {
-		must(t, db.CreateUser(ctx(t), newAdmin(i)))
+// disableUnlessLast disables an admin in a transaction, unless no other is
+// active, as the service does, and says whether it did.
+func disableUnlessLast(ctx context.Context, tx kgl.Store, userID string) (bool, error) {
+	count, err := tx.CountActiveAdmins(ctx)
+	if err != nil || count < 2 {
+		return false, err
 	}
-	for _, err := range parallel(n, func(i int) error {
-		return db.InTx(ctx(t), func(ctx context.Context, tx kgl.Store) error {
-			count, err := tx.CountActiveAdmins(ctx)
-			if err != nil || count < 2 {
-				return err
-			}
-			u, err := tx.User(ctx, id(i))
-			if err != nil {
-				return err
-			}
-			u.Status = kgl.UserDisabled
-			_, err = tx.UpdateUser(ctx, u)
+	u, err := tx.User(ctx, userID)
+	if err != nil {
+		return false, err
+	}
+	u.Status = kgl.UserDisabled
+	_, err = tx.UpdateUser(ctx, u)
+	return err == nil, err
+}
+
+// userLastAdmin lets one of two admins count while the transaction of the other
+// has counted and not ended: it has to wait, and then finds itself the last.
+func userLastAdmin(t *testing.T, db *store.DB) {
+	must(t, db.CreateUser(ctx(t), newAdmin(1)))
+	must(t, db.CreateUser(ctx(t), newAdmin(2)))
+	other := func(ctx context.Context) (disabled bool, err error) {
+		err = db.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
+			disabled, err = disableUnlessLast(ctx, tx, id(2))
 			return err
 		})
-	}) {
+		return disabled, err
+	}
+	outside := ctx(t)
+	must(t, db.InTx(outside, func(ctx context.Context, tx kgl.Store) error {
+		disabled, err := disableUnlessLast(ctx, tx, id(1))
 		must(t, err)
+		if !disabled {
+			t.Error("the first of two admins was not disabled")
+		}
+		waits(t, outside, func(ctx context.Context) error {
+			_, err := other(ctx)
+			return err
+		})
+		return nil
+	}))
+	if got(other(outside))(t) {
+		t.Fatal("the last admin was disabled")
 	}
-	if left := got(db.CountActiveAdmins(ctx(t)))(t); left != 1 {
-		t.Fatalf("%d active admins are left", left)
-	}
+}
+
+// waits fails the test unless f is kept waiting by a transaction that the
+// caller has open: on Postgres by a lock, on SQLite because the writer is taken.
+func waits(t *testing.T, outside context.Context, f func(ctx context.Context) error) {
+	t.Helper()
+	short, cancel := context.WithTimeout(outside, 50*time.Millisecond)
+	defer cancel()
+	wantCode(t, f(short), kgl.CodeTimeout)
 }
