@@ -11,8 +11,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 mode=${1:?write or check} part=${2:?sql, api, ts, erd or all}
-tool() { go tool -modfile=tools/go.mod "$@"; }
-export GOFLAGS=${GOFLAGS:--buildvcs=false -tags=sqlite_fts5,netgo,osusergo}
+flags='-buildvcs=false -tags=sqlite_fts5,netgo,osusergo'
+tool() { GOFLAGS=$flags go tool -modfile=tools/go.mod "$@"; }
+export GOFLAGS=${GOFLAGS:-$flags}
 
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
