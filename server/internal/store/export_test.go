@@ -2,7 +2,16 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/peermesh/kgl-backend/gen/pgadapter"
+	"github.com/peermesh/kgl-backend/gen/pgdb"
+	"github.com/peermesh/kgl-backend/gen/sqlitedb"
 )
 
 // What the tests of this folder see of the inside.
@@ -24,11 +33,30 @@ func (db *DB) ExecRaw(ctx context.Context, query string, args ...any) error {
 	})
 }
 
-// Explain returns the lines of the plan of a list, with planning by cost
-// turned off as far as Postgres lets: the tables of tests are too small for it.
+// Explain returns the lines of the plan of a list.
 func (db *DB) Explain(ctx context.Context, q *listQuery) (string, error) {
 	q.limit = 20
 	query, args := q.text()
+	return db.explain(ctx, query, args)
+}
+
+// ExplainQuery returns the lines of the plan of the generated query that call
+// runs, which itself runs nothing.
+func (db *DB) ExplainQuery(ctx context.Context, call func(ctx context.Context, q pgadapter.Querier) error) (string, error) {
+	var r recorder
+	q := pgadapter.Querier(sqlitedb.New(&r))
+	if db.Engine() == Postgres {
+		q = pgadapter.New(pgdb.New(pgRecorder{&r}))
+	}
+	if err := call(ctx, q); !errors.Is(err, errRecorded) {
+		return "", err
+	}
+	return db.explain(ctx, r.query, r.args)
+}
+
+// explain reads a plan, with planning by cost turned off as far as Postgres
+// lets: the tables of tests are too small for it.
+func (db *DB) explain(ctx context.Context, query string, args []any) (string, error) {
 	var lines []string
 	err := db.write(ctx, func(ctx context.Context, c *conn) error {
 		explain, columns := "EXPLAIN QUERY PLAN ", 4
@@ -57,4 +85,49 @@ func (db *DB) Explain(ctx context.Context, q *listQuery) (string, error) {
 		return rs.Err()
 	})
 	return strings.Join(lines, "\n"), err
+}
+
+var errRecorded = errors.New("recorded")
+
+// recorder keeps the statement that it is given and runs nothing. It
+// implements sqlitedb.DBTX.
+type recorder struct {
+	query string
+	args  []any
+}
+
+func (r *recorder) record(query string, args []any) error {
+	r.query, r.args = query, args
+	return errRecorded
+}
+
+func (r *recorder) ExecContext(_ context.Context, query string, args ...any) (sql.Result, error) {
+	return nil, r.record(query, args)
+}
+
+func (r *recorder) PrepareContext(context.Context, string) (*sql.Stmt, error) {
+	return nil, errRecorded
+}
+
+func (r *recorder) QueryContext(_ context.Context, query string, args ...any) (*sql.Rows, error) {
+	return nil, r.record(query, args)
+}
+
+func (r *recorder) QueryRowContext(context.Context, string, ...any) *sql.Row {
+	panic("a query of one row cannot be recorded")
+}
+
+// pgRecorder is a recorder that implements pgdb.DBTX.
+type pgRecorder struct{ r *recorder }
+
+func (p pgRecorder) Exec(_ context.Context, query string, args ...any) (pgconn.CommandTag, error) {
+	return pgconn.CommandTag{}, p.r.record(query, args)
+}
+
+func (p pgRecorder) Query(_ context.Context, query string, args ...any) (pgx.Rows, error) {
+	return nil, p.r.record(query, args)
+}
+
+func (p pgRecorder) QueryRow(context.Context, string, ...any) pgx.Row {
+	panic("a query of one row cannot be recorded")
 }
