@@ -77,6 +77,7 @@ func TestMockFindsEntities(t *testing.T) {
 		{"short forms", "Zoë Lindqvist runs Pictura Studios. Lindqvist says Pictura grows.", []string{"organization: Pictura Studios", "person: Zoë Lindqvist"}},
 		{"no name at the start of a sentence", "Nobody launched anything. However, it opened.", nil},
 		{"capitals all through", "THIS IS NOT A LIST OF NAMES BUT A VERY LOUD HEADLINE FOR ALL", nil},
+		{"a letter is no name", "We use platform N and like it.", nil},
 		{"nothing", "", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {

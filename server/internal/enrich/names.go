@@ -198,8 +198,11 @@ func (r *recognizer) headType(tokens []token, from, to int) string {
 }
 
 // contextType tells the type of a name from its first word and from what stands
-// beside it.
+// beside it. A single letter is no name.
 func (r *recognizer) contextType(tokens []token, from, to int) (string, float64) {
+	if tokens[to-1].end-tokens[from].start < 2 {
+		return "", 0
+	}
 	personal := to-from >= 2 && to-from <= 4
 	before, after := neighbour(tokens, from-1, from), neighbour(tokens, to, to)
 	switch {

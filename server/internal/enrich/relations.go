@@ -14,7 +14,7 @@ organization: launches|launched|unveils|unveiled|introduced|introduces|operates|
 grant program event: run by|offered by|launched by|administered by|created by|opened by: organization platform person: <offers
 grant program: !of: organization: <offers
 event: hosted by|organised by|organized by|curated by: organization platform: <hosts
-organization platform: acquires|acquired|acquire|buys|bought|to acquire|to buy|acquiring: organization platform: acquires
+organization platform: acquires|acquired|buys|to acquire: organization platform: acquires
 organization platform: acquired by|bought by|sold to: organization platform: <acquires
 organization platform: partners with|partnered with|partnering with|teams up with|teamed up with|joins forces with|partnership with|works with|alongside: organization platform grant program event: partners_with
 organization platform grant program event: based in|headquartered in|held in|takes place in|take place in|took place in|returns to|moves to|moved to: location: located_in
