@@ -107,7 +107,7 @@ verify-format: ## gofmt
 .PHONY: verify-modules
 verify-modules: ## go.mod files are tidy, every version is pinned
 	@go mod tidy -diff || { echo 'verify-modules: run go mod tidy' >&2; exit 1; }
-	@for m in $(SIDE_MODULES); do (cd $$m && go mod tidy -diff) || { echo "verify-modules: run go mod tidy in $$m" >&2; exit 1; }; done
+	@for m in tools $(SIDE_MODULES); do (cd $$m && go mod tidy -diff) || { echo "verify-modules: run go mod tidy in $$m" >&2; exit 1; }; done
 	@$(ARCHTEST) -run '^TestPins' || { echo 'verify-modules: a version is not pinned' >&2; exit 1; }
 
 .PHONY: verify-vet
