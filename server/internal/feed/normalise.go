@@ -129,6 +129,9 @@ func (z *normaliser) item(i int) (it Item, ok bool) {
 		z.notes.add(WarnItemEmpty, "an item that says nothing was left out")
 		return Item{}, false
 	}
+	if z.notes.cutItem && i == len(z.raw.items)-1 {
+		it.warn(WarnTruncated, "the document ends inside of this item")
+	}
 	it.WordCount = wordCount(it.ContentText)
 	it.ContentHash = contentHash(&it)
 	it.TextHash = textHash(it.ContentText)

@@ -256,6 +256,20 @@ func TestItemsThatSayLittle(t *testing.T) {
 	checkEqual(t, "permalink", doc.Items[2].URL, "https://s.example.org/p/4")
 }
 
+func TestTruncatedItemIsMarked(t *testing.T) {
+	body := string(fixture(t, "rss2.xml"))
+	doc := mustParse(t, body[:len(body)/2], testOptions())
+	for i, it := range doc.Items {
+		marked := false
+		for _, w := range it.Warnings {
+			marked = marked || w.Code == WarnTruncated
+		}
+		if marked != (i == len(doc.Items)-1) {
+			t.Errorf("item %d of %d: marked %v", i, len(doc.Items), marked)
+		}
+	}
+}
+
 func TestSalvage(t *testing.T) {
 	for _, name := range []string{"rss2.xml", "rdf.xml", "atom10.xml"} {
 		n := &notes{}

@@ -34,6 +34,9 @@ func repair(src []byte, n *notes) ([]byte, error) {
 		}
 	}
 	if len(r.stack) > 0 {
+		for _, e := range r.stack {
+			n.cutItem = n.cutItem || e.kind == frameItem
+		}
 		n.mend(WarnTruncated, "the document ends before its end; what was complete was read")
 		r.closeTo(0)
 	}

@@ -27,7 +27,8 @@ const (
 	WarnUnknownFormat WarningCode = "version"        // a version that the format does not know
 )
 
-// Warnings about an item.
+// Warnings about an item. An item may also have WarnGUIDRepeated, and
+// WarnTruncated when the document ended inside of it: then it is not whole.
 const (
 	WarnDateMissing WarningCode = "date_missing" // no date was published
 	WarnDateInvalid WarningCode = "date_invalid" // a date was published that cannot be read
@@ -46,6 +47,7 @@ type Warning struct {
 type notes struct {
 	list     []Warning
 	repaired bool
+	cutItem  bool // the document ended inside of its last item
 }
 
 const maxWarnings = 50
