@@ -240,30 +240,6 @@ func (e Role) Valid() bool {
 	}
 }
 
-// Defines values for SourceFormat.
-const (
-	SourceFormatAtom SourceFormat = "atom"
-	SourceFormatJSON SourceFormat = "json"
-	SourceFormatRDF  SourceFormat = "rdf"
-	SourceFormatRSS  SourceFormat = "rss"
-)
-
-// Valid indicates whether the value is a known member of the SourceFormat enum.
-func (e SourceFormat) Valid() bool {
-	switch e {
-	case SourceFormatAtom:
-		return true
-	case SourceFormatJSON:
-		return true
-	case SourceFormatRDF:
-		return true
-	case SourceFormatRSS:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for SourceStatus.
 const (
 	SourceStatusActive  SourceStatus = "active"
@@ -1059,15 +1035,19 @@ type Source struct {
 	Description string                    `json:"description"`
 
 	// FetchIntervalSeconds null: the installation's default
-	FetchIntervalSeconds nullable.Nullable[int]          `json:"fetch_interval_seconds"`
-	Format               nullable.Nullable[SourceFormat] `json:"format"`
-	Host                 string                          `json:"host"`
+	FetchIntervalSeconds nullable.Nullable[int] `json:"fetch_interval_seconds"`
+
+	// Format rss, atom, rdf or json; null before the first fetch
+	Format nullable.Nullable[string] `json:"format"`
+	Host   string                    `json:"host"`
 
 	// ID UUID of version 7 in its canonical lower-case form
 	//
 	// Example: 0198c6f0-0000-7000-8000-000000000002
-	ID            ID                             `json:"id"`
-	Language      nullable.Nullable[string]      `json:"language"`
+	ID       ID                        `json:"id"`
+	Language nullable.Nullable[string] `json:"language"`
+
+	// LastError Why the last fetch failed; null when it did not
 	LastError     nullable.Nullable[SourceError] `json:"last_error"`
 	LastFetchedAt nullable.Nullable[time.Time]   `json:"last_fetched_at"`
 	LastSuccessAt nullable.Nullable[time.Time]   `json:"last_success_at"`
@@ -1101,15 +1081,12 @@ type SourceCreate struct {
 	URL string `json:"url"`
 }
 
-// SourceError defines model for SourceError.
+// SourceError Why the last fetch failed; null when it did not
 type SourceError struct {
 	At      time.Time `json:"at"`
 	Code    string    `json:"code"`
 	Message string    `json:"message"`
 }
-
-// SourceFormat Format of the feed, known after the first fetch
-type SourceFormat string
 
 // SourceList defines model for SourceList.
 type SourceList struct {

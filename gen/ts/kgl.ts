@@ -1072,11 +1072,12 @@ export interface components {
             description: string;
             /** @description null: the installation's default */
             fetch_interval_seconds: number | null;
-            format: components["schemas"]["SourceFormat"] | null;
+            /** @description rss, atom, rdf or json; null before the first fetch */
+            format: string | null;
             host: string;
             id: components["schemas"]["ID"];
             language: string | null;
-            last_error: components["schemas"]["SourceError"] | null;
+            last_error: components["schemas"]["SourceError"];
             /** Format: date-time */
             last_fetched_at: string | null;
             /** Format: date-time */
@@ -1103,17 +1104,13 @@ export interface components {
             /** @description An http or https URL of a feed */
             url: string;
         };
+        /** @description Why the last fetch failed; null when it did not */
         SourceError: {
             /** Format: date-time */
             at: string;
             code: string;
             message: string;
-        };
-        /**
-         * @description Format of the feed, known after the first fetch
-         * @enum {string}
-         */
-        SourceFormat: "rss" | "atom" | "json" | "rdf";
+        } | null;
         SourceList: {
             data: components["schemas"]["Source"][];
             pagination: components["schemas"]["Pagination"];
@@ -1762,7 +1759,6 @@ export type Role = components['schemas']['Role'];
 export type Source = components['schemas']['Source'];
 export type SourceCreate = components['schemas']['SourceCreate'];
 export type SourceError = components['schemas']['SourceError'];
-export type SourceFormat = components['schemas']['SourceFormat'];
 export type SourceList = components['schemas']['SourceList'];
 export type SourceStatus = components['schemas']['SourceStatus'];
 export type SourceStatusChoice = components['schemas']['SourceStatusChoice'];

@@ -80,7 +80,7 @@ func toUser(u kgl.User) api.User {
 func toSource(s kgl.Source, contentCount int64) api.Source {
 	out := api.Source{
 		ID: s.ID, URL: s.URL, Title: s.Title, Description: s.Description, SiteURL: textOrNull(s.SiteURL),
-		Format: unlessZero(api.SourceFormat(s.Format)), Language: textOrNull(s.Language),
+		Format: textOrNull(s.Format), Language: textOrNull(s.Language),
 		Status: api.SourceStatus(s.Status), Host: s.Host, Tags: notNil(s.Tags),
 		FetchIntervalSeconds: unlessZero(int(s.FetchInterval / time.Second)),
 		NextFetchAt:          timeOrNull(s.NextFetchAt), LastFetchedAt: timeOrNull(s.LastFetchedAt),
