@@ -259,7 +259,7 @@ func (q *Queries) SetContentStatus(ctx context.Context, arg SetContentStatusPara
 
 const setContentsProcessing = `-- name: SetContentsProcessing :exec
 UPDATE contents SET status = 'processing', version = version + 1, updated_at = $1
-WHERE id IN (SELECT jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS JSONB))) AND status <> 'processing'
+WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS JSONB)))) AND status <> 'processing'
 `
 
 type SetContentsProcessingParams struct {

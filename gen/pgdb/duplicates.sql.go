@@ -23,7 +23,7 @@ func (q *Queries) CreateDuplicateLinks(ctx context.Context, rowsJson string) err
 }
 
 const deleteLinksOfContent = `-- name: DeleteLinksOfContent :exec
-DELETE FROM duplicate_links WHERE content_id = $1 AND reason IN (SELECT jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS JSONB)))
+DELETE FROM duplicate_links WHERE content_id = $1 AND reason = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS JSONB))))
 `
 
 type DeleteLinksOfContentParams struct {
@@ -37,7 +37,7 @@ func (q *Queries) DeleteLinksOfContent(ctx context.Context, arg DeleteLinksOfCon
 }
 
 const deleteLinksToHeads = `-- name: DeleteLinksToHeads :exec
-DELETE FROM duplicate_links WHERE duplicate_of IN (SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB)))
+DELETE FROM duplicate_links WHERE duplicate_of = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB))))
 `
 
 func (q *Queries) DeleteLinksToHeads(ctx context.Context, heads string) error {
@@ -193,7 +193,7 @@ func (q *Queries) HeadsOfSource(ctx context.Context, sourceID string) ([]string,
 const linksOfHeads = `-- name: LinksOfHeads :many
 SELECT l.content_id, l.duplicate_of, l.reason, l.score, l.created_at, c.source_id, c.fetched_at
 FROM duplicate_links l JOIN contents c ON c.id = l.content_id
-WHERE l.duplicate_of IN (SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB)))
+WHERE l.duplicate_of = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB))))
 ORDER BY l.duplicate_of, c.fetched_at, c.id, l.reason
 `
 
@@ -236,7 +236,7 @@ func (q *Queries) LinksOfHeads(ctx context.Context, heads string) ([]LinksOfHead
 }
 
 const lockFolding = `-- name: LockFolding :many
-SELECT id, duplicate_of FROM contents WHERE id IN (SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB))) ORDER BY id FOR NO KEY UPDATE
+SELECT id, duplicate_of FROM contents WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB)))) ORDER BY id FOR NO KEY UPDATE
 `
 
 type LockFoldingRow struct {
@@ -268,7 +268,7 @@ func (q *Queries) LockFolding(ctx context.Context, ids string) ([]LockFoldingRow
 const refoldContents = `-- name: RefoldContents :exec
 UPDATE contents SET version = version + 1,
   duplicate_of = (SELECT MIN(l.duplicate_of) FROM duplicate_links l WHERE l.content_id = contents.id)
-WHERE id IN (SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB)))
+WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB))))
 `
 
 // Links say what an item is folded under: all links of an item point to the head of its group.

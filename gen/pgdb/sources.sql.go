@@ -413,7 +413,7 @@ func (q *Queries) SourceByURLKey(ctx context.Context, urlKey string) (Source, er
 
 const sourceContentCounts = `-- name: SourceContentCounts :many
 SELECT c.source_id, COUNT(*) AS total FROM contents c
-WHERE c.source_id IN (SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB)))
+WHERE c.source_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB))))
 GROUP BY c.source_id
 `
 

@@ -100,7 +100,9 @@ type HostStore interface {
 
 	// FinishFetch stores what a fetch gave: the row of the history (the oldest
 	// beyond keep are dropped), metadata, validators, failures and the next time;
-	// an unchanged Version stays unless the API shows a change.
+	// an unchanged Version stays unless the API shows a change. A source that was
+	// paused meanwhile stays paused, and one whose URL is not FetchedURL any more
+	// takes the row of the history only.
 	// CodeLeaseLost: the lease is not the newest of its host any more;
 	// CodeNotFound: the source was deleted meanwhile;
 	// CodeConflict: NewURLKey belongs to another source.
@@ -121,13 +123,15 @@ type ContentStore interface {
 	ContentStates(ctx context.Context, sourceID string, ids []ContentIdentity) ([]ContentState, error)
 
 	// CreateContents stores new items. An item whose identity is stored already
-	// is left out; the result holds the ids of those that were stored.
+	// is left out; the result holds the ids of those that were stored, in the
+	// order given. DuplicateOf is not taken over: see LinkDuplicates.
+	// CodeConflict: a source does not exist.
 	CreateContents(ctx context.Context, cs []Content) ([]string, error)
 
 	// ReviseContent replaces the body of an item, keeps the old one as a
-	// revision, sets the status to new and clears links that were based on the
-	// old body. CodeNotFound; CodeConflict: the stored revision is not
-	// c.Revision-1.
+	// revision, sets the status to new, clears links that were based on the old
+	// body and removes open tasks on it, whose leases are lost. CodeNotFound;
+	// CodeConflict: the stored revision is not c.Revision-1.
 	ReviseContent(ctx context.Context, c Content) error
 
 	// Content returns an item. CodeNotFound.
@@ -157,11 +161,13 @@ type DuplicateStore interface {
 	FindDuplicates(ctx context.Context, cs []DuplicateCandidate) ([]*DuplicateLink, error)
 
 	// LinkDuplicates stores links and folds the items. A link to an item that is
-	// itself folded goes to the head of its group; a link that exists stays.
+	// itself folded goes to the head of its group; a link that exists stays; one
+	// of an item that does not exist is left out.
 	LinkDuplicates(ctx context.Context, links []DuplicateLink) error
 
 	// Duplicates returns a page of the links of the group that the item belongs
-	// to, oldest first. Position: Int (created_at), ID (content id).
+	// to, oldest first. Position: Int (created_at), ID (content id) and Text
+	// (reason).
 	Duplicates(ctx context.Context, contentID string, p Page) (List[DuplicateLink], error)
 }
 

@@ -65,7 +65,14 @@ func (q *listQuery) in(column sqlText, values []string) {
 		for i, v := range values {
 			marks[i] = q.bind(v)
 		}
-		q.conds = append(q.conds, string(column)+" IN ("+strings.Join(marks, ", ")+")")
+		keep := ""
+		if q.engine == SQLite {
+			// Without statistics SQLite takes the index of the column, which gives
+			// several values in no common order, and sorts all that it finds. The
+			// plus keeps it on the index of the order.
+			keep = "+"
+		}
+		q.conds = append(q.conds, keep+string(column)+" IN ("+strings.Join(marks, ", ")+")")
 	}
 }
 

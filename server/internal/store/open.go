@@ -70,7 +70,6 @@ const (
 // DB is an open database. It implements kgl.Store and is safe for concurrent
 // use.
 type DB struct {
-
 	engine engine
 	jitter *jitter
 }

@@ -131,7 +131,7 @@ CREATE TABLE hosts (
   lease_until BIGINT NOT NULL DEFAULT 0,
   updated_at BIGINT NOT NULL
 );
-CREATE INDEX hosts_due ON hosts (due_at);
+CREATE INDEX hosts_due ON hosts (due_at, host);
 CREATE INDEX hosts_leased ON hosts (lease_until) WHERE lease_until > 0;
 
 CREATE TABLE sources (
@@ -223,6 +223,7 @@ CREATE INDEX contents_status ON contents (status, published_at, id);
 CREATE INDEX contents_language ON contents (language, published_at, id);
 CREATE INDEX contents_fetched ON contents (fetched_at);
 CREATE INDEX contents_duplicate_of ON contents (duplicate_of, published_at, id) WHERE duplicate_of IS NOT NULL;
+CREATE INDEX contents_duplicates ON contents (published_at, id) WHERE duplicate_of IS NOT NULL;
 CREATE INDEX contents_canonical_url ON contents (canonical_url) WHERE canonical_url <> '';
 CREATE INDEX contents_text_hash ON contents (text_hash) WHERE text_hash <> '';
 

@@ -46,7 +46,7 @@ UPDATE contents SET status = @status, version = version + 1, updated_at = @updat
 
 -- name: SetContentsProcessing :exec
 UPDATE contents SET status = 'processing', version = version + 1, updated_at = @updated_at
-WHERE id IN (SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))) AND status <> 'processing';
+WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB)))) AND status <> 'processing';
 
 -- name: DeleteContent :execrows
 DELETE FROM contents WHERE id = @id;

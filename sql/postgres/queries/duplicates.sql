@@ -18,12 +18,12 @@ JOIN contents c ON c.id = (
 
 -- In the order of the ids, so that concurrent transactions wait for each other in one direction.
 -- name: LockFolding :many
-SELECT id, duplicate_of FROM contents WHERE id IN (SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))) ORDER BY id FOR NO KEY UPDATE;
+SELECT id, duplicate_of FROM contents WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB)))) ORDER BY id FOR NO KEY UPDATE;
 
 -- name: LinksOfHeads :many
 SELECT l.content_id, l.duplicate_of, l.reason, l.score, l.created_at, c.source_id, c.fetched_at
 FROM duplicate_links l JOIN contents c ON c.id = l.content_id
-WHERE l.duplicate_of IN (SELECT jsonb_array_elements_text(CAST(CAST(@heads AS TEXT) AS JSONB)))
+WHERE l.duplicate_of = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@heads AS TEXT) AS JSONB))))
 ORDER BY l.duplicate_of, c.fetched_at, c.id, l.reason;
 
 -- name: HeadsOfSource :many
@@ -38,16 +38,16 @@ FROM jsonb_to_recordset(CAST(CAST(@rows_json AS TEXT) AS JSONB)) AS n (content_i
 ON CONFLICT (content_id, duplicate_of, reason) DO NOTHING;
 
 -- name: DeleteLinksToHeads :exec
-DELETE FROM duplicate_links WHERE duplicate_of IN (SELECT jsonb_array_elements_text(CAST(CAST(@heads AS TEXT) AS JSONB)));
+DELETE FROM duplicate_links WHERE duplicate_of = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@heads AS TEXT) AS JSONB))));
 
 -- name: DeleteLinksOfContent :exec
-DELETE FROM duplicate_links WHERE content_id = @content_id AND reason IN (SELECT jsonb_array_elements_text(CAST(CAST(@reasons AS TEXT) AS JSONB)));
+DELETE FROM duplicate_links WHERE content_id = @content_id AND reason = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@reasons AS TEXT) AS JSONB))));
 
 -- Links say what an item is folded under: all links of an item point to the head of its group.
 -- name: RefoldContents :exec
 UPDATE contents SET version = version + 1,
   duplicate_of = (SELECT MIN(l.duplicate_of) FROM duplicate_links l WHERE l.content_id = contents.id)
-WHERE id IN (SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB)));
+WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))));
 
 -- name: Duplicates :many
 SELECT l.content_id, l.duplicate_of, l.reason, l.score, l.created_at

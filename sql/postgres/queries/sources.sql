@@ -53,7 +53,7 @@ DELETE FROM sources WHERE id = @id;
 
 -- name: SourceContentCounts :many
 SELECT c.source_id, COUNT(*) AS total FROM contents c
-WHERE c.source_id IN (SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB)))
+WHERE c.source_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))))
 GROUP BY c.source_id;
 
 -- name: DueSources :many

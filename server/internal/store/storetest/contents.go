@@ -213,7 +213,9 @@ func reviseContent(t *testing.T, db *store.DB) {
 	third := revised(second1, second(20))
 	must(t, db.ReviseContent(ctx(t), third))
 	for limit := 1; limit <= 3; limit++ {
-		all := pages(t, limit, func(p kgl.Page) (kgl.List[kgl.ContentRevision], error) { return db.ContentRevisions(ctx(t), first.ID, p) })
+		all := pages(t, limit, func(p kgl.Page) (kgl.List[kgl.ContentRevision], error) {
+			return db.ContentRevisions(ctx(t), first.ID, p)
+		})
 		same(t, all, []kgl.ContentRevision{
 			{ContentID: first.ID, Revision: 2, ContentBody: second1.ContentBody, RecordedAt: second(20)},
 			{ContentID: first.ID, Revision: 1, ContentBody: first.ContentBody, RecordedAt: second(10)},

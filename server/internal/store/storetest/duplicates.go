@@ -207,7 +207,9 @@ func duplicatePages(t *testing.T, db *store.DB) {
 	must(t, db.LinkDuplicates(ctx(t), ls))
 	for limit := 1; limit <= 6; limit++ {
 		for _, from := range []int{1, 3} {
-			all := pages(t, limit, func(p kgl.Page) (kgl.List[kgl.DuplicateLink], error) { return db.Duplicates(ctx(t), id(10_000+from), p) })
+			all := pages(t, limit, func(p kgl.Page) (kgl.List[kgl.DuplicateLink], error) {
+				return db.Duplicates(ctx(t), id(10_000+from), p)
+			})
 			same(t, all, ls)
 		}
 	}

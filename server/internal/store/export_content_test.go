@@ -1,0 +1,57 @@
+package store
+
+import (
+	"context"
+	"strings"
+
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
+)
+
+// Lists of content and sources, for the test of their plans.
+var (
+	ContentsQuery  = contentsQuery
+	RevisionsQuery = revisionsQuery
+	FetchesQuery   = fetchesQuery
+	ParseURL       = parseURL
+	Failure        = failure
+	NewJitter      = func(r interface{ Read([]byte) (int, error) }) *jitter { return &jitter{random: r} }
+)
+
+// SourcesQuery is sourcesQuery without the position.
+func SourcesQuery(e Engine, f kgl.SourceFilter, sort kgl.SourceSort, p kgl.Page) ListQuery {
+	q, _ := sourcesQuery(e, f, sort, p)
+	return q
+}
+
+// ListText returns the statement of a list and its parameters.
+func ListText(q ListQuery) (string, []any) {
+	q.limit = 20
+	return q.text()
+}
+
+// PlanOf returns the lines of the plan that the engine chooses by cost.
+func (db *DB) PlanOf(ctx context.Context, query string, args []any) (string, error) {
+	explain, columns := "EXPLAIN QUERY PLAN ", 4
+	if db.Engine() == Postgres {
+		explain, columns = "EXPLAIN (COSTS OFF) ", 1
+	}
+	var lines []string
+	err := db.write(ctx, func(ctx context.Context, c *conn) error {
+		rs, err := c.query(ctx, explain+query, args)
+		if err != nil {
+			return err
+		}
+		defer rs.Close()
+		for rs.Next() {
+			var line string
+			var skip int64
+			into := []any{&skip, &skip, &skip, &line}
+			if err := rs.Scan(into[4-columns:]...); err != nil {
+				return err
+			}
+			lines = append(lines, line)
+		}
+		return rs.Err()
+	})
+	return strings.Join(lines, "\n"), err
+}

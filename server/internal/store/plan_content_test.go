@@ -1,0 +1,188 @@
+package store_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
+	"github.com/peermesh/kgl-backend/server/internal/store"
+)
+
+// TestContentPlans reads the plans that the engines choose by cost, on some
+// ten thousand rows, for the lists of content and sources and for the queries
+// that workers repeat.
+func TestContentPlans(t *testing.T) {
+	for name, openDB := range engines {
+		t.Run(name, func(t *testing.T) {
+			db := openDB(t)
+			seedPlans(t, db)
+			for _, statistics := range []bool{false, true} {
+				if statistics {
+					exec(t, db, "ANALYZE")
+				} else if db.Engine() == store.Postgres {
+					continue // it gathers them by itself
+				}
+				for _, tc := range contentPlans(db.Engine()) {
+					t.Run(tc.name, func(t *testing.T) {
+						query, args := store.ListText(tc.query)
+						checkCostedPlan(t, db, query, args, tc.index, tc.sorts)
+					})
+				}
+				for _, tc := range workerPlans {
+					t.Run(tc.name, func(t *testing.T) {
+						checkCostedPlan(t, db, namedQuery(t, db.Engine(), tc.file, tc.name), nil, tc.index, tc.sorts)
+					})
+				}
+			}
+		})
+	}
+}
+
+func contentPlans(e store.Engine) []listPlan {
+	moment := kgl.Page{Limit: 20, After: &kgl.Position{Int: 1_000_000_000, ID: "i"}}
+	text := kgl.Page{Limit: 20, After: &kgl.Position{Text: "feed 5", ID: "i"}}
+	contents := func(f kgl.ContentFilter) store.ListQuery {
+		return store.ContentsQuery(e, f, kgl.ContentNewestFirst, false, moment)
+	}
+	sources := func(f kgl.SourceFilter) store.ListQuery {
+		return store.SourcesQuery(e, f, kgl.SourceNewestFirst, moment)
+	}
+	failed := []kgl.ContentStatus{kgl.ContentFailed}
+	span := kgl.TimeRange{Since: time.UnixMicro(1_000_000), Until: time.UnixMicro(900_000_000)}
+	return []listPlan{
+		{"content", contents(kgl.ContentFilter{}), "contents_first_seen", false},
+		{"content, first page", store.ContentsQuery(e, kgl.ContentFilter{}, kgl.ContentNewestFirst, true, kgl.Page{}), "contents_first_seen", false},
+		{"content, oldest first", store.ContentsQuery(e, kgl.ContentFilter{}, kgl.ContentOldestFirst, false, moment), "contents_first_seen", false},
+		{"content with duplicates", contents(kgl.ContentFilter{Duplicates: kgl.DuplicatesAll}), "contents_published", false},
+		{"duplicates only", contents(kgl.ContentFilter{Duplicates: kgl.DuplicatesOnly}), "contents_duplicates", false},
+		{"content of a source", contents(kgl.ContentFilter{SourceID: "s1"}), "contents_source", false},
+		{"content of a status", contents(kgl.ContentFilter{Status: failed}), "contents_status", false},
+		{"content of a language", contents(kgl.ContentFilter{Language: "de"}), "contents_language", false},
+		{"content of a time", contents(kgl.ContentFilter{Published: span}), "contents_first_seen", false},
+		{"content by everything", contents(kgl.ContentFilter{SourceID: "s1", Status: failed, Language: "de", Published: span}), "contents_", true},
+		{"content of two states", contents(kgl.ContentFilter{Status: []kgl.ContentStatus{kgl.ContentNew, kgl.ContentFailed}}), "contents_", false},
+		{"revisions", store.RevisionsQuery(e, "c1", kgl.Page{Limit: 20, After: &kgl.Position{Int: 5}}), "", false},
+		{"fetches", store.FetchesQuery(e, "s1", moment), "source_fetches_source", false},
+		{"sources", sources(kgl.SourceFilter{}), "sources_created", false},
+		{"sources by title", store.SourcesQuery(e, kgl.SourceFilter{}, kgl.SourceByTitle, text), "sources_title", false},
+		{"sources by title with a prefix", store.SourcesQuery(e, kgl.SourceFilter{TitlePrefix: "feed 77"}, kgl.SourceByTitle, text), "sources_title", false},
+		{"sources of a status", sources(kgl.SourceFilter{Status: []kgl.SourceStatus{kgl.SourceGone}}), "sources_status", false},
+		{"sources of a host", store.SourcesQuery(e, kgl.SourceFilter{Host: "h7"}, kgl.SourceNewestFirst, kgl.Page{}), "sources_", true},
+		{"sources with a tag", sources(kgl.SourceFilter{Tag: "t"}), "sources_created", false},
+	}
+}
+
+// workerPlans are generated queries that must not read more than they return.
+var workerPlans = []struct {
+	file, name, index string
+	sorts             bool // the few rows of one key
+}{
+	{"hosts", "ClaimHosts", "hosts_due", false},
+	{"hosts", "NextFreeHost", "hosts_due", false},
+	{"hosts", "LeasedHosts", "hosts_leased", false},
+	{"sources", "DueSources", "sources_host_due", true},
+	{"contents", "ContentStates", "", false},
+	{"duplicates", "FirstByURL", "contents_canonical_url", true},
+	{"duplicates", "FirstByText", "contents_text_hash", true},
+	{"duplicates", "LinksOfHeads", "duplicate_links_group", true},
+	{"duplicates", "Duplicates", "duplicate_links_group", true},
+	{"tasks", "ClaimTasks", "enrichment_tasks_open", false},
+	{"tasks", "NextTask", "enrichment_tasks_open", false},
+	{"events", "EventsAfter", "events_order", false},
+}
+
+// planValues stand for the parameters of the named queries.
+var planValues = map[string]string{
+	"row_limit": "20", "now": "1000000000", "lease_until": "1", "lease_owner": "'w'", "host": "'h7'", "extractor": "'mock'",
+	"source_id": "'s1'", "heads": `'["c1","c2"]'`, "content_id": "'c1'", "after_at": "5", "after_id": "''", "after_reason": "''",
+	"tx_id": "0", "seq": "4000",
+}
+
+var parameter = regexp.MustCompile(`@(\w+)`)
+
+// namedQuery returns a query of sql/ with values in place of its parameters.
+func namedQuery(t *testing.T, e store.Engine, file, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "..", "sql", string(e), "queries", file+".sql"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, query, found := strings.Cut(string(text), "-- name: "+name+" :")
+	if !found {
+		t.Fatalf("%s.sql has no query %s", file, name)
+	}
+	_, query, _ = strings.Cut(query, "\n")
+	query, _, _ = strings.Cut(query, ";")
+	keys := `'[{"idx":0,"kind":"guid","identity":"g1","source_id":"s1","canonical_url":"u1","text_hash":"x1"}]'`
+	return parameter.ReplaceAllStringFunc(query, func(p string) string {
+		if p == "@keys" {
+			return keys
+		}
+		v, known := planValues[p[1:]]
+		if !known {
+			t.Fatalf("%s has the unknown parameter %s", name, p)
+		}
+		return v
+	})
+}
+
+func exec(t *testing.T, db *store.DB, statement string) {
+	t.Helper()
+	if err := db.ExecRaw(t.Context(), statement); err != nil {
+		t.Fatalf("%s: %v", statement, err)
+	}
+}
+
+// seedPlans fills the tables with numbered rows.
+func seedPlans(t *testing.T, db *store.DB) {
+	t.Helper()
+	numbers := func(n string) string {
+		if db.Engine() == store.Postgres {
+			return " FROM generate_series(1, " + n + ") AS n(i)"
+		}
+		return " FROM (WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < " + n + ") SELECT i FROM c) AS n"
+	}
+	for _, statement := range []string{
+		"INSERT INTO hosts (host, due_at, lease_until, updated_at) SELECT 'h' || i, i * 1000, CASE WHEN i % 500 = 0 THEN 5 ELSE 0 END, 0" + numbers("2000"),
+		"INSERT INTO sources SELECT 's' || i, 'u' || i, 'u' || i, 'h' || (i / 2 + 1), 'Feed ' || i, 'feed ' || i, FALSE, '', '', '', '', '[\"t\"]', " +
+			"CASE i % 50 WHEN 0 THEN 'gone' ELSE 'active' END, 0, '', '', '', i * 1000, NULL, NULL, 0, '', '', NULL, '', 1, i * 1000, 0" + numbers("3000"),
+		"INSERT INTO source_fetches SELECT 'f' || i, 's' || (i % 300 + 1), i * 1000, 1, 'unchanged', 200, 1, 1, 1, 1, 1, '', '', '[]'" + numbers("6000"),
+		"INSERT INTO contents SELECT 'c' || i, 's' || (i % 300 + 1), '', 'guid', 'g' || i, CASE i % 40 WHEN 0 THEN 'failed' WHEN 1 THEN 'new' ELSE 'processed' END, 1, " +
+			"CASE WHEN i % 20 = 0 THEN 'c' || (i - 1) END, 1, i, i, CAST(i AS BIGINT) * 100000, FALSE, CASE i % 10 WHEN 0 THEN 'de' ELSE 'en' END, 1, 'h', " +
+			"'x' || i, '', 'u' || i, 'A title of some words', 'A summary of some more words', '[]', '[]', '[]', '<p>body</p>', 'body'" + numbers("20000"),
+		"INSERT INTO content_revisions SELECT 'c' || (i % 1000 + 1), i, 1, 1, FALSE, '', 1, '', '', '', '', '', '', '[]', '[]', '[]', '', ''" + numbers("3000"),
+		"INSERT INTO duplicate_links SELECT 'c' || (i * 20), 'c' || (i * 20 - 1), 'same_text', 1, i" + numbers("1000"),
+		"INSERT INTO enrichment_tasks SELECT 't' || i, 'c' || i, 1, 'mock', CASE WHEN i % 30 = 0 THEN 'pending' ELSE 'done' END, 0, CAST(i AS BIGINT) * 100000, '', 0, NULL, '', 0, 0" + numbers("20000"),
+		"INSERT INTO events (tx_id, id, type, subject_type, subject_id, data, occurred_at) SELECT 0, 'e' || i, 'x', 'content', 'c', '{}', 0" + numbers("8000"),
+	} {
+		exec(t, db, statement)
+	}
+}
+
+// jsonScan is the step that reads a JSON parameter.
+var jsonScan = regexp.MustCompile(`SCAN (k|t EXISTS|json_each) VIRTUAL TABLE|Function Scan`)
+
+func checkCostedPlan(t *testing.T, db *store.DB, query string, args []any, index string, sorts bool) {
+	t.Helper()
+	plan, err := db.PlanOf(t.Context(), query, args)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, query)
+	}
+	if !strings.Contains(plan, index) {
+		t.Errorf("the index %s is not used:\n%s", index, plan)
+	}
+	for line := range strings.Lines(plan) {
+		line = strings.TrimSpace(line)
+		seq := strings.Contains(line, "Seq Scan") && !strings.Contains(line, "event_clock")
+		if !jsonScan.MatchString(line) && (seq || strings.HasPrefix(line, "SCAN ") && !strings.Contains(line, "USING")) {
+			t.Errorf("a whole table is read (%s):\n%s", line, plan)
+		}
+	}
+	if !sorts && (strings.Contains(plan, "TEMP B-TREE FOR") && !strings.Contains(plan, "LAST TERM") || strings.Contains(plan, "Sort Key")) {
+		t.Errorf("the rows are sorted:\n%s", plan)
+	}
+}
