@@ -256,6 +256,13 @@ func TestItemsThatSayLittle(t *testing.T) {
 	checkEqual(t, "permalink", doc.Items[2].URL, "https://s.example.org/p/4")
 }
 
+func TestSeveralChannels(t *testing.T) {
+	doc := mustParse(t, `<rss version="2.0"><channel><title>A</title><item><title>1</title></item></channel>
+		<channel><title>B</title><item><title>2</title></item></channel></rss>`, testOptions())
+	checkEqual(t, "items", len(doc.Items), 2)
+	checkEqual(t, "repaired", doc.Repaired, true)
+}
+
 func TestTruncatedItemIsMarked(t *testing.T) {
 	body := string(fixture(t, "rss2.xml"))
 	doc := mustParse(t, body[:len(body)/2], testOptions())

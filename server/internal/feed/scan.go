@@ -79,6 +79,7 @@ type scanner struct {
 	stack    []frame
 	done     bool // the root has ended
 	elements int
+	channels int
 	work     int
 	skipping int // depth of the skipped item, 0 outside of one
 	skipFrom int
@@ -145,6 +146,12 @@ func (s *scanner) start(t token) (sound bool, err error) {
 	if s.skipping == 0 {
 		if s.elements++; s.elements > maxElements {
 			s.cutAt = t.start
+			return false, nil
+		}
+	}
+	if f.kind == frameChannel {
+		// Of several channels the parser keeps the last; repair merges them.
+		if s.channels++; s.channels > 1 {
 			return false, nil
 		}
 	}
