@@ -22,6 +22,7 @@ var (
 	UsersQuery         = usersQuery
 	AuditQuery         = auditQuery
 	EntitiesQuery      = entitiesQuery
+	EntitiesByAlias    = entitiesByAliasQuery
 	RelationshipsQuery = relationshipsQuery
 )
 

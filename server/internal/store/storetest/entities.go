@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -27,6 +28,7 @@ func runEntities(t *testing.T, open Open) {
 		{"lists cover every entity once, in each order", entityOrders},
 		{"lists filter", entityFilter},
 		{"a prefix finds names and aliases", entityPrefix},
+		{"pages of a prefix cover names and aliases once", entityPrefixPages},
 	})
 }
 
@@ -306,4 +308,38 @@ func entityPrefix(t *testing.T, db *store.DB) {
 	}
 	all := got(db.Entities(ctx(t), kgl.EntityFilter{NamePrefix: "yt"}, kgl.EntityByName, kgl.Page{Limit: 5}))(t)
 	same(t, all.Rows[0].Aliases, []string{"You Tube", "YT"})
+}
+
+// entityPrefixPages mixes entities that are found by name, by alias and by both
+// with others, so that each order takes them in turn.
+func entityPrefixPages(t *testing.T, db *store.DB) {
+	kinds := []struct{ name, alias string }{{"Open %c", "x"}, {"Other %c", "open"}, {"Open %c", "open it"}, {"Other %c", "closed"}}
+	var found []kgl.Entity
+	for n := range 24 {
+		k := kinds[n%4]
+		e := newEntity(n, fmt.Sprint("type", n%3), fmt.Sprintf(k.name, 'a'+n/6))
+		e.Aliases = []string{k.alias, "second"}
+		e.Confidence, e.CreatedAt = float64(n*7%5)/4, minute(n*5%8)
+		must(t, db.CreateEntity(ctx(t), e))
+		if n%4 != 3 {
+			found = append(found, e)
+		}
+	}
+	for sort, order := range map[kgl.EntitySort]func(a, b kgl.Entity) int{
+		kgl.EntityByName: func(a, b kgl.Entity) int { return cmp.Or(cmp.Compare(a.NameKey, b.NameKey), cmp.Compare(a.ID, b.ID)) },
+		kgl.EntityMostConfident: func(a, b kgl.Entity) int {
+			return cmp.Or(cmp.Compare(b.Confidence, a.Confidence), cmp.Compare(b.ID, a.ID))
+		},
+		kgl.EntityNewestFirst: func(a, b kgl.Entity) int { return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID)) },
+	} {
+		want := slices.SortedFunc(slices.Values(found), order)
+		for _, limit := range []int{1, 2, 5, 18, 100} {
+			t.Run(fmt.Sprint(sort, " by ", limit), func(t *testing.T) {
+				all := pages(t, limit, func(p kgl.Page) (kgl.List[kgl.Entity], error) {
+					return db.Entities(ctx(t), kgl.EntityFilter{NamePrefix: "open"}, sort, p)
+				})
+				same(t, idsOf(all, entityID), idsOf(want, entityID))
+			})
+		}
+	}
 }
