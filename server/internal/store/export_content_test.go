@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"io/fs"
 	"strings"
 
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
@@ -55,3 +56,15 @@ func (db *DB) PlanOf(ctx context.Context, query string, args []any) (string, err
 	})
 	return strings.Join(lines, "\n"), err
 }
+
+// NewMigratorOf returns a Migrator with other files.
+func NewMigratorOf(databaseURL string, files fs.FS, dir string) (*Migrator, error) {
+	loc, err := parseURL(databaseURL)
+	if err != nil {
+		return nil, err
+	}
+	return newMigrator(databaseURL, loc, files, dir)
+}
+
+// Lock is lock.
+func (m *Migrator) Lock(ctx context.Context) (func(), error) { return m.lock(ctx) }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,7 +32,9 @@ const (
 type MigrationStatus struct {
 	Version int64 // of the database; 0 for an empty one
 	Latest  int64 // that this binary knows
-	Dirty   bool  // a migration to (or from) Version failed
+	Dirty   bool  // a migration to Version failed
+
+	previous int64 // the version before Version
 }
 
 // Current reports whether the database has exactly the schema of this binary.
@@ -52,10 +55,13 @@ func (s MigrationStatus) Err() error {
 // obstacle returns what keeps this binary from migrating the database.
 func (s MigrationStatus) obstacle() error {
 	if s.Dirty {
-		return fmt.Errorf("migration %d of the database failed and is marked as dirty: "+
-			"restore a backup; or, since a failed migration is rolled back as a whole, remove what made it fail and run "+
-			"`UPDATE schema_migrations SET version = %d, dirty = false` in the database (delete the row instead for version 0), "+
-			"then `kgl migrate up`", s.Version, s.Version-1)
+		undo := fmt.Sprintf("UPDATE schema_migrations SET version = %d, dirty = false", s.previous)
+		if s.previous == 0 {
+			undo = "DELETE FROM schema_migrations"
+		}
+		return fmt.Errorf("the migration of the database to version %d failed and is marked as dirty; it was rolled back as a whole: "+
+			"restore a backup, or remove what made it fail, run `%s` in the database (after a failed `kgl migrate down`: "+
+			"set the version from which it started) and then `kgl migrate up`", s.Version, undo)
 	}
 	if s.Version > s.Latest {
 		return fmt.Errorf("the schema of the database has version %d, and this binary knows versions up to %d: "+
@@ -67,11 +73,11 @@ func (s MigrationStatus) obstacle() error {
 // Migrator changes the schema of one database. Any number of processes may
 // migrate at the same time: one does the work, the others wait for it.
 type Migrator struct {
-	url    string
-	loc    location
-	files  fs.FS // holds dir
-	dir    string
-	latest int64
+	url   string
+	loc   location
+	files fs.FS // holds dir
+	dir   string
+	known []int64 // versions, ascending
 }
 
 // NewMigrator returns a Migrator of the database that databaseURL names, with
@@ -98,8 +104,12 @@ func newMigrator(databaseURL string, loc location, files fs.FS, dir string) (*Mi
 		if _, err := fmt.Sscanf(strings.TrimPrefix(name, dir+"/"), "%d_", &v); err != nil {
 			return nil, fmt.Errorf("the migration %s has no number: %w", name, err)
 		}
-		m.latest = max(m.latest, v)
+		m.known = append(m.known, v)
 	}
+	if len(m.known) == 0 {
+		return nil, errors.New("there are no migrations in " + dir)
+	}
+	slices.Sort(m.known)
 	return m, nil
 }
 
@@ -115,7 +125,7 @@ func (m *Migrator) Status(ctx context.Context) (MigrationStatus, error) {
 }
 
 func (m *Migrator) status(ctx context.Context, db *sql.DB) (MigrationStatus, error) {
-	s := MigrationStatus{Latest: m.latest}
+	s := MigrationStatus{Latest: m.known[len(m.known)-1]}
 	exists := "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migrations'"
 	if m.loc.engine == Postgres {
 		exists = "SELECT count(to_regclass('schema_migrations'))"
@@ -130,6 +140,11 @@ func (m *Migrator) status(ctx context.Context, db *sql.DB) (MigrationStatus, err
 	err := db.QueryRowContext(ctx, "SELECT version, dirty FROM schema_migrations").Scan(&s.Version, &s.Dirty)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return s, fmt.Errorf("read the version of the schema: %w", err)
+	}
+	for _, v := range m.known {
+		if v < s.Version {
+			s.previous = v
+		}
 	}
 	return s, nil
 }

@@ -22,7 +22,7 @@ func TestContentPlans(t *testing.T) {
 			seedPlans(t, db)
 			for _, statistics := range []bool{false, true} {
 				if statistics {
-					exec(t, db, "ANALYZE")
+					execute(t, db, "ANALYZE")
 				} else if db.Engine() == store.Postgres {
 					continue // it gathers them by itself
 				}
@@ -130,7 +130,7 @@ func namedQuery(t *testing.T, e store.Engine, file, name string) string {
 	})
 }
 
-func exec(t *testing.T, db *store.DB, statement string) {
+func execute(t *testing.T, db *store.DB, statement string) {
 	t.Helper()
 	if err := db.ExecRaw(t.Context(), statement); err != nil {
 		t.Fatalf("%s: %v", statement, err)
@@ -159,7 +159,7 @@ func seedPlans(t *testing.T, db *store.DB) {
 		"INSERT INTO enrichment_tasks SELECT 't' || i, 'c' || i, 1, 'mock', CASE WHEN i % 30 = 0 THEN 'pending' ELSE 'done' END, 0, CAST(i AS BIGINT) * 100000, '', 0, NULL, '', 0, 0" + numbers("20000"),
 		"INSERT INTO events (tx_id, id, type, subject_type, subject_id, data, occurred_at) SELECT 0, 'e' || i, 'x', 'content', 'c', '{}', 0" + numbers("8000"),
 	} {
-		exec(t, db, statement)
+		execute(t, db, statement)
 	}
 }
 
