@@ -46,7 +46,6 @@ const docsScript = `window.addEventListener("load", function () {
     dom_id: "#swagger-ui",
     deepLinking: true,
     displayRequestDuration: true,
-    tryItOutEnabled: true,
     validatorUrl: null,
     defaultModelsExpandDepth: 0,
     presets: [SwaggerUIBundle.presets.apis],
