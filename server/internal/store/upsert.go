@@ -107,10 +107,14 @@ func (u *upsert[K]) insertMissing(missing []int, ids []string, created []bool) (
 	if err != nil {
 		return nil, err
 	}
+	ours := map[string]bool{}
+	for _, id := range inserted {
+		ours[id] = true
+	}
 	var rest []int
 	for _, i := range missing {
 		first := owner[u.keys[i]]
-		if !slices.Contains(inserted, u.ids[first]) {
+		if !ours[u.ids[first]] {
 			rest = append(rest, i)
 			continue
 		}

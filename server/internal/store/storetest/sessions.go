@@ -197,6 +197,9 @@ func sessionRevokeUser(t *testing.T, db *store.DB) {
 	if n := got(db.RevokeUserSessions(ctx(t), u.ID, "password", after(3*time.Hour)))(t); n != 0 {
 		t.Fatalf("%d sessions were revoked twice", n)
 	}
+	if n := got(db.RevokeUserSessions(ctx(t), other.ID, "password", theirs.ExpiresAt))(t); n != 0 {
+		t.Fatalf("%d sessions were ended after they had expired", n)
+	}
 }
 
 func sessionExpire(t *testing.T, db *store.DB) {

@@ -39,6 +39,7 @@ func Run(t *testing.T, open Open) {
 		{"Entities", runEntities},
 		{"Mentions", runMentions},
 		{"Relationships", runRelationships},
+		{"Extractions", runExtractions},
 		{"Dashboard", runDashboard},
 	} {
 		t.Run(group.name, func(t *testing.T) { group.run(t, open) })
