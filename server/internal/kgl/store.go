@@ -104,8 +104,7 @@ type HostStore interface {
 	// paused meanwhile stays paused, and one whose URL is not FetchedURL any more
 	// takes the row of the history only.
 	// CodeLeaseLost: the lease is not the newest of its host any more;
-	// CodeNotFound: the source was deleted meanwhile;
-	// CodeConflict: NewURLKey belongs to another source.
+	// CodeNotFound: the source was deleted meanwhile.
 	FinishFetch(ctx context.Context, l HostLease, r FetchResult, keep int) error
 
 	// ReleaseHost gives the lease back; the host is due again when its next

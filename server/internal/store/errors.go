@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"io"
 	"net"
 	"strings"
 	"time"
@@ -66,13 +67,26 @@ func isNoRows(err error) bool {
 	return errors.Is(err, sql.ErrNoRows) || errors.Is(err, pgx.ErrNoRows)
 }
 
+// isConnectionError reports whether the connection, and not the statement, is
+// at fault. Some errors of the drivers have no type: those are known by text.
 func isConnectionError(err error) bool {
-	_, isConnect := errors.AsType[*pgconn.ConnectError](err)
-	_, isNet := errors.AsType[net.Error](err)
-	return isConnect || isNet || errors.Is(err, driver.ErrBadConn) || errors.Is(err, net.ErrClosed) ||
-		errors.Is(err, sql.ErrConnDone) || pgconn.SafeToRetry(err) || strings.Contains(err.Error(), "closed pool") ||
-		strings.Contains(err.Error(), "conn closed") || strings.Contains(err.Error(), "unexpected EOF") ||
-		strings.Contains(err.Error(), "database is closed")
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return true
+	}
+	for _, known := range []error{driver.ErrBadConn, sql.ErrConnDone, net.ErrClosed, io.ErrUnexpectedEOF} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	for _, text := range []string{"closed pool", "conn closed", "database is closed"} {
+		if strings.Contains(err.Error(), text) {
+			return true
+		}
+	}
+	return pgconn.SafeToRetry(err)
 }
 
 // SQLSTATE codes, from appendix A of Postgres's manual.

@@ -5,6 +5,8 @@ import (
 	"io/fs"
 	"strings"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
 )
 
@@ -13,9 +15,7 @@ var (
 	ContentsQuery  = contentsQuery
 	RevisionsQuery = revisionsQuery
 	FetchesQuery   = fetchesQuery
-	ParseURL       = parseURL
 	Failure        = failure
-	NewJitter      = func(r interface{ Read([]byte) (int, error) }) *jitter { return &jitter{random: r} }
 )
 
 // SourcesQuery is sourcesQuery without the position.
@@ -68,3 +68,27 @@ func NewMigratorOf(databaseURL string, files fs.FS, dir string) (*Migrator, erro
 
 // Lock is lock.
 func (m *Migrator) Lock(ctx context.Context) (func(), error) { return m.lock(ctx) }
+
+// SerializationFailure is what Postgres says of a transaction to run again.
+var SerializationFailure error = &pgconn.PgError{Code: "40001"}
+
+// ScanRaw returns the first column of the first row of a statement as text; on
+// the connection that writes, outside of a transaction, or on one that reads.
+func (db *DB) ScanRaw(ctx context.Context, writer bool, query string) (string, error) {
+	r := db.engine.reader().raw
+	if e, ok := db.engine.(*sqliteEngine); ok && writer {
+		r = sqliteRaw{e.writer}
+	}
+	rs, err := r.query(ctx, query, nil)
+	if err != nil {
+		return "", err
+	}
+	defer rs.Close()
+	var text string
+	if rs.Next() {
+		if err := rs.Scan(&text); err != nil {
+			return "", err
+		}
+	}
+	return text, rs.Err()
+}

@@ -42,29 +42,20 @@ func (db *DB) FinishFetch(ctx context.Context, l kgl.HostLease, r kgl.FetchResul
 	})
 }
 
-// applyFetch stores what the fetch means for the source, and when its hosts
-// are due then.
+// applyFetch stores what the fetch means for the source, and when its host
+// is due then.
 func applyFetch(ctx context.Context, c *conn, old sqlitedb.Source, r kgl.FetchResult) error {
 	if r.FetchedURL != "" && r.FetchedURL != old.URL {
 		return nil
 	}
 	next := fetched(old, r)
-	if r.NewURL != "" {
-		if err := checkURLFree(ctx, c, old.ID, r.NewURLKey); err != nil {
-			return err
-		}
-		if err := c.CreateHost(ctx, sqlitedb.CreateHostParams{Host: r.NewHost, UpdatedAt: next.UpdatedAt}); err != nil {
-			return err
-		}
-		next.URL, next.URLKey, next.Host = r.NewURL, r.NewURLKey, r.NewHost
-	}
 	if isShownChange(old, next) {
 		next.Version++
 	}
 	if _, err := c.UpdateSource(ctx, updateOf(next)); err != nil {
 		return err
 	}
-	return refreshHosts(ctx, c, next.UpdatedAt, old.Host, next.Host)
+	return refreshHosts(ctx, c, next.UpdatedAt, next.Host)
 }
 
 // fetched returns the source after a fetch of its URL.
@@ -95,7 +86,7 @@ func fetched(old sqlitedb.Source, r kgl.FetchResult) sqlitedb.Source {
 // isShownChange reports whether the two states differ in what a source is, and
 // not only in how its last fetches went.
 func isShownChange(a, b sqlitedb.Source) bool {
-	return a.URL != b.URL || a.Title != b.Title || a.Description != b.Description || a.SiteURL != b.SiteURL ||
+	return a.Title != b.Title || a.Description != b.Description || a.SiteURL != b.SiteURL ||
 		a.Format != b.Format || a.Language != b.Language || a.Status != b.Status
 }
 

@@ -43,7 +43,11 @@ func openPostgres(ctx context.Context, cfg Config) (*postgresEngine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open Postgres: %w", err)
 	}
-	if err := checkPostgres(ctx, pool); err != nil {
+	err = checkPostgres(ctx, pool)
+	if err == nil {
+		err = raiseEventClock(ctx, pool)
+	}
+	if err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("open Postgres: %w", err)
 	}
@@ -74,6 +78,23 @@ func checkPostgres(ctx context.Context, pool *pgxpool.Pool) error {
 		return fmt.Errorf("the database has the encoding %s, and UTF8 is needed", encoding)
 	}
 	return nil
+}
+
+// raiseEventClock lets new events come after all stored ones. They do, unless
+// the database was restored into a server whose transactions are numbered from
+// a lower number: then events are from transactions that have not begun yet.
+func raiseEventClock(ctx context.Context, pool *pgxpool.Pool) error {
+	var migrated, behind bool
+	err := pool.QueryRow(ctx, "SELECT to_regclass('event_clock') IS NOT NULL AND to_regclass('events') IS NOT NULL").Scan(&migrated)
+	if err != nil || !migrated {
+		return err
+	}
+	const lead = `(SELECT max(tx_id) FROM events) - pg_snapshot_xmax(pg_current_snapshot())::text::bigint`
+	if err := pool.QueryRow(ctx, "SELECT coalesce("+lead+" >= tx_offset, false) FROM event_clock").Scan(&behind); err != nil || !behind {
+		return err
+	}
+	_, err = pool.Exec(ctx, "UPDATE event_clock SET tx_offset = "+lead+" + 1 WHERE "+lead+" >= tx_offset")
+	return err
 }
 
 func (e *postgresEngine) name() Engine  { return Postgres }

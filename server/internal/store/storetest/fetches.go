@@ -165,27 +165,3 @@ func finishEdited(t *testing.T, db *store.DB) {
 		t.Fatal("the history was not written")
 	}
 }
-
-func finishMoved(t *testing.T, db *store.DB) {
-	s, l := leased(t, db)
-	r := fetchResult(1, s, epoch)
-	r.NewURL, r.NewURLKey, r.NewHost = "https://b.example/f", "b.example/f", "b.example"
-	must(t, db.FinishFetch(ctx(t), l, r, 10))
-	have := got(db.Source(ctx(t), s.ID))(t)
-	if have.URL != r.NewURL || have.URLKey != r.NewURLKey || have.Host != "b.example" || have.Version != 2 {
-		t.Fatalf("after the move: %+v", have)
-	}
-	must(t, db.ReleaseHost(ctx(t), l, epoch))
-	if ls := claim(t, db, after(2*time.Hour)); len(ls) != 1 || ls[0].Host != "b.example" {
-		t.Fatalf("due hosts after the move: %v", ls)
-	}
-}
-
-func finishMoveConflict(t *testing.T, db *store.DB) {
-	s, l := leased(t, db)
-	other := addSource(t, db, 2, "b.example", nil)
-	r := fetchResult(1, s, epoch)
-	r.NewURL, r.NewURLKey, r.NewHost = other.URL, other.URLKey, other.Host
-	wantCode(t, db.FinishFetch(ctx(t), l, r, 10), kgl.CodeConflict)
-	same(t, got(db.Source(ctx(t), s.ID))(t), s)
-}

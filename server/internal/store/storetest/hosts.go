@@ -42,8 +42,6 @@ func runHosts(t *testing.T, open Open) {
 		{"a deleted source refuses the result", finishDeleted},
 		{"a source that was paused meanwhile stays paused", finishPaused},
 		{"a source whose URL was edited meanwhile takes only the history", finishEdited},
-		{"a source moves to another URL", finishMoved},
-		{"a move to a taken URL conflicts", finishMoveConflict},
 	})
 }
 

@@ -19,6 +19,7 @@ func runTransactions(t *testing.T, open Open) {
 		{"a nested call joins the outer transaction", nestedJoins},
 		{"the context decides, whichever Store value is used", contextDecides},
 		{"a reader outside does not see what is not committed", isolated},
+		{"reading does not wait for a writer", readersDoNotWait},
 		{"a context is useless after its transaction", useAfterEnd},
 		{"a cancelled context commits nothing", cancelled},
 		{"a waiting writer gives up with its context", waitingWriter},
@@ -156,4 +157,62 @@ func ping(t *testing.T, db *store.DB) {
 func pingClosed(t *testing.T, db *store.DB) {
 	must(t, db.Close())
 	wantCode(t, db.Ping(ctx(t)), kgl.CodeUnavailable)
+}
+
+// readersDoNotWait calls everything that only reads while a transaction holds
+// what it has written (on SQLite: the one connection that writes).
+func readersDoNotWait(t *testing.T, db *store.DB) {
+	outside := ctx(t)
+	p := kgl.Page{Limit: 5}
+	reads := map[string]func() error{
+		"Setting":             func() error { _, err := db.Setting(outside, "k"); return err },
+		"Source":              func() error { _, err := db.Source(outside, id(1)); return err },
+		"SourceByURLKey":      func() error { _, err := db.SourceByURLKey(outside, "k"); return err },
+		"Sources":             func() error { _, err := db.Sources(outside, kgl.SourceFilter{}, kgl.SourceByTitle, p); return err },
+		"SourceContentCounts": func() error { _, err := db.SourceContentCounts(outside, []string{id(1)}); return err },
+		"Fetches":             func() error { _, err := db.Fetches(outside, id(1), p); return err },
+		"DueSources":          func() error { _, err := db.DueSources(outside, "h", epoch, 5); return err },
+		"NextDueAt":           func() error { _, err := db.NextDueAt(outside); return err },
+		"ContentStates": func() error {
+			_, err := db.ContentStates(outside, id(1), []kgl.ContentIdentity{{Kind: kgl.IdentityGUID, Key: "k"}})
+			return err
+		},
+		"Content": func() error { _, err := db.Content(outside, id(1)); return err },
+		"Contents": func() error {
+			_, err := db.Contents(outside, kgl.ContentFilter{}, kgl.ContentNewestFirst, true, p)
+			return err
+		},
+		"ContentRevisions": func() error { _, err := db.ContentRevisions(outside, id(1), p); return err },
+		"FindDuplicates": func() error {
+			_, err := db.FindDuplicates(outside, []kgl.DuplicateCandidate{{CanonicalURL: "u"}})
+			return err
+		},
+		"Duplicates":          func() error { _, err := db.Duplicates(outside, id(1), p); return err },
+		"NextTaskAt":          func() error { _, err := db.NextTaskAt(outside, kgl.ExtractorMock); return err },
+		"Entity":              func() error { _, err := db.Entity(outside, id(1)); return err },
+		"Entities":            func() error { _, err := db.Entities(outside, kgl.EntityFilter{}, kgl.EntityByName, p); return err },
+		"ContentEntities":     func() error { _, err := db.ContentEntities(outside, id(1), p); return err },
+		"Relationship":        func() error { _, err := db.Relationship(outside, id(1)); return err },
+		"Relationships":       func() error { _, err := db.Relationships(outside, kgl.RelationshipFilter{}, p); return err },
+		"EntityRelationships": func() error { _, err := db.EntityRelationships(outside, id(1), kgl.DirectionAny, "", p); return err },
+		"EventsAfter":         func() error { _, err := db.EventsAfter(outside, kgl.EventPosition{}, 5); return err },
+		"User":                func() error { _, err := db.User(outside, id(1)); return err },
+		"Users":               func() error { _, err := db.Users(outside, kgl.UserFilter{}, p); return err },
+		"SessionState":        func() error { _, err := db.SessionState(outside, id(1)); return err },
+		"LoginThrottles":      func() error { _, err := db.LoginThrottles(outside, []string{"k"}); return err },
+		"SigningKeys":         func() error { _, err := db.SigningKeys(outside); return err },
+		"AuditEvents":         func() error { _, err := db.AuditEvents(outside, kgl.AuditFilter{}, p); return err },
+		"AuditHead":           func() error { _, _, err := db.AuditHead(outside); return err },
+		"Dashboard":           func() error { _, err := db.Dashboard(outside, epoch); return err },
+	}
+	must(t, db.InTx(ctx(t), func(c context.Context, tx kgl.Store) error {
+		must(t, tx.SetSetting(c, "k", "v", epoch))
+		must(t, tx.CreateSource(c, newSource(1, "h", nil)))
+		for name, read := range reads {
+			if err := read(); err != nil && !kgl.Is(err, kgl.CodeNotFound) {
+				t.Errorf("%s while another transaction writes: %v", name, err)
+			}
+		}
+		return nil
+	}))
 }
