@@ -95,7 +95,7 @@ func (s *server) Logout(ctx context.Context, r api.LogoutRequestObject) (api.Log
 		refreshToken = valueOr(r.Body.RefreshToken, "")
 	}
 	if err := s.Logins.Logout(ctx, kgl.PrincipalFrom(ctx), refreshToken); err != nil {
-		return nil, err
+		return nil, ownAccount(err)
 	}
 	return api.Logout204Response{}, nil
 }
@@ -104,7 +104,7 @@ func (s *server) Logout(ctx context.Context, r api.LogoutRequestObject) (api.Log
 func (s *server) GetCurrentUser(ctx context.Context, _ api.GetCurrentUserRequestObject) (api.GetCurrentUserResponseObject, error) {
 	user, err := s.Accounts.Get(ctx, kgl.PrincipalFrom(ctx).ID)
 	if err != nil {
-		return nil, err
+		return nil, ownAccount(err)
 	}
 	return api.GetCurrentUser200JSONResponse{Body: toUser(user), Headers: api.GetCurrentUser200ResponseHeaders{ETag: versionTag(user.Version)}}, nil
 }
@@ -112,7 +112,7 @@ func (s *server) GetCurrentUser(ctx context.Context, _ api.GetCurrentUserRequest
 // ChangePassword changes the password of the token's account.
 func (s *server) ChangePassword(ctx context.Context, r api.ChangePasswordRequestObject) (api.ChangePasswordResponseObject, error) {
 	if err := s.Accounts.ChangePassword(ctx, kgl.PrincipalFrom(ctx).ID, r.Body.CurrentPassword, r.Body.NewPassword); err != nil {
-		return nil, err
+		return nil, ownAccount(err)
 	}
 	return api.ChangePassword204Response{}, nil
 }
@@ -139,6 +139,15 @@ func (s *server) jwks() (api.JWKS, error) {
 		return api.JWKS{}, kgl.Wrap(err, kgl.CodeInternal, "the key set cannot be read")
 	}
 	return keys, nil
+}
+
+// ownAccount is the error about the account or the session of the token: when it
+// is gone, deleted in this very moment, the token is no longer valid.
+func ownAccount(err error) error {
+	if kgl.Is(err, kgl.CodeNotFound) {
+		return kgl.Wrap(err, kgl.CodeUnauthenticated, "the access token is no longer valid")
+	}
+	return err
 }
 
 func toTokenSet(t auth.TokenSet) api.TokenSet {

@@ -136,6 +136,29 @@ func TestFaultsOfServices(t *testing.T) {
 	}
 }
 
+func TestUnknownParametersAreRefusedEverywhere(t *testing.T) {
+	h := newHarness(t)
+	h.each(func(op *operation, r request) {
+		r.path += "?unknown=1"
+		if res := h.send(r); res.Code != http.StatusBadRequest {
+			t.Errorf("%s: status = %d, want 400", op.id, res.Code)
+		}
+	})
+}
+
+func TestAccountThatIsGone(t *testing.T) {
+	h := newHarness(t)
+	h.fault.err = kgl.NotFound("user")
+	h.each(func(op *operation, r request) {
+		if !slices.Contains(op.scopes, auth.ScopeProfile) {
+			return
+		}
+		if res := h.send(r); res.Code != http.StatusUnauthorized || !strings.Contains(res.Header().Get("WWW-Authenticate"), "invalid_token") {
+			t.Errorf("%s: %d %s", op.id, res.Code, res.Body)
+		}
+	})
+}
+
 func TestReadiness(t *testing.T) {
 	h := newHarness(t)
 	h.fault.err = kgl.Errorf(kgl.CodeUnavailable, "no connection to 10.0.0.1")
