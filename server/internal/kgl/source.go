@@ -139,7 +139,4 @@ type FetchResult struct {
 	Status              SourceStatus
 	ConsecutiveFailures int64
 	NextFetchAt         *time.Time
-	NewURL              string // the source moved for good; empty: it did not
-	NewURLKey           string
-	NewHost             string
 }

@@ -62,7 +62,8 @@ type SourceStore interface {
 	// UpdateSource stores what people may edit (URL, Title, TitleIsManual, Tags,
 	// Status, FetchInterval, NextFetchAt, and LastError* and ConsecutiveFailures
 	// as reset by a resume) when the stored version is s.Version, and returns it
-	// with Version+1. A changed URL forgets validators and body hash.
+	// with Version+1. A changed URL, and a title that is not manual any more,
+	// forget validators and body hash, so that the document is read again.
 	// CodeNotFound; CodePreconditionFailed: another version is stored;
 	// CodeConflict: a source with the same URLKey exists.
 	UpdateSource(ctx context.Context, s Source) (Source, error)
@@ -102,7 +103,8 @@ type HostStore interface {
 	// beyond keep are dropped), metadata, validators, failures and the next time;
 	// an unchanged Version stays unless the API shows a change. A source that was
 	// paused meanwhile stays paused, and one whose URL is not FetchedURL any more
-	// takes the row of the history only.
+	// takes the row of the history only. A source that was made due while the
+	// fetch ran stays due.
 	// CodeLeaseLost: the lease is not the newest of its host any more;
 	// CodeNotFound: the source was deleted meanwhile.
 	FinishFetch(ctx context.Context, l HostLease, r FetchResult, keep int) error
@@ -157,6 +159,9 @@ type DuplicateStore interface {
 	// FindDuplicates returns, for each candidate, the first-seen stored item of
 	// another source with the same canonical URL or text hash, and the reason;
 	// the index of the result is that of the candidate, nil where there is none.
+	// Of two transactions that store the same story at once, the later one finds
+	// the other's item when both call this after storing theirs: it waits for the
+	// end of the earlier one. So call it before anything that locks stored items.
 	FindDuplicates(ctx context.Context, cs []DuplicateCandidate) ([]*DuplicateLink, error)
 
 	// LinkDuplicates stores links and folds the items. A link to an item that is

@@ -36,6 +36,11 @@ func (db *DB) FindDuplicates(ctx context.Context, cs []kgl.DuplicateCandidate) (
 		return nil, failure(err)
 	}
 	found := newFirstSeen(len(cs))
+	if t := db.txOf(ctx); t != nil {
+		if err := lockDuplicates(ctx, t); err != nil {
+			return nil, failure(err)
+		}
+	}
 	err = db.snapshot(ctx, func(ctx context.Context, c *conn) error {
 		byURL, err := c.FirstByURL(ctx, urlText)
 		if err != nil {

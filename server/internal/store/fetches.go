@@ -66,6 +66,11 @@ func fetched(old sqlitedb.Source, r kgl.FetchResult) sqlitedb.Source {
 	next.Etag, next.LastModified, next.BodyHash = r.ETag, r.LastModified, r.BodyHash
 	if isFetched(old.Status) {
 		next.Status, next.NextFetchAt = string(r.Status), microsPtr(r.NextFetchAt)
+		// Whoever asks for a fetch while one runs wants what the server has by now.
+		if asked := old.NextFetchAt; asked != nil && next.NextFetchAt != nil && *asked > micros(r.Fetch.StartedAt) {
+			earlier := min(*asked, *next.NextFetchAt)
+			next.NextFetchAt = &earlier
+		}
 	}
 	next.ConsecutiveFailures = r.ConsecutiveFailures
 	if r.Fetch.Outcome == kgl.FetchFailed {

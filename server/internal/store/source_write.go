@@ -96,7 +96,8 @@ type editedSource struct {
 }
 
 // edited returns the stored source with what people may edit. The validators
-// belong to the document at the old URL.
+// belong to the document at the old URL, and a title that the feed is to give
+// again must be read.
 func edited(old, edit sqlitedb.Source) editedSource {
 	next := old
 	next.Title, next.TitleKey, next.TitleIsManual = edit.Title, edit.TitleKey, edit.TitleIsManual
@@ -107,6 +108,8 @@ func edited(old, edit sqlitedb.Source) editedSource {
 	changed := edit.URL != old.URL || edit.URLKey != old.URLKey
 	if changed {
 		next.URL, next.URLKey, next.Host = edit.URL, edit.URLKey, edit.Host
+	}
+	if changed || old.TitleIsManual && !edit.TitleIsManual {
 		next.Etag, next.LastModified, next.BodyHash = "", "", ""
 	}
 	return editedSource{Source: next, urlChanged: changed}

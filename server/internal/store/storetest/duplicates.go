@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ func runDuplicates(t *testing.T, open Open) {
 		{"a link that exists stays", linkAgain},
 		{"links that lead nowhere are left out", linkNowhere},
 		{"concurrent links make one group", linkRace},
+		{"of concurrent writers of one story, all but one find another", findRace},
 		{"the links of a group page from any of its items", duplicatePages},
 		{"a deleted head leaves its group to the first-seen item", deleteHead},
 		{"a deleted source leaves its groups to items of other sources", deleteHeads},
@@ -196,6 +198,40 @@ func linkRace(t *testing.T, db *store.DB) {
 		must(t, err)
 	}
 	wantHeads(t, db, 0, 1, 1, 1, 1, 1)
+}
+
+func findRace(t *testing.T, db *store.DB) {
+	const writers = 4
+	var cs []kgl.Content
+	for i := range writers {
+		c := newContent(i+1, addSource(t, db, i+1, "a.example", nil))
+		c.CanonicalURL = "https://a.example/story"
+		cs = append(cs, c)
+	}
+	alone := make([]bool, writers)
+	for _, err := range parallel(writers, func(i int) error {
+		return db.InTx(ctx(t), func(ctx context.Context, tx kgl.Store) error {
+			if _, err := tx.CreateContents(ctx, cs[i:i+1]); err != nil {
+				return err
+			}
+			found, err := tx.FindDuplicates(ctx, []kgl.DuplicateCandidate{{SourceID: cs[i].SourceID, CanonicalURL: cs[i].CanonicalURL}})
+			if err == nil {
+				alone[i] = found[0] == nil
+			}
+			return err
+		})
+	}) {
+		must(t, err)
+	}
+	first := 0
+	for _, a := range alone {
+		if a {
+			first++
+		}
+	}
+	if first != 1 {
+		t.Fatalf("%d of %d writers found nothing, want the first one only", first, writers)
+	}
 }
 
 func duplicatePages(t *testing.T, db *store.DB) {

@@ -165,3 +165,18 @@ func finishEdited(t *testing.T, db *store.DB) {
 		t.Fatal("the history was not written")
 	}
 }
+
+func finishRequested(t *testing.T, db *store.DB) {
+	s, l := leased(t, db)
+	must(t, db.RequestFetch(ctx(t), s.ID, second(5)))
+	must(t, db.FinishFetch(ctx(t), l, fetchResult(1, s, second(1)), 10))
+	if have := got(db.Source(ctx(t), s.ID))(t); have.NextFetchAt == nil || !have.NextFetchAt.Equal(second(5)) {
+		t.Fatalf("due at %v, want the time of the request", have.NextFetchAt)
+	}
+	// The next fetch began after the request, which it fulfils.
+	r := fetchResult(2, s, second(6))
+	must(t, db.FinishFetch(ctx(t), l, r, 10))
+	if have := got(db.Source(ctx(t), s.ID))(t); !have.NextFetchAt.Equal(*r.NextFetchAt) {
+		t.Fatalf("due at %v, want %v", have.NextFetchAt, r.NextFetchAt)
+	}
+}

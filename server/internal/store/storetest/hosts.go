@@ -42,6 +42,7 @@ func runHosts(t *testing.T, open Open) {
 		{"a deleted source refuses the result", finishDeleted},
 		{"a source that was paused meanwhile stays paused", finishPaused},
 		{"a source whose URL was edited meanwhile takes only the history", finishEdited},
+		{"a source that was made due while its fetch ran stays due", finishRequested},
 	})
 }
 

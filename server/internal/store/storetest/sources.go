@@ -21,6 +21,7 @@ func runSources(t *testing.T, open Open) {
 		{"an update stores what people edit, and no more", sourceUpdate},
 		{"an update tells stale versions and taken URLs", sourceUpdateRefused},
 		{"a changed URL forgets validators and moves the host", sourceUpdateURL},
+		{"a title that is given back to the feed forgets validators", sourceUpdateTitle},
 		{"one of two concurrent updates wins", sourceUpdateRace},
 		{"a requested fetch is due now", requestFetch},
 		{"a fetch of a paused source cannot be requested", requestFetchRefused},
@@ -180,6 +181,18 @@ func sourceUpdateURL(t *testing.T, db *store.DB) {
 	if len(leases) != 1 || leases[0].Host != "new.example" {
 		t.Fatalf("due hosts after the move: %+v", leases)
 	}
+}
+
+func sourceUpdateTitle(t *testing.T, db *store.DB) {
+	s := newSource(1, "example.org", nil)
+	s.TitleIsManual, s.ETag, s.LastModified, s.BodyHash = true, "e", "l", "h"
+	must(t, db.CreateSource(ctx(t), s))
+	s.Title = "Still mine"
+	s = got(db.UpdateSource(ctx(t), s))(t)
+	same(t, []string{s.ETag, s.LastModified, s.BodyHash}, []string{"e", "l", "h"})
+	s.TitleIsManual = false
+	s = got(db.UpdateSource(ctx(t), s))(t)
+	same(t, []string{s.ETag, s.LastModified, s.BodyHash}, []string{"", "", ""})
 }
 
 func sourceUpdateRace(t *testing.T, db *store.DB) {
