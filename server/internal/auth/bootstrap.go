@@ -3,9 +3,14 @@ package auth
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
 )
+
+// bootstrapSetting is the row that serialises the creation of the first
+// administrator. Its value tells when that was last tried.
+const bootstrapSetting = "auth.bootstrap_at"
 
 // FirstAdmin is the outcome of Bootstrap.
 type FirstAdmin struct {
@@ -44,6 +49,12 @@ func (a *Accounts) Bootstrap(ctx context.Context, email, password string) (First
 	ctx = kgl.WithPrincipal(ctx, kgl.Principal{Type: kgl.PrincipalSystem, ID: "bootstrap"})
 	err = a.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
 		first = FirstAdmin{}
+		// Writing one row that all of them write lets processes that start at once
+		// through one by one, so that the later ones count the user of the first.
+		now := a.clock.Now()
+		if err := tx.SetSetting(ctx, bootstrapSetting, now.Format(time.RFC3339), now); err != nil {
+			return err
+		}
 		n, err := tx.CountUsers(ctx)
 		if err != nil || n > 0 {
 			return err
@@ -54,9 +65,6 @@ func (a *Accounts) Bootstrap(ctx context.Context, email, password string) (First
 		first = FirstAdmin{Created: true, User: user, Password: generated}
 		return nil
 	})
-	if kgl.Is(err, kgl.CodeConflict) {
-		return FirstAdmin{}, nil // another process was faster
-	}
 	if err != nil {
 		return FirstAdmin{}, fmt.Errorf("create the first administrator: %w", err)
 	}

@@ -79,6 +79,11 @@ func lookup[V any](m map[string]V, key, kind string) (V, error) {
 	return v, nil
 }
 
+func (m *memStore) SetSetting(ctx context.Context, _, _ string, _ time.Time) error {
+	defer m.lock(ctx)()
+	return nil
+}
+
 func (m *memStore) CreateUser(ctx context.Context, u kgl.User) error {
 	defer m.lock(ctx)()
 	for _, other := range m.data.users {
