@@ -136,12 +136,21 @@ func (c *Config) PublicURL() string {
 	return (&url.URL{Scheme: "http", Host: net.JoinHostPort(host, port)}).String()
 }
 
-// Issuer returns the `iss` of tokens: KGL_ISSUER, else the public URL.
+// defaultIssuer is the `iss` of tokens where nothing says more. It is the same
+// on all replicas of one database, which may listen on different addresses.
+const defaultIssuer = "kgl-backend"
+
+// Issuer returns the `iss` of tokens: KGL_ISSUER, else KGL_PUBLIC_URL, else a
+// constant.
 func (c *Config) Issuer() string {
-	if c.Auth.Issuer != "" {
+	switch {
+	case c.Auth.Issuer != "":
 		return c.Auth.Issuer
+	case c.HTTP.PublicURL != "":
+		return string(c.HTTP.PublicURL)
+	default:
+		return defaultIssuer
 	}
-	return c.PublicURL()
 }
 
 // Problem is one variable that is wrong.

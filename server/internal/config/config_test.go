@@ -37,7 +37,7 @@ func TestDefaults(t *testing.T) {
 	if got := cfg.Database.URL.Path(); got != filepath.Join("data", "kgl.db") {
 		t.Errorf("path = %q", got)
 	}
-	if cfg.DataDir() != "data" || !cfg.MigrateOnStart() || cfg.PublicURL() != "http://127.0.0.1:8000" || cfg.Issuer() != cfg.PublicURL() {
+	if cfg.DataDir() != "data" || !cfg.MigrateOnStart() || cfg.PublicURL() != "http://127.0.0.1:8000" || cfg.Issuer() != "kgl-backend" {
 		t.Errorf("derived: %q %v %q %q", cfg.DataDir(), cfg.MigrateOnStart(), cfg.PublicURL(), cfg.Issuer())
 	}
 	for _, role := range []Role{RoleAPI, RoleIngest, RoleEnrich, RoleDeliver} {
