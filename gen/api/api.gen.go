@@ -445,8 +445,6 @@ type AuditEvent struct {
 	Hash string `json:"hash"`
 
 	// ID UUID of version 7 in its canonical lower-case form
-	//
-	// Example: 0198c6f0-0000-7000-8000-000000000002
 	ID        ID                        `json:"id"`
 	Outcome   AuditOutcome              `json:"outcome"`
 	RequestID nullable.Nullable[string] `json:"request_id"`
@@ -505,8 +503,6 @@ type Content struct {
 	GUID string `json:"guid"`
 
 	// ID UUID of version 7 in its canonical lower-case form
-	//
-	// Example: 0198c6f0-0000-7000-8000-000000000002
 	ID          ID                        `json:"id"`
 	Language    nullable.Nullable[string] `json:"language"`
 	PublishedAt time.Time                 `json:"published_at"`
@@ -518,8 +514,6 @@ type Content struct {
 	Revision int `json:"revision"`
 
 	// SourceID UUID of version 7 in its canonical lower-case form
-	//
-	// Example: 0198c6f0-0000-7000-8000-000000000002
 	SourceID ID `json:"source_id"`
 
 	// Status How far enrichment has come
@@ -599,14 +593,10 @@ type DashboardTypes struct {
 // Duplicate defines model for Duplicate.
 type Duplicate struct {
 	// ContentID UUID of version 7 in its canonical lower-case form
-	//
-	// Example: 0198c6f0-0000-7000-8000-000000000002
 	ContentID ID        `json:"content_id"`
 	CreatedAt time.Time `json:"created_at"`
 
 	// DuplicateOf UUID of version 7 in its canonical lower-case form
-	//
-	// Example: 0198c6f0-0000-7000-8000-000000000002
 	DuplicateOf ID              `json:"duplicate_of"`
 	Reason      DuplicateReason `json:"reason"`
 
@@ -647,15 +637,11 @@ type Entity struct {
 	Extractor string `json:"extractor"`
 
 	// ID UUID of version 7 in its canonical lower-case form
-	//
-	// Example: 0198c6f0-0000-7000-8000-000000000002
 	ID           ID     `json:"id"`
 	MentionCount int    `json:"mention_count"`
 	Name         string `json:"name"`
 
 	// Type A word of the open vocabulary, such as person, organization, platform, grant, program, location, event or concept for entities
-	//
-	// Example: organization
 	Type      TypeName  `json:"type"`
 	UpdatedAt time.Time `json:"updated_at"`
 }
@@ -669,8 +655,6 @@ type EntityCreate struct {
 	Name        string           `json:"name"`
 
 	// Type A word of the open vocabulary, such as person, organization, platform, grant, program, location, event or concept for entities
-	//
-	// Example: organization
 	Type TypeName `json:"type"`
 }
 
@@ -683,14 +667,10 @@ type EntityList struct {
 // EntityRef defines model for EntityRef.
 type EntityRef struct {
 	// ID UUID of version 7 in its canonical lower-case form
-	//
-	// Example: 0198c6f0-0000-7000-8000-000000000002
 	ID   ID     `json:"id"`
 	Name string `json:"name"`
 
 	// Type A word of the open vocabulary, such as person, organization, platform, grant, program, location, event or concept for entities
-	//
-	// Example: organization
 	Type TypeName `json:"type"`
 }
 
@@ -707,8 +687,6 @@ type EntityUpdate struct {
 	Name        *string                   `json:"name,omitempty"`
 
 	// Type A word of the open vocabulary, such as person, organization, platform, grant, program, location, event or concept for entities
-	//
-	// Example: organization
 	Type *TypeName `json:"type,omitempty"`
 }
 
@@ -718,8 +696,6 @@ type Evidence struct {
 	Confidence Confidence `json:"confidence"`
 
 	// ContentID UUID of version 7 in its canonical lower-case form
-	//
-	// Example: 0198c6f0-0000-7000-8000-000000000002
 	ContentID ID        `json:"content_id"`
 	CreatedAt time.Time `json:"created_at"`
 	End       int       `json:"end"`
@@ -743,8 +719,6 @@ type Fetch struct {
 	HTTPStatus nullable.Nullable[int] `json:"http_status"`
 
 	// ID UUID of version 7 in its canonical lower-case form
-	//
-	// Example: 0198c6f0-0000-7000-8000-000000000002
 	ID           ID           `json:"id"`
 	ItemsCreated int          `json:"items_created"`
 	ItemsFailed  int          `json:"items_failed"`
@@ -753,8 +727,6 @@ type Fetch struct {
 	Outcome      FetchOutcome `json:"outcome"`
 
 	// SourceID UUID of version 7 in its canonical lower-case form
-	//
-	// Example: 0198c6f0-0000-7000-8000-000000000002
 	SourceID  ID        `json:"source_id"`
 	StartedAt time.Time `json:"started_at"`
 	Warnings  []Warning `json:"warnings"`
@@ -785,8 +757,6 @@ type Health struct {
 type HealthStatus string
 
 // ID UUID of version 7 in its canonical lower-case form
-//
-// Example: 0198c6f0-0000-7000-8000-000000000002
 type ID = string
 
 // JWK defines model for JWK.
@@ -929,8 +899,6 @@ type RefreshAccepted struct {
 	RequestedAt time.Time `json:"requested_at"`
 
 	// SourceID UUID of version 7 in its canonical lower-case form
-	//
-	// Example: 0198c6f0-0000-7000-8000-000000000002
 	SourceID ID `json:"source_id"`
 
 	// StatusURL Path of the fetch history
@@ -952,14 +920,10 @@ type Relationship struct {
 	From          EntityRef  `json:"from"`
 
 	// ID UUID of version 7 in its canonical lower-case form
-	//
-	// Example: 0198c6f0-0000-7000-8000-000000000002
 	ID ID        `json:"id"`
 	To EntityRef `json:"to"`
 
 	// Type A word of the open vocabulary, such as person, organization, platform, grant, program, location, event or concept for entities
-	//
-	// Example: organization
 	Type      TypeName  `json:"type"`
 	UpdatedAt time.Time `json:"updated_at"`
 }
@@ -977,14 +941,10 @@ type RelationshipDetail struct {
 	From          EntityRef  `json:"from"`
 
 	// ID UUID of version 7 in its canonical lower-case form
-	//
-	// Example: 0198c6f0-0000-7000-8000-000000000002
 	ID ID        `json:"id"`
 	To EntityRef `json:"to"`
 
 	// Type A word of the open vocabulary, such as person, organization, platform, grant, program, location, event or concept for entities
-	//
-	// Example: organization
 	Type      TypeName  `json:"type"`
 	UpdatedAt time.Time `json:"updated_at"`
 }
@@ -1001,8 +961,6 @@ type Revision struct {
 	ContentHTML string   `json:"content_html"`
 
 	// ContentID UUID of version 7 in its canonical lower-case form
-	//
-	// Example: 0198c6f0-0000-7000-8000-000000000002
 	ContentID   ID        `json:"content_id"`
 	ContentText string    `json:"content_text"`
 	PublishedAt time.Time `json:"published_at"`
@@ -1042,8 +1000,6 @@ type Source struct {
 	Host   string                    `json:"host"`
 
 	// ID UUID of version 7 in its canonical lower-case form
-	//
-	// Example: 0198c6f0-0000-7000-8000-000000000002
 	ID       ID                        `json:"id"`
 	Language nullable.Nullable[string] `json:"language"`
 
@@ -1112,8 +1068,6 @@ type SourceUpdate struct {
 }
 
 // Tag A label of the caller's choice; case does not matter
-//
-// Example: grants
 type Tag = string
 
 // TokenRequest Unknown parameters are ignored, as RFC 6749 asks
@@ -1161,14 +1115,10 @@ type TypeCount struct {
 	Count int64 `json:"count"`
 
 	// Type A word of the open vocabulary, such as person, organization, platform, grant, program, location, event or concept for entities
-	//
-	// Example: organization
 	Type TypeName `json:"type"`
 }
 
 // TypeName A word of the open vocabulary, such as person, organization, platform, grant, program, location, event or concept for entities
-//
-// Example: organization
 type TypeName = string
 
 // User defines model for User.
@@ -1177,8 +1127,6 @@ type User struct {
 	Email     string    `json:"email"`
 
 	// ID UUID of version 7 in its canonical lower-case form
-	//
-	// Example: 0198c6f0-0000-7000-8000-000000000002
 	ID          ID                           `json:"id"`
 	LastLoginAt nullable.Nullable[time.Time] `json:"last_login_at"`
 	Name        string                       `json:"name"`
@@ -1220,16 +1168,12 @@ type Warning struct {
 }
 
 // ContentID UUID of version 7 in its canonical lower-case form
-//
-// Example: 0198c6f0-0000-7000-8000-000000000002
 type ContentID = ID
 
 // Cursor defines model for cursor.
 type Cursor = string
 
 // EntityID UUID of version 7 in its canonical lower-case form
-//
-// Example: 0198c6f0-0000-7000-8000-000000000002
 type EntityID = ID
 
 // IdempotencyKey defines model for idempotencyKey.
@@ -1245,23 +1189,15 @@ type IfNoneMatch = string
 type Limit = int
 
 // RelationshipID UUID of version 7 in its canonical lower-case form
-//
-// Example: 0198c6f0-0000-7000-8000-000000000002
 type RelationshipID = ID
 
 // RelationshipType A word of the open vocabulary, such as person, organization, platform, grant, program, location, event or concept for entities
-//
-// Example: organization
 type RelationshipType = TypeName
 
 // SourceID UUID of version 7 in its canonical lower-case form
-//
-// Example: 0198c6f0-0000-7000-8000-000000000002
 type SourceID = ID
 
 // UserID UUID of version 7 in its canonical lower-case form
-//
-// Example: 0198c6f0-0000-7000-8000-000000000002
 type UserID = ID
 
 // BadRequest An error as in RFC 9457

@@ -896,7 +896,6 @@ export interface components {
         /**
          * Format: uuid
          * @description UUID of version 7 in its canonical lower-case form
-         * @example 0198c6f0-0000-7000-8000-000000000002
          */
         ID: string;
         JWK: {
@@ -1130,10 +1129,7 @@ export interface components {
             title?: string | null;
             url?: string;
         };
-        /**
-         * @description A label of the caller's choice; case does not matter
-         * @example grants
-         */
+        /** @description A label of the caller's choice; case does not matter */
         Tag: string;
         /** @description Unknown parameters are ignored, as RFC 6749 asks */
         TokenRequest: {
@@ -1172,10 +1168,7 @@ export interface components {
             count: number;
             type: components["schemas"]["TypeName"];
         };
-        /**
-         * @description A word of the open vocabulary, such as person, organization, platform, grant, program, location, event or concept for entities
-         * @example organization
-         */
+        /** @description A word of the open vocabulary, such as person, organization, platform, grant, program, location, event or concept for entities */
         TypeName: string;
         User: {
             /** Format: date-time */
@@ -1664,10 +1657,7 @@ export interface components {
         limit: number;
         /** @example 0198c6f0-0000-7000-8000-000000000006 */
         relationshipId: components["schemas"]["ID"];
-        /**
-         * @description Type of the relationship
-         * @example offers
-         */
+        /** @description Type of the relationship */
         relationshipType: components["schemas"]["TypeName"];
         /** @example 0198c6f0-0000-7000-8000-000000000002 */
         sourceId: components["schemas"]["ID"];
@@ -1850,7 +1840,6 @@ export interface operations {
     listAuditEvents: {
         parameters: {
             query?: {
-                /** @example source.create */
                 action?: string;
                 actor_id?: string;
                 /** @description next_cursor of the page before, with the same filters and order */
@@ -2153,10 +2142,7 @@ export interface operations {
                 cursor?: components["parameters"]["cursor"];
                 /** @description fold shows each group by its first-seen item, all shows every item, only shows the items that were folded away */
                 duplicates?: "fold" | "all" | "only";
-                /**
-                 * @description Language tag as published, such as en or pt-BR
-                 * @example en
-                 */
+                /** @description Language tag as published, such as en or pt-BR */
                 language?: string;
                 /** @description Rows on a page */
                 limit?: components["parameters"]["limit"];
@@ -2435,10 +2421,7 @@ export interface operations {
                 /** @description Rows on a page */
                 limit?: components["parameters"]["limit"];
                 min_confidence?: number;
-                /**
-                 * @description Beginning of the name or of an alias; case does not matter
-                 * @example creator
-                 */
+                /** @description Beginning of the name or of an alias; case does not matter */
                 name?: string;
                 sort?: "name" | "-confidence" | "-created_at";
                 /** @description One or more types */
@@ -2661,10 +2644,7 @@ export interface operations {
                 direction?: "any" | "out" | "in";
                 /** @description Rows on a page */
                 limit?: components["parameters"]["limit"];
-                /**
-                 * @description Type of the relationship
-                 * @example offers
-                 */
+                /** @description Type of the relationship */
                 type?: components["parameters"]["relationshipType"];
             };
             header?: {
@@ -2780,10 +2760,7 @@ export interface operations {
                 limit?: components["parameters"]["limit"];
                 min_confidence?: number;
                 to_entity_id?: components["schemas"]["ID"];
-                /**
-                 * @description Type of the relationship
-                 * @example offers
-                 */
+                /** @description Type of the relationship */
                 type?: components["parameters"]["relationshipType"];
             };
             header?: {
@@ -2856,10 +2833,7 @@ export interface operations {
             query?: {
                 /** @description next_cursor of the page before, with the same filters and order */
                 cursor?: components["parameters"]["cursor"];
-                /**
-                 * @description Host name of the feed
-                 * @example blog.example.org
-                 */
+                /** @description Host name of the feed */
                 host?: string;
                 /** @description Rows on a page */
                 limit?: components["parameters"]["limit"];
