@@ -53,7 +53,8 @@ func (q *Queries) Content(ctx context.Context, id string) (Content, error) {
 const contentStates = `-- name: ContentStates :many
 SELECT c.id, c.identity_kind, c.identity_key, c.content_hash, c.revision
 FROM jsonb_to_recordset(CAST(CAST($1 AS TEXT) AS JSONB)) AS k (kind TEXT, identity TEXT)
-JOIN contents c ON c.source_id = $2 AND c.identity_kind = k.kind AND c.identity_key = k.identity
+CROSS JOIN LATERAL (SELECT x.id, x.identity_kind, x.identity_key, x.content_hash, x.revision FROM contents x
+  WHERE x.source_id = $2 AND x.identity_kind = k.kind AND x.identity_key = k.identity LIMIT 1) AS c
 `
 
 type ContentStatesParams struct {
@@ -69,6 +70,7 @@ type ContentStatesRow struct {
 	Revision     int64
 }
 
+// The list outside, the unique index inside: SQLite keeps the order of a CROSS JOIN, Postgres that of a LATERAL with a limit.
 func (q *Queries) ContentStates(ctx context.Context, arg ContentStatesParams) ([]ContentStatesRow, error) {
 	rows, err := q.db.Query(ctx, contentStates, arg.Keys, arg.SourceID)
 	if err != nil {

@@ -96,10 +96,10 @@ func (q *Queries) Duplicates(ctx context.Context, arg DuplicatesParams) ([]Dupli
 const firstByText = `-- name: FirstByText :many
 SELECT CAST(k.idx AS BIGINT) AS idx, c.id, c.fetched_at
 FROM jsonb_to_recordset(CAST(CAST($1 AS TEXT) AS JSONB)) AS k (idx BIGINT, source_id TEXT, text_hash TEXT)
-JOIN contents c ON c.id = (
-  SELECT x.id FROM contents x
+CROSS JOIN LATERAL (
+  SELECT x.id, x.fetched_at FROM contents x
   WHERE x.text_hash = k.text_hash AND x.text_hash <> '' AND x.source_id <> k.source_id
-  ORDER BY x.fetched_at, x.id LIMIT 1)
+  ORDER BY x.fetched_at, x.id LIMIT 1) AS c
 `
 
 type FirstByTextRow struct {
@@ -132,10 +132,10 @@ func (q *Queries) FirstByText(ctx context.Context, keys string) ([]FirstByTextRo
 const firstByURL = `-- name: FirstByURL :many
 SELECT CAST(k.idx AS BIGINT) AS idx, c.id, c.fetched_at
 FROM jsonb_to_recordset(CAST(CAST($1 AS TEXT) AS JSONB)) AS k (idx BIGINT, source_id TEXT, canonical_url TEXT)
-JOIN contents c ON c.id = (
-  SELECT x.id FROM contents x
+CROSS JOIN LATERAL (
+  SELECT x.id, x.fetched_at FROM contents x
   WHERE x.canonical_url = k.canonical_url AND x.canonical_url <> '' AND x.source_id <> k.source_id
-  ORDER BY x.fetched_at, x.id LIMIT 1)
+  ORDER BY x.fetched_at, x.id LIMIT 1) AS c
 `
 
 type FirstByURLRow struct {

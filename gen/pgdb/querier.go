@@ -30,6 +30,7 @@ type Querier interface {
 	CompleteIdempotencyKey(ctx context.Context, arg CompleteIdempotencyKeyParams) (int64, error)
 	Content(ctx context.Context, id string) (Content, error)
 	ContentEntities(ctx context.Context, arg ContentEntitiesParams) ([]Entity, error)
+	// The list outside, the unique index inside: SQLite keeps the order of a CROSS JOIN, Postgres that of a LATERAL with a limit.
 	ContentStates(ctx context.Context, arg ContentStatesParams) ([]ContentStatesRow, error)
 	CountUsers(ctx context.Context) (int64, error)
 	CreateContents(ctx context.Context, rowsJson string) ([]string, error)

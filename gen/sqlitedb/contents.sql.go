@@ -53,8 +53,8 @@ func (q *Queries) Content(ctx context.Context, id string) (Content, error) {
 const contentStates = `-- name: ContentStates :many
 SELECT c.id, c.identity_kind, c.identity_key, c.content_hash, c.revision
 FROM json_each(CAST(?1 AS TEXT)) AS k
-JOIN contents c ON c.source_id = ?2 AND c.identity_kind = json_extract(k.value, '$.kind') AND c.identity_key = json_extract(k.value,
-  '$.identity')
+CROSS JOIN contents c
+WHERE c.source_id = ?2 AND c.identity_kind = json_extract(k.value, '$.kind') AND c.identity_key = json_extract(k.value, '$.identity')
 `
 
 type ContentStatesParams struct {
@@ -70,6 +70,7 @@ type ContentStatesRow struct {
 	Revision     int64
 }
 
+// The list outside, the unique index inside: SQLite keeps the order of a CROSS JOIN, Postgres that of a LATERAL with a limit.
 func (q *Queries) ContentStates(ctx context.Context, arg ContentStatesParams) ([]ContentStatesRow, error) {
 	rows, err := q.db.QueryContext(ctx, contentStates, arg.Keys, arg.SourceID)
 	if err != nil {

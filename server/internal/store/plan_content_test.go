@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -85,7 +86,7 @@ var workerPlans = []struct {
 	{"hosts", "NextFreeHost", "hosts_due", false},
 	{"hosts", "LeasedHosts", "hosts_leased", false},
 	{"sources", "DueSources", "sources_host_due", true},
-	{"contents", "ContentStates", "", false},
+	{"contents", "ContentStates", "sqlite_autoindex_contents_2|contents_source_id_identity_kind_identity_key_key", false},
 	{"duplicates", "FirstByURL", "contents_canonical_url", true},
 	{"duplicates", "FirstByText", "contents_text_hash", true},
 	{"duplicates", "LinksOfHeads", "duplicate_links_group", true},
@@ -172,7 +173,7 @@ func checkCostedPlan(t *testing.T, db *store.DB, query string, args []any, index
 	if err != nil {
 		t.Fatalf("%v\n%s", err, query)
 	}
-	if !strings.Contains(plan, index) {
+	if !slices.ContainsFunc(strings.Split(index, "|"), func(name string) bool { return strings.Contains(plan, name) }) {
 		t.Errorf("the index %s is not used:\n%s", index, plan)
 	}
 	for line := range strings.Lines(plan) {

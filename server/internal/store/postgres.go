@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -152,14 +151,14 @@ type boundedPool struct {
 	wait time.Duration
 }
 
-var errPoolExhausted = errors.New("no connection of the pool became free in time")
-
+// acquire returns a connection. Unless ctx itself has ended, whatever goes
+// wrong means that the database cannot be used at the moment.
 func (p *boundedPool) acquire(ctx context.Context) (*pgxpool.Conn, error) {
-	wctx, cancel := context.WithTimeoutCause(ctx, p.wait, errPoolExhausted)
+	wctx, cancel := context.WithTimeout(ctx, p.wait)
 	defer cancel()
 	c, err := p.pool.Acquire(wctx)
-	if err != nil && ctx.Err() == nil && errors.Is(context.Cause(wctx), errPoolExhausted) {
-		return nil, unavailable(errors.Join(errPoolExhausted, err))
+	if err != nil && ctx.Err() == nil {
+		return nil, unavailable(fmt.Errorf("no connection within %v: %w", p.wait, err))
 	}
 	return c, err
 }

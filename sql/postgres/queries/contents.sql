@@ -1,7 +1,9 @@
+-- The list outside, the unique index inside: SQLite keeps the order of a CROSS JOIN, Postgres that of a LATERAL with a limit.
 -- name: ContentStates :many
 SELECT c.id, c.identity_kind, c.identity_key, c.content_hash, c.revision
 FROM jsonb_to_recordset(CAST(CAST(@keys AS TEXT) AS JSONB)) AS k (kind TEXT, identity TEXT)
-JOIN contents c ON c.source_id = @source_id AND c.identity_kind = k.kind AND c.identity_key = k.identity;
+CROSS JOIN LATERAL (SELECT x.id, x.identity_kind, x.identity_key, x.content_hash, x.revision FROM contents x
+  WHERE x.source_id = @source_id AND x.identity_kind = k.kind AND x.identity_key = k.identity LIMIT 1) AS c;
 
 -- name: CreateContents :many
 INSERT INTO contents (id, source_id, guid, identity_kind, identity_key, status, revision, duplicate_of, version, fetched_at, updated_at,

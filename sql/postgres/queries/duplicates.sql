@@ -2,19 +2,19 @@
 -- name: FirstByURL :many
 SELECT CAST(k.idx AS BIGINT) AS idx, c.id, c.fetched_at
 FROM jsonb_to_recordset(CAST(CAST(@keys AS TEXT) AS JSONB)) AS k (idx BIGINT, source_id TEXT, canonical_url TEXT)
-JOIN contents c ON c.id = (
-  SELECT x.id FROM contents x
+CROSS JOIN LATERAL (
+  SELECT x.id, x.fetched_at FROM contents x
   WHERE x.canonical_url = k.canonical_url AND x.canonical_url <> '' AND x.source_id <> k.source_id
-  ORDER BY x.fetched_at, x.id LIMIT 1);
+  ORDER BY x.fetched_at, x.id LIMIT 1) AS c;
 
 -- The first-seen item of another source with the same normalised text.
 -- name: FirstByText :many
 SELECT CAST(k.idx AS BIGINT) AS idx, c.id, c.fetched_at
 FROM jsonb_to_recordset(CAST(CAST(@keys AS TEXT) AS JSONB)) AS k (idx BIGINT, source_id TEXT, text_hash TEXT)
-JOIN contents c ON c.id = (
-  SELECT x.id FROM contents x
+CROSS JOIN LATERAL (
+  SELECT x.id, x.fetched_at FROM contents x
   WHERE x.text_hash = k.text_hash AND x.text_hash <> '' AND x.source_id <> k.source_id
-  ORDER BY x.fetched_at, x.id LIMIT 1);
+  ORDER BY x.fetched_at, x.id LIMIT 1) AS c;
 
 -- In the order of the ids, so that concurrent transactions wait for each other in one direction.
 -- name: LockFolding :many

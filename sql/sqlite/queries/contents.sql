@@ -1,8 +1,9 @@
+-- The list outside, the unique index inside: SQLite keeps the order of a CROSS JOIN, Postgres that of a LATERAL with a limit.
 -- name: ContentStates :many
 SELECT c.id, c.identity_kind, c.identity_key, c.content_hash, c.revision
 FROM json_each(CAST(@keys AS TEXT)) AS k
-JOIN contents c ON c.source_id = @source_id AND c.identity_kind = json_extract(k.value, '$.kind') AND c.identity_key = json_extract(k.value,
-  '$.identity');
+CROSS JOIN contents c
+WHERE c.source_id = @source_id AND c.identity_kind = json_extract(k.value, '$.kind') AND c.identity_key = json_extract(k.value, '$.identity');
 
 -- name: CreateContents :many
 INSERT INTO contents (id, source_id, guid, identity_kind, identity_key, status, revision, duplicate_of, version, fetched_at, updated_at,
