@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"time"
 
 	"github.com/peermesh/kgl-backend/server/internal/auth"
 	"github.com/peermesh/kgl-backend/server/internal/config"
@@ -14,6 +15,10 @@ import (
 	"github.com/peermesh/kgl-backend/server/internal/outbound"
 	"github.com/peermesh/kgl-backend/server/internal/store"
 )
+
+// keyOverlap is how much longer than its last token a retired key verifies:
+// the skew of clocks between replicas, generously.
+const keyOverlap = 5 * time.Minute
 
 // Env is what the process gives: the time, chance and the log.
 type Env struct {

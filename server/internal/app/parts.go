@@ -54,11 +54,16 @@ func (a *App) newAPI(keys *auth.Keyring, metrics *telemetry.Metrics, s *server) 
 	return httpapi.SystemOnly(handler), nil
 }
 
+// storeTime is what reading and storing a document may take, generously, before
+// another worker may take its host for abandoned.
+const storeTime = 2 * time.Minute
+
 func (a *App) newIngestWorker(metrics *telemetry.Metrics) func(context.Context) {
 	schedule := ingest.DefaultSchedule(a.env.Jitter)
 	schedule.Interval = a.cfg.Ingest.FetchInterval
 	worker := ingest.NewWorker(ingest.Config{
 		Owner: a.owner(), Workers: a.cfg.Ingest.Workers, HostDelay: a.cfg.Ingest.HostDelay,
+		Lease:      a.cfg.Ingest.FetchTimeout + storeTime,
 		Extractors: []string{a.extractor().Name()}, Schedule: schedule,
 	}, a.Store, a.Outbound, a.env.Clock, a.IDs, a.env.Log, metrics.Ingest, a.wake.enrich)
 	wake := worker.Wake

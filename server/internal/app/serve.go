@@ -5,24 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
-	"sync"
-	"time"
 
 	"github.com/peermesh/kgl-backend/server/internal/auth"
 	"github.com/peermesh/kgl-backend/server/internal/config"
 	"github.com/peermesh/kgl-backend/server/internal/feed"
-	"github.com/peermesh/kgl-backend/server/internal/httpapi"
 	"github.com/peermesh/kgl-backend/server/internal/ingest"
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
-	"github.com/peermesh/kgl-backend/server/internal/telemetry"
 )
-
-// keyOverlap is how much longer than its last token a retired key verifies:
-// the skew of clocks between replicas, generously.
-const keyOverlap = 5 * time.Minute
 
 // adminPasswordFile is where a generated password goes when nobody watches the
 // terminal. It lies beside the database.
@@ -64,23 +55,30 @@ func Serve(ctx context.Context, cfg *config.Config, env Env, opts ServeOptions) 
 	if err != nil {
 		return err
 	}
-	system := kgl.WithPrincipal(ctx, kgl.Principal{Type: kgl.PrincipalSystem, ID: "bootstrap"})
-	admin, err := a.Accounts.Bootstrap(system, cfg.Auth.AdminEmail, cfg.Auth.AdminPassword.Reveal())
-	if err != nil {
-		return err
-	}
-	if err := a.subscribe(system, opts.Subscriptions); err != nil {
-		return err
-	}
+	// All that can fail comes before the first administrator, whose generated
+	// password exists nowhere but here until it is handed over.
 	listener, err := net.Listen("tcp", cfg.HTTP.Addr)
 	if err != nil {
 		return fmt.Errorf("KGL_ADDR: %w", err)
 	}
-	if err := a.welcome(listener.Addr(), admin, opts.OnReady); err != nil {
+	if err := a.prepare(ctx, listener.Addr(), opts); err != nil {
 		_ = listener.Close()
 		return err
 	}
 	return s.run(ctx, listener)
+}
+
+// prepare fills a new installation, and tells where it is and how to get in.
+func (a *App) prepare(ctx context.Context, addr net.Addr, opts ServeOptions) error {
+	ctx = kgl.WithPrincipal(ctx, kgl.Principal{Type: kgl.PrincipalSystem, ID: "bootstrap"})
+	if err := a.subscribe(ctx, opts.Subscriptions); err != nil {
+		return err
+	}
+	admin, err := a.Accounts.Bootstrap(ctx, a.cfg.Auth.AdminEmail, a.cfg.Auth.AdminPassword.Reveal())
+	if err != nil {
+		return err
+	}
+	return a.welcome(addr, admin, opts.OnReady)
 }
 
 // prepareSchema migrates where the configuration says so, and otherwise leaves
@@ -108,32 +106,44 @@ func prepareSchema(ctx context.Context, cfg *config.Config, env Env) error {
 
 // subscribe adds the seeds of a new installation and the feeds of the command.
 func (a *App) subscribe(ctx context.Context, always []string) error {
-	seeds := ingest.DefaultSeeds
-	switch path := a.cfg.Ingest.SeedOPML; path {
-	case config.SeedNone:
-		seeds = nil
-	case "":
-	default:
-		var err error
-		if seeds, err = os.ReadFile(path); err != nil {
-			return fmt.Errorf("KGL_SEED_OPML: %w", err)
-		}
+	seeds, err := a.seeds()
+	if err != nil {
+		return err
 	}
 	if seeds != nil {
-		added, err := a.Sources.Seed(ctx, seeds)
+		done, err := a.Sources.Seed(ctx, seeds)
 		if err != nil {
-			return err
+			return fmt.Errorf("KGL_SEED_OPML: %w", err)
 		}
-		if added > 0 {
-			a.env.Log.Info("the first sources were subscribed", "sources", added)
+		for _, refused := range done.Refused {
+			a.env.Log.Warn("a feed of KGL_SEED_OPML cannot be watched", "error", refused)
+		}
+		if done.Added > 0 {
+			a.env.Log.Info("the first sources were subscribed", "sources", done.Added)
 		}
 	}
 	list := make([]feed.Subscription, len(always))
 	for i, url := range always {
 		list[i].FeedURL = url
 	}
-	_, err := a.Sources.Subscribe(ctx, list)
-	return err
+	done, err := a.Sources.Subscribe(ctx, list)
+	return errors.Join(append(done.Refused, err)...)
+}
+
+// seeds returns the OPML list of a new installation; nil for none.
+func (a *App) seeds() ([]byte, error) {
+	switch path := a.cfg.Ingest.SeedOPML; path {
+	case config.SeedNone:
+		return nil, nil
+	case "":
+		return ingest.DefaultSeeds, nil
+	default:
+		seeds, err := os.ReadFile(path)
+		if err != nil {
+			return nil, fmt.Errorf("KGL_SEED_OPML: %w", err)
+		}
+		return seeds, nil
+	}
 }
 
 // welcome tells where the server is, and makes sure that a generated password
@@ -173,105 +183,4 @@ func localURL(addr net.Addr) string {
 		host = "localhost"
 	}
 	return "http://" + net.JoinHostPort(host, port)
-}
-
-// server is the running part: the listener and the workers of the roles.
-type server struct {
-	app      *App
-	http     *http.Server
-	keys     *auth.Keyring
-	logins   *auth.Logins
-	workers  []func(context.Context)
-	stopTime time.Duration
-}
-
-func (a *App) newServer(ctx context.Context) (*server, error) {
-	cfg := a.cfg
-	keys, err := a.Keyring(ctx)
-	if err != nil {
-		return nil, err
-	}
-	metrics := telemetry.NewMetrics(a.env.Version)
-	s := &server{app: a, keys: keys, stopTime: cfg.HTTP.StopTimeout}
-	handler, err := a.newAPI(keys, metrics, s)
-	if err != nil {
-		return nil, err
-	}
-	s.http = httpapi.NewHTTPServer(handler, a.env.Log)
-	s.workers = []func(context.Context){keys.Run, s.sweep}
-	if cfg.HTTP.Roles.Has(config.RoleIngest) {
-		s.workers = append(s.workers, a.newIngestWorker(metrics))
-	}
-	if cfg.HTTP.Roles.Has(config.RoleEnrich) {
-		s.workers = append(s.workers, a.newEnrichWorker(metrics))
-	}
-	return s, nil
-}
-
-// run serves until ctx ends or the listener fails, then stops everything within
-// the configured time.
-func (s *server) run(ctx context.Context, listener net.Listener) error {
-	working, stopWorkers := context.WithCancel(ctx)
-	defer stopWorkers()
-	var workers sync.WaitGroup
-	for _, work := range s.workers {
-		workers.Go(func() { work(working) })
-	}
-	failed := make(chan error, 1)
-	go func() { failed <- s.http.Serve(httpapi.LimitConnections(listener)) }()
-
-	var err error
-	select {
-	case err = <-failed:
-	case <-ctx.Done():
-		s.app.env.Log.Info("stopping")
-	}
-	stopWorkers()
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.stopTime)
-	defer cancel()
-	if shutdownErr := s.http.Shutdown(grace); shutdownErr != nil {
-		s.app.env.Log.Warn("requests were broken off, because they did not end in time")
-		_ = s.http.Close()
-	}
-	if !waitFor(grace, &workers) {
-		s.app.env.Log.Warn("work was left to run out its lease, because it did not end in time")
-	}
-	if err == nil || errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return err
-}
-
-func waitFor(ctx context.Context, group *sync.WaitGroup) bool {
-	done := make(chan struct{})
-	go func() { group.Wait(); close(done) }()
-	select {
-	case <-done:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-// sweepEvery is how often what has outlived its use is removed.
-const sweepEvery = 10 * time.Minute
-
-// sweep removes expired sessions, counters and idempotency keys, a bounded
-// number at a time.
-func (s *server) sweep(ctx context.Context) {
-	ticker := time.NewTicker(sweepEvery)
-	defer ticker.Stop()
-	for {
-		if _, err := s.logins.Sweep(ctx); err != nil && ctx.Err() == nil {
-			s.app.env.Log.Warn("expired sessions could not be removed", "error", err)
-		}
-		if _, err := s.app.Store.DeleteExpiredIdempotencyKeys(ctx, s.app.env.Clock.Now(), 1000); err != nil && ctx.Err() == nil {
-			s.app.env.Log.Warn("expired idempotency keys could not be removed", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-	}
 }

@@ -17,6 +17,7 @@ func newAudit(env *Env) *cobra.Command {
 	return group("audit", "Check the audit log", "",
 		&cobra.Command{
 			Use: "verify", Short: "Verify the hash chain of the audit log", Args: noArgs,
+			Example: "  kgl audit verify",
 			Long: `Verify reads the whole audit log and names the first row that was edited, deleted or
 reordered. It prints the number and the hash of the last row: kept elsewhere, they
 show later that the end of the log was not cut off.`,

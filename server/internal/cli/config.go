@@ -16,7 +16,8 @@ func newConfig(env *Env) *cobra.Command {
 		Long: `Config reads the environment as 'serve' does, reports every variable that is wrong,
 and prints each variable with its value and where it comes from. Of secrets it
 says only whether they are set.`,
-		Args: noArgs,
+		Example: "  KGL_LOG_LEVEL=debug kgl config",
+		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			cfg, err := config.Load(env.Environ)
 			if err != nil {

@@ -44,7 +44,7 @@ feeds is opened in the guard of outgoing requests.`,
 				return err
 			}
 			defer feeds.close()
-			return app.Serve(cmd.Context(), cfg, appEnv, app.ServeOptions{
+			return serve(cmd.Context(), cfg, appEnv, app.ServeOptions{
 				OnReady: announce(env.Stderr), TrustedFeedOrigin: feeds.origin, Subscriptions: feeds.urls,
 			})
 		},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/peermesh/kgl-backend/server/internal/app"
 	"github.com/peermesh/kgl-backend/server/internal/feed"
+	"github.com/peermesh/kgl-backend/server/internal/ingest"
 	"github.com/peermesh/kgl-backend/server/internal/outbound"
 )
 
@@ -80,7 +81,7 @@ func (e *Env) readFeed(ctx context.Context, from string) ([]byte, feed.Options, 
 		return nil, opts, err
 	}
 	defer client.Close()
-	resp, err := client.Get(ctx, outbound.Request{URL: from})
+	resp, err := client.Get(ctx, outbound.Request{URL: from, Accept: ingest.AcceptFeeds})
 	if err != nil {
 		return nil, opts, err
 	}
@@ -101,9 +102,9 @@ func printJSON(env *Env, v any) error {
 func printFeed(env *Env, doc *feed.Document) error {
 	w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "title\t%s\nformat\t%s %s\nsite\t%s\nlanguage\t%s\nrepaired\t%t\nitems\t%d (%d skipped)\n",
-		doc.Feed.Title, doc.Feed.Format, doc.Feed.Version, doc.Feed.Link, doc.Feed.Language, doc.Repaired, len(doc.Items), doc.Skipped)
+		cell(doc.Feed.Title), doc.Feed.Format, cell(doc.Feed.Version), cell(doc.Feed.Link), cell(doc.Feed.Language), doc.Repaired, len(doc.Items), doc.Skipped)
 	for _, warning := range doc.Warnings {
-		fmt.Fprintf(w, "warning\t%s: %s\n", warning.Code, warning.Message)
+		fmt.Fprintf(w, "warning\t%s: %s\n", warning.Code, cell(warning.Message))
 	}
 	fmt.Fprintln(w)
 	for _, item := range doc.Items {
@@ -111,7 +112,7 @@ func printFeed(env *Env, doc *feed.Document) error {
 		if item.PublishedInferred {
 			published = "no date"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\n", published, item.Title, item.URL)
+		fmt.Fprintf(w, "%s\t%s\t%s\n", published, cell(item.Title), cell(item.URL))
 	}
 	return w.Flush()
 }

@@ -15,6 +15,7 @@ func newKeys(env *Env) *cobra.Command {
 an hour before it signs, and an old one verifies until its last token has run out.`,
 		&cobra.Command{
 			Use: "rotate", Short: "Make a new signing key now", Args: noArgs,
+			Example: "  kgl keys rotate",
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				return env.withApp(cmd.Context(), func(ctx context.Context, a *app.App) error {
 					keys, err := a.Keyring(ctx)
@@ -31,6 +32,7 @@ an hour before it signs, and an old one verifies until its last token has run ou
 		},
 		&cobra.Command{
 			Use: "revoke KID", Short: "Stop trusting a signing key at once", Args: exactArgs(1),
+			Example: "  kgl keys revoke 019cb000-0000-7000-8000-000000000001",
 			Long: `Revoke removes a key that leaked. Tokens that it signed are refused by every server
 within seconds; their users refresh or log in again.`,
 			RunE: func(cmd *cobra.Command, args []string) error {

@@ -2,11 +2,13 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/peermesh/kgl-backend/server/internal/app"
+	"github.com/peermesh/kgl-backend/server/internal/config"
 )
 
 func newMigrate(env *Env) *cobra.Command {
@@ -28,6 +30,7 @@ with the data in it: make a backup first.`,
 processes may call it at once: one migrates, the others wait.`,
 		&cobra.Command{
 			Use: "up", Short: "Apply all migrations that the database lacks", Args: noArgs,
+			Example: "  KGL_DATABASE_URL=postgres://kgl@localhost/kgl kgl migrate up",
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				return env.migrate(cmd, func(ctx context.Context, m app.Migrator) error { return m.Up(ctx) })
 			},
@@ -35,7 +38,8 @@ processes may call it at once: one migrates, the others wait.`,
 		down,
 		&cobra.Command{
 			Use: "status", Short: "Compare the schema with what this binary needs", Args: noArgs,
-			Long: "Status exits with 0 when the schema is current and with 1 when it is not.",
+			Example: "  kgl migrate status",
+			Long:    "Status exits with 0 when the schema is current and with 1 when it is not.",
 			RunE: func(cmd *cobra.Command, _ []string) error {
 				return env.migrate(cmd, func(ctx context.Context, m app.Migrator) error { return m.Check(ctx) })
 			},
@@ -54,7 +58,13 @@ func (e *Env) migrate(cmd *cobra.Command, fn func(context.Context, app.Migrator)
 		return err
 	}
 	ctx := cmd.Context()
-	doErr := fn(ctx, m)
+	if err := fn(ctx, m); err != nil {
+		return errors.Join(err, e.printSchema(ctx, cfg, m))
+	}
+	return e.printSchema(ctx, cfg, m)
+}
+
+func (e *Env) printSchema(ctx context.Context, cfg *config.Config, m app.Migrator) error {
 	status, err := m.Status(ctx)
 	if err != nil {
 		return err
@@ -63,6 +73,6 @@ func (e *Env) migrate(cmd *cobra.Command, fn func(context.Context, app.Migrator)
 	if status.Dirty {
 		state = ", dirty"
 	}
-	fmt.Fprintf(e.Stdout, "database %s\nversion  %d of %d%s\n", cfg.Database.URL, status.Version, status.Latest, state)
-	return doErr
+	_, err = fmt.Fprintf(e.Stdout, "database %s\nversion  %d of %d%s\n", cfg.Database.URL, status.Version, status.Latest, state)
+	return err
 }

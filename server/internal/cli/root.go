@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -43,7 +44,7 @@ func Run(ctx context.Context, env Env) int {
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
 	cmd, err := root.ExecuteContextC(ctx)
-	if err == nil || errors.Is(err, context.Canceled) && ctx.Err() != nil {
+	if err == nil {
 		return exitOK
 	}
 	fmt.Fprintf(env.Stderr, "%s: %s\n", cmd.CommandPath(), describe(err))
@@ -63,15 +64,27 @@ func (e *usageError) Unwrap() error { return e.err }
 func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
 
 // describe returns the text of an error for the operator, who may see the
-// cause.
+// cause, but need not read the codes of the API.
 func describe(err error) string {
-	if e, ok := errors.AsType[*kgl.Error](err); ok {
-		if e.Err != nil {
-			return e.Message + ": " + e.Err.Error()
-		}
-		return e.Message
+	if errors.Is(err, context.Canceled) {
+		return "interrupted"
 	}
-	return err.Error()
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var lines []string
+		for _, e := range joined.Unwrap() {
+			lines = append(lines, describe(e))
+		}
+		return strings.Join(lines, "\n")
+	}
+	e, ok := errors.AsType[*kgl.Error](err)
+	if !ok {
+		return err.Error()
+	}
+	text := e.Message
+	if e.Err != nil {
+		text += ": " + e.Err.Error()
+	}
+	return strings.Replace(err.Error(), e.Error(), text, 1)
 }
 
 func newRoot(env *Env) *cobra.Command {

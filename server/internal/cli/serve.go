@@ -1,12 +1,15 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
 	"github.com/peermesh/kgl-backend/server/internal/app"
+	"github.com/peermesh/kgl-backend/server/internal/config"
 	"github.com/peermesh/kgl-backend/server/internal/telemetry"
 )
 
@@ -37,12 +40,22 @@ without api answers /health, /ready and /metrics only.`,
 			if err != nil {
 				return err
 			}
-			return app.Serve(cmd.Context(), cfg, appEnv, app.ServeOptions{OnReady: announce(env.Stderr)})
+			return serve(cmd.Context(), cfg, appEnv, app.ServeOptions{OnReady: announce(env.Stderr)})
 		},
 	}
 	cmd.Flags().StringVar(&roles, "roles", "", "what this process does: api,ingest,enrich,deliver (default: KGL_ROLES, or all)")
 	cmd.Flags().StringVar(&addr, "addr", "", "address to listen on (default: KGL_ADDR, or 127.0.0.1:8000)")
 	return cmd
+}
+
+// serve runs the server. Being told to stop is no failure, also while it
+// starts.
+func serve(ctx context.Context, cfg *config.Config, env app.Env, opts app.ServeOptions) error {
+	err := app.Serve(ctx, cfg, env, opts)
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // announce tells a person at a terminal where the server is, and shows a
@@ -53,17 +66,21 @@ func announce(w io.Writer) func(app.Ready) bool {
 		return nil
 	}
 	return func(r app.Ready) bool {
-		fmt.Fprintf(w, "\n  Knowledge Graph Lab backend %s\n\n", r.Version)
-		fmt.Fprintf(w, "  API         %s/api/v1\n", r.URL)
-		fmt.Fprintf(w, "  Swagger UI  %s/docs\n", r.URL)
-		fmt.Fprintf(w, "  Database    %s\n", r.Database)
-		if r.AdminEmail != "" {
-			fmt.Fprintf(w, "  Admin       %s\n", r.AdminEmail)
-		}
-		if r.AdminPassword != "" {
-			fmt.Fprintf(w, "  Password    %s   (shown this once: note it down, or change it)\n", r.AdminPassword)
-		}
-		fmt.Fprintln(w)
+		greet(w, r)
 		return true
 	}
+}
+
+func greet(w io.Writer, r app.Ready) {
+	fmt.Fprintf(w, "\n  Knowledge Graph Lab backend %s\n\n", r.Version)
+	fmt.Fprintf(w, "  API         %s/api/v1\n", r.URL)
+	fmt.Fprintf(w, "  Swagger UI  %s/docs\n", r.URL)
+	fmt.Fprintf(w, "  Database    %s\n", r.Database)
+	if r.AdminEmail != "" {
+		fmt.Fprintf(w, "  Admin       %s\n", r.AdminEmail)
+	}
+	if r.AdminPassword != "" {
+		fmt.Fprintf(w, "  Password    %s   (shown this once: note it down, or change it)\n", r.AdminPassword)
+	}
+	fmt.Fprintln(w)
 }

@@ -2,10 +2,8 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"io"
-	"os"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -53,19 +51,19 @@ func newSourceAdd(env *Env) *cobra.Command {
 func newSourceList(env *Env) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List the sources", Args: noArgs,
+		Example: "  kgl source list",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return env.withApp(cmd.Context(), func(ctx context.Context, a *app.App) error {
-				w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
-				fmt.Fprintln(w, "ID\tSTATUS\tLAST SUCCESS\tTITLE\tURL\tERROR")
+				w := newTable(env.Stdout, "ID", "STATUS", "LAST SUCCESS", "TITLE", "URL", "ERROR")
 				err := eachRow(func(p kgl.Page) (kgl.List[kgl.Source], error) {
 					return a.Sources.List(ctx, kgl.SourceFilter{}, kgl.SourceNewestFirst, p)
 				}, func(s kgl.Source) {
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", s.ID, s.Status, when(s.LastSuccessAt), s.Title, s.URL, s.LastError)
+					w.row(s.ID, string(s.Status), when(s.LastSuccessAt), s.Title, s.URL, s.LastError)
 				})
 				if err != nil {
 					return err
 				}
-				return w.Flush()
+				return w.flush()
 			})
 		},
 	}
@@ -86,9 +84,9 @@ func newSourceImport(env *Env) *cobra.Command {
 				return err
 			}
 			return env.withApp(cmd.Context(), func(ctx context.Context, a *app.App) error {
-				added, err := a.Sources.Subscribe(ctx, list)
-				fmt.Fprintf(env.Stdout, "added %d of %d feeds\n", added, len(list))
-				return err
+				done, err := a.Sources.Subscribe(ctx, list)
+				fmt.Fprintf(env.Stdout, "added %d of %d feeds, %d could not be added\n", done.Added, len(list), len(done.Refused))
+				return errors.Join(append(done.Refused, err)...)
 			})
 		},
 	}
@@ -97,6 +95,7 @@ func newSourceImport(env *Env) *cobra.Command {
 func newSourceRefresh(env *Env) *cobra.Command {
 	return &cobra.Command{
 		Use: "refresh ID", Short: "Have a source fetched now", Args: exactArgs(1),
+		Example: "  kgl source refresh 019cb000-0000-7000-8000-000000000001",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return env.withApp(cmd.Context(), func(ctx context.Context, a *app.App) error {
 				if _, err := a.Sources.Refresh(ctx, args[0]); err != nil {
@@ -112,6 +111,7 @@ func newSourceRefresh(env *Env) *cobra.Command {
 func newSourceDelete(env *Env) *cobra.Command {
 	return &cobra.Command{
 		Use: "delete ID", Short: "Forget a source and its content", Args: exactArgs(1),
+		Example: "  kgl source delete 019cb000-0000-7000-8000-000000000001",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return env.withApp(cmd.Context(), func(ctx context.Context, a *app.App) error {
 				if err := a.Sources.Delete(ctx, args[0], nil); err != nil {
@@ -122,22 +122,4 @@ func newSourceDelete(env *Env) *cobra.Command {
 			})
 		},
 	}
-}
-
-// readInput reads a file, or standard input for "-", up to a bound.
-func (e *Env) readInput(path string, limit int64) ([]byte, error) {
-	in := e.Stdin
-	if path != "-" {
-		f, err := os.Open(path)
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = f.Close() }()
-		in = f
-	}
-	body, err := io.ReadAll(io.LimitReader(in, limit+1))
-	if err == nil && int64(len(body)) > limit {
-		err = fmt.Errorf("%s is larger than %d bytes", path, limit)
-	}
-	return body, err
 }

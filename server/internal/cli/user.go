@@ -1,17 +1,11 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"fmt"
-	"io"
-	"os"
 	"strings"
-	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/peermesh/kgl-backend/server/internal/app"
 	"github.com/peermesh/kgl-backend/server/internal/auth"
@@ -36,11 +30,18 @@ func newUserCreate(env *Env) *cobra.Command {
 		Use: "create EMAIL", Short: "Create a user", Args: exactArgs(1),
 		Example: "  kgl user create ada@example.org --role moderator",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			password, err := env.readPassword()
-			if err != nil {
-				return err
+			if name == "" {
+				name, _, _ = strings.Cut(args[0], "@")
 			}
 			return env.withApp(cmd.Context(), func(ctx context.Context, a *app.App) error {
+				// Before a person thinks of a password for nothing.
+				if _, err := a.Store.UserByEmail(ctx, kgl.NormalizeEmail(args[0])); err == nil {
+					return kgl.Errorf(kgl.CodeConflict, "a user with the email %s exists already", args[0])
+				}
+				password, err := env.readPassword()
+				if err != nil {
+					return err
+				}
 				u, err := a.Accounts.Create(ctx, auth.NewUser{Email: args[0], Name: name, Role: kgl.Role(role), Password: password})
 				if err != nil {
 					return err
@@ -50,7 +51,7 @@ func newUserCreate(env *Env) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&name, "name", "", "the user's name")
+	cmd.Flags().StringVar(&name, "name", "", "the user's name (default: what stands before the @)")
 	cmd.Flags().StringVar(&role, "role", string(kgl.RoleUser), "user, moderator or admin")
 	return cmd
 }
@@ -58,19 +59,19 @@ func newUserCreate(env *Env) *cobra.Command {
 func newUserList(env *Env) *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "List the users", Args: noArgs,
+		Example: "  kgl user list",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return env.withApp(cmd.Context(), func(ctx context.Context, a *app.App) error {
-				w := tabwriter.NewWriter(env.Stdout, 0, 0, 2, ' ', 0)
-				fmt.Fprintln(w, "ID\tEMAIL\tNAME\tROLE\tSTATUS\tLAST LOGIN")
+				w := newTable(env.Stdout, "ID", "EMAIL", "NAME", "ROLE", "STATUS", "LAST LOGIN")
 				err := eachRow(func(p kgl.Page) (kgl.List[kgl.User], error) {
 					return a.Accounts.List(ctx, kgl.UserFilter{}, p)
 				}, func(u kgl.User) {
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", u.ID, u.Email, u.Name, u.Role, u.Status, when(u.LastLoginAt))
+					w.row(u.ID, u.Email, u.Name, string(u.Role), string(u.Status), when(u.LastLoginAt))
 				})
 				if err != nil {
 					return err
 				}
-				return w.Flush()
+				return w.flush()
 			})
 		},
 	}
@@ -81,11 +82,14 @@ func newUserSetPassword(env *Env) *cobra.Command {
 		Use: "set-password EMAIL", Short: "Replace a forgotten password", Args: exactArgs(1),
 		Example: "  kgl user set-password ada@example.org",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			password, err := env.readPassword()
-			if err != nil {
-				return err
-			}
 			return env.withApp(cmd.Context(), func(ctx context.Context, a *app.App) error {
+				if _, err := a.Store.UserByEmail(ctx, kgl.NormalizeEmail(args[0])); err != nil {
+					return err
+				}
+				password, err := env.readPassword()
+				if err != nil {
+					return err
+				}
 				u, err := a.Accounts.SetPassword(ctx, args[0], password)
 				if err != nil {
 					return err
@@ -100,6 +104,7 @@ func newUserSetPassword(env *Env) *cobra.Command {
 func newUserSetRole(env *Env) *cobra.Command {
 	return &cobra.Command{
 		Use: "set-role EMAIL user|moderator|admin", Short: "Change the role of a user", Args: exactArgs(2),
+		Example: "  kgl user set-role ada@example.org moderator",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			role := kgl.Role(args[1])
 			return env.patchUser(cmd, args[0], auth.UserPatch{Role: &role})
@@ -110,6 +115,7 @@ func newUserSetRole(env *Env) *cobra.Command {
 func newUserSetStatus(env *Env, use, short string, status kgl.UserStatus) *cobra.Command {
 	return &cobra.Command{
 		Use: use + " EMAIL", Short: short, Args: exactArgs(1),
+		Example: "  kgl user " + use + " ada@example.org",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return env.patchUser(cmd, args[0], auth.UserPatch{Status: &status})
 		},
@@ -128,64 +134,4 @@ func (e *Env) patchUser(cmd *cobra.Command, email string, p auth.UserPatch) erro
 		_, err = fmt.Fprintf(e.Stdout, "%s is %s, %s\n", u.Email, u.Role, u.Status)
 		return err
 	})
-}
-
-// readPassword asks for a password twice at a terminal, and reads one line
-// elsewhere. It never takes one from the command line, which others can see.
-func (e *Env) readPassword() (string, error) {
-	if f, ok := e.Stdin.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		first, err := e.prompt(f, "Password: ")
-		if err != nil {
-			return "", err
-		}
-		second, err := e.prompt(f, "Again: ")
-		if err != nil {
-			return "", err
-		}
-		if first != second {
-			return "", fmt.Errorf("the two passwords differ")
-		}
-		return first, nil
-	}
-	line, err := bufio.NewReader(io.LimitReader(e.Stdin, 4096)).ReadString('\n')
-	if err != nil && err != io.EOF {
-		return "", err
-	}
-	line = strings.TrimRight(line, "\r\n")
-	if line == "" {
-		return "", fmt.Errorf("no password on standard input")
-	}
-	return line, nil
-}
-
-func (e *Env) prompt(f *os.File, text string) (string, error) {
-	fmt.Fprint(e.Stderr, text)
-	password, err := term.ReadPassword(int(f.Fd()))
-	fmt.Fprintln(e.Stderr)
-	return string(password), err
-}
-
-// eachRow calls fn for every row of a list, page by page.
-func eachRow[T any](list func(kgl.Page) (kgl.List[T], error), fn func(T)) error {
-	page := kgl.Page{Limit: kgl.MaxPageLimit}
-	for {
-		l, err := list(page)
-		if err != nil {
-			return err
-		}
-		for _, row := range l.Rows {
-			fn(row)
-		}
-		if l.Next == nil {
-			return nil
-		}
-		page.After = l.Next
-	}
-}
-
-func when(t *time.Time) string {
-	if t == nil {
-		return "never"
-	}
-	return t.Format("2006-01-02 15:04:05")
 }

@@ -1,19 +1,13 @@
 package ingest
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-
 	"github.com/peermesh/kgl-backend/server/internal/feed"
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
 )
 
-// The longest texts that go into an index. Postgres refuses index rows of more
-// than about 2,700 bytes.
-const (
-	maxKeyBytes = 512
-	maxURLBytes = 2000
-)
+// maxURLBytes bounds the URLs that go into an index: Postgres refuses index rows
+// of more than about 2,700 bytes.
+const maxURLBytes = 2000
 
 // content makes the first revision of an item.
 func (w *Worker) content(sourceID string, id kgl.ContentIdentity, item feed.Item) kgl.Content {
@@ -49,16 +43,6 @@ func bodyOf(item feed.Item) kgl.ContentBody {
 		b.Enclosures[i] = kgl.Enclosure{URL: e.URL, Type: e.Type, Length: e.Length}
 	}
 	return b
-}
-
-// boundedKey keeps a key short enough for an index without making two keys
-// equal.
-func boundedKey(key string) string {
-	if len(key) <= maxKeyBytes {
-		return key
-	}
-	sum := sha256.Sum256([]byte(key))
-	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
 func firstRunes(text string, n int) string {

@@ -19,7 +19,7 @@ func NewContents(store kgl.Store, clock kgl.Clock, ids kgl.IDSource) *Contents {
 }
 
 // DeleteContent removes an item with its revisions, mentions and evidence. It comes
-// back when its source still publishes it. CodeNotFound;
+// back when its source publishes it in another document than the stored one. CodeNotFound;
 // CodePreconditionFailed: ifVersion is not the stored version.
 func (s *Contents) DeleteContent(ctx context.Context, id string, ifVersion *int64) error {
 	return s.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {

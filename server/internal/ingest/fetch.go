@@ -4,18 +4,19 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"net/http"
+	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/peermesh/kgl-backend/server/internal/feed"
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
 	"github.com/peermesh/kgl-backend/server/internal/outbound"
 )
 
-// acceptFeeds prefers feeds over the web pages that some servers keep at the
-// same URL.
-const acceptFeeds = "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, application/xml;q=0.8, text/xml;q=0.8, application/json;q=0.7, */*;q=0.1"
+// AcceptFeeds is the Accept header of requests for feeds. It prefers feeds over
+// the web pages that some servers keep at the same URL.
+const AcceptFeeds = "application/atom+xml, application/rss+xml, application/feed+json, application/rdf+xml;q=0.9, application/xml;q=0.8, text/xml;q=0.8, application/json;q=0.7, */*;q=0.1"
 
 // Fetcher makes the outgoing request. An *outbound.Client is one.
 type Fetcher interface {
@@ -34,91 +35,110 @@ type attempt struct {
 	hostPause  time.Duration // how long the whole host is left alone
 }
 
-// fetch requests the source's document and reads it. What goes wrong is part
-// of the attempt; an error means that the attempt does not count, because the
-// worker is stopping.
-func (w *Worker) fetch(ctx context.Context, src kgl.Source) (*attempt, error) {
-	a := &attempt{source: src, result: kgl.FetchResult{
-		ETag: src.ETag, LastModified: src.LastModified, BodyHash: src.BodyHash,
+func (w *Worker) newAttempt(src kgl.Source) *attempt {
+	return &attempt{source: src, result: kgl.FetchResult{
+		FetchedURL: src.URL, ETag: src.ETag, LastModified: src.LastModified, BodyHash: src.BodyHash,
 		Fetch: kgl.Fetch{ID: w.ids.NewID(), SourceID: src.ID, StartedAt: w.clock.Now(), Warnings: []kgl.Warning{}},
 	}}
-	err := w.request(ctx, a)
+}
+
+// attempt requests the source's document, reads it and stores what it means.
+// What goes wrong with the source becomes part of what is stored; an error is
+// one of storing, or ctx's.
+//
+// At most ParseBudget bytes of documents are read and stored at once in the
+// whole process: a parsed feed takes many times its size.
+func (w *Worker) attempt(ctx context.Context, lease kgl.HostLease, a *attempt) (stored, error) {
+	resp, err := w.request(ctx, a)
+	if err == nil && resp != nil {
+		weight := min(int64(len(resp.Body)), w.cfg.ParseBudget)
+		if err := w.budget.Acquire(ctx, weight); err != nil {
+			return stored{}, err
+		}
+		defer w.budget.Release(weight)
+		err = recovered(func() error { return w.read(ctx, a, resp) })
+	}
 	if ctx.Err() != nil {
-		return nil, ctx.Err()
+		return stored{}, ctx.Err() // broken off by us: the source is not to blame
 	}
 	if err != nil {
-		w.log.InfoContext(ctx, "fetch failed", "source_id", src.ID, "host", src.Host, "code", kgl.ErrorCode(err), "reason", outbound.ReasonOf(err), "error", err)
+		w.log.InfoContext(ctx, "fetch failed", "source_id", a.source.ID, "host", a.source.Host,
+			"code", kgl.ErrorCode(err), "reason", outbound.ReasonOf(err), "error", err)
 		a.fail(err)
 	}
-	a.result.Fetch.Duration = w.clock.Now().Sub(a.result.Fetch.StartedAt)
 	w.plan(a)
-	return a, nil
+	return w.write(ctx, lease, a)
 }
 
-func (w *Worker) request(ctx context.Context, a *attempt) error {
-	resp, err := w.fetcher.Get(ctx, outbound.Request{
-		URL: a.source.URL, Header: outbound.Conditional(a.source.ETag, a.source.LastModified), Accept: acceptFeeds,
-	})
+// request asks for the document, unless the stored one is still current: then
+// both results are nil.
+func (w *Worker) request(ctx context.Context, a *attempt) (*outbound.Response, error) {
+	condition := outbound.Conditional(a.source.ETag, a.source.LastModified)
+	resp, err := w.fetcher.Get(ctx, outbound.Request{URL: a.source.URL, Header: condition, Accept: AcceptFeeds})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	now := w.clock.Now()
+	now, most := w.clock.Now(), w.cfg.Schedule.MaxDelay
 	f := &a.result.Fetch
 	f.HTTPStatus, f.Bytes = int64(resp.Status), int64(len(resp.Body))
-	a.asked, _ = outbound.Freshness(resp.Header, now, w.schedule.MaxDelay)
-	a.retryAfter, _ = outbound.RetryAfter(resp.Header, now, w.schedule.MaxDelay)
+	a.asked, _ = outbound.Freshness(resp.Header, now, most)
+	a.retryAfter, _ = outbound.RetryAfter(resp.Header, now, most)
 	switch {
-	case resp.Status == http.StatusNotModified:
+	// Other answers of 2xx hold no document, or a part of one.
+	case resp.Status == http.StatusOK, resp.Status == http.StatusNonAuthoritativeInfo:
+		return resp, nil
+	case resp.Status == http.StatusNotModified && len(condition) > 0:
 		f.Outcome = kgl.FetchNotModified
-		return nil
+		return nil, nil
 	case resp.Status == http.StatusGone:
 		a.result.Status = kgl.SourceGone
-		return kgl.Errorf(kgl.CodeFetchFailed, "the server answered 410: the feed is gone for good")
+		return nil, kgl.Errorf(kgl.CodeFetchFailed, "the server answered 410: the feed is gone for good")
 	case resp.Status == http.StatusTooManyRequests, resp.Status == http.StatusServiceUnavailable:
-		a.hostPause = max(a.retryAfter, w.schedule.RetryFirst)
-		return kgl.Errorf(kgl.CodeFetchFailed, "the server answered %d and asks for patience", resp.Status)
-	case resp.Status < 200 || resp.Status > 299:
-		return kgl.Errorf(kgl.CodeFetchFailed, "the server answered %d", resp.Status)
+		a.hostPause = max(a.retryAfter, w.cfg.Schedule.RetryFirst)
+		return nil, kgl.Errorf(kgl.CodeFetchFailed, "the server answered %d and asks for patience", resp.Status)
+	default:
+		return nil, kgl.Errorf(kgl.CodeFetchFailed, "the server answered %d", resp.Status)
 	}
-	return w.read(ctx, a, resp)
 }
 
-// read takes the document in, unless it is byte for byte the stored one. The
-// validators are kept only when the document could be read: a broken one is
-// asked for again.
+// read takes the document in, unless it is byte for byte the stored one. Its
+// validators and hash are kept only when all of it could be read: a broken or
+// truncated one is asked for again.
 func (w *Worker) read(ctx context.Context, a *attempt, resp *outbound.Response) error {
+	r := &a.result
 	sum := sha256.Sum256(resp.Body)
 	hash := hex.EncodeToString(sum[:])
 	if hash == a.source.BodyHash {
-		a.result.Fetch.Outcome = kgl.FetchUnchanged
+		r.Fetch.Outcome = kgl.FetchUnchanged
 	} else {
-		doc, err := w.parse(ctx, resp)
+		doc, err := feed.Parse(ctx, resp.Body, feed.Options{
+			ContentType: resp.Header.Get("Content-Type"), BaseURL: resp.FinalURL, Now: w.clock.Now(),
+		})
 		if err != nil {
 			return err
 		}
 		a.take(doc)
+		if hasWarning(doc.Warnings, feed.WarnTruncated) {
+			r.BodyHash, r.ETag, r.LastModified = "", "", ""
+			return nil
+		}
 	}
-	a.result.BodyHash = hash
-	a.result.ETag, a.result.LastModified = outbound.Validators(resp.Header)
+	etag, lastModified := outbound.Validators(resp.Header)
+	r.BodyHash, r.ETag, r.LastModified = hash, storable(etag), storable(lastModified)
 	return nil
 }
 
-// parse reads a document while at most ParseBudget bytes of documents are in
-// work in the whole process: a parsed feed takes many times its size.
-func (w *Worker) parse(ctx context.Context, resp *outbound.Response) (doc *feed.Document, err error) {
-	weight := min(int64(len(resp.Body)), w.parseBudget)
-	if err := w.parsing.Acquire(ctx, weight); err != nil {
-		return nil, err
+func hasWarning(list []feed.Warning, code feed.WarningCode) bool {
+	return slices.ContainsFunc(list, func(w feed.Warning) bool { return w.Code == code })
+}
+
+// storable drops a validator that the database may refuse: headers are bytes,
+// columns are text.
+func storable(validator string) string {
+	if !utf8.ValidString(validator) {
+		return ""
 	}
-	defer w.parsing.Release(weight)
-	defer func() {
-		if p := recover(); p != nil {
-			err = kgl.Wrap(fmt.Errorf("panic: %v", p), kgl.CodeFeedInvalid, "the document could not be read")
-		}
-	}()
-	return feed.Parse(ctx, resp.Body, feed.Options{
-		ContentType: resp.Header.Get("Content-Type"), BaseURL: resp.FinalURL, Now: w.clock.Now(),
-	})
+	return validator
 }
 
 // take keeps what the document says about its feed, and its items.
@@ -142,21 +162,22 @@ func (a *attempt) take(doc *feed.Document) {
 // fail turns the attempt into a failed one. Validators stay those of the
 // stored document.
 func (a *attempt) fail(err error) {
-	f := &a.result.Fetch
-	f.Outcome = kgl.FetchFailed
-	f.ErrorCode = string(kgl.ErrorCode(err))
-	f.Error = userMessage(err)
+	r := &a.result
+	r.Fetch.Outcome = kgl.FetchFailed
+	r.Fetch.ErrorCode = string(kgl.ErrorCode(err))
+	r.Fetch.Error = userMessage(err)
+	r.Document = false
+	r.ETag, r.LastModified, r.BodyHash = a.source.ETag, a.source.LastModified, a.source.BodyHash
 	a.items = nil
-	a.result.Document = false
-	a.result.ETag, a.result.LastModified, a.result.BodyHash = a.source.ETag, a.source.LastModified, a.source.BodyHash
 }
 
 // plan decides the source's next state and when it is fetched again.
 func (w *Worker) plan(a *attempt) {
-	r := &a.result
+	r, now := &a.result, w.clock.Now()
+	r.Fetch.Duration = now.Sub(r.Fetch.StartedAt)
 	if r.Fetch.Outcome != kgl.FetchFailed {
 		r.Status, r.ConsecutiveFailures = kgl.SourceActive, 0
-		next := w.clock.Now().Add(w.schedule.AfterSuccess(a.source.FetchInterval, a.asked))
+		next := now.Add(w.cfg.Schedule.AfterSuccess(a.source.FetchInterval, a.asked))
 		r.NextFetchAt = &next
 		return
 	}
@@ -166,6 +187,6 @@ func (w *Worker) plan(a *attempt) {
 		return
 	}
 	r.Status = kgl.SourceFailing
-	next := w.clock.Now().Add(w.schedule.AfterFailure(r.ConsecutiveFailures, a.retryAfter))
+	next := now.Add(w.cfg.Schedule.AfterFailure(r.ConsecutiveFailures, a.retryAfter))
 	r.NextFetchAt = &next
 }

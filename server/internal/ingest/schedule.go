@@ -2,7 +2,8 @@ package ingest
 
 import "time"
 
-// Schedule decides when a source is fetched again.
+// Schedule decides when a source is fetched again. A duration that is zero
+// takes the value of DefaultSchedule.
 type Schedule struct {
 	Interval   time.Duration // of a source that sets none
 	MaxDelay   time.Duration // upper bound of whatever a server asks for
@@ -27,6 +28,21 @@ func DefaultSchedule(random func() float64) Schedule {
 		Jitter:     0.1,
 		Random:     random,
 	}
+}
+
+func (s Schedule) withDefaults() Schedule {
+	d := DefaultSchedule(nil)
+	for _, f := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&s.Interval, d.Interval}, {&s.MaxDelay, d.MaxDelay}, {&s.RetryFirst, d.RetryFirst}, {&s.RetryMax, d.RetryMax},
+	} {
+		if *f.field <= 0 {
+			*f.field = f.value
+		}
+	}
+	return s
 }
 
 // AfterSuccess returns the delay after a fetch that succeeded. A source's own

@@ -3,9 +3,10 @@ package ingest
 import (
 	"context"
 	_ "embed"
-	"errors"
 	"fmt"
 	"strings"
+	"time"
+	"unicode"
 
 	"github.com/peermesh/kgl-backend/server/internal/feed"
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
@@ -21,72 +22,69 @@ var DefaultSeeds []byte
 // that a person deleted does not come back at the next start.
 const seededSetting = "ingest.seeded_at"
 
+// Subscribed tells what became of a list of feeds. Those that were watched
+// already appear in neither field.
+type Subscribed struct {
+	Added   int
+	Refused []error // one for each feed that cannot be watched; names its URL
+}
+
 // Seed subscribes the feeds of an OPML list, once in the life of the database,
-// whichever of several replicas comes first. It returns how many it added.
-func (s *Sources) Seed(ctx context.Context, opml []byte) (int, error) {
+// whichever of several replicas comes first.
+func (s *Sources) Seed(ctx context.Context, opml []byte) (Subscribed, error) {
 	list, err := feed.ParseOPML(ctx, opml)
 	if err != nil {
-		return 0, fmt.Errorf("the seed list: %w", err)
+		return Subscribed{}, fmt.Errorf("the seed list: %w", err)
 	}
-	added := 0
+	var done Subscribed
 	err = s.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
+		done = Subscribed{}
 		now := s.clock.Now()
-		added = 0
-		first, err := tx.CreateSetting(ctx, seededSetting, now.Format("2006-01-02T15:04:05Z"), now)
+		first, err := tx.CreateSetting(ctx, seededSetting, now.Format(time.RFC3339), now)
 		if err != nil || !first {
 			return err
 		}
-		added, err = s.subscribe(ctx, list)
+		done, err = s.Subscribe(ctx, list)
 		return err
 	})
-	return added, err
+	if err != nil {
+		return Subscribed{}, err
+	}
+	return done, nil
 }
 
-// Subscribe adds the feeds that are not watched yet, by their URL, and returns
-// how many it added. One feed that cannot be added stops nothing: the error
-// names all that failed.
-func (s *Sources) Subscribe(ctx context.Context, list []feed.Subscription) (int, error) {
-	added := 0
-	var failed []error
+// Subscribe adds the feeds that are not watched yet, by their URL. A feed that
+// cannot be watched keeps none of the others away; any other error ends it.
+func (s *Sources) Subscribe(ctx context.Context, list []feed.Subscription) (Subscribed, error) {
+	var done Subscribed
 	for _, sub := range list {
-		n, err := s.subscribe(ctx, []feed.Subscription{sub})
-		added += n
-		if err != nil {
-			failed = append(failed, fmt.Errorf("%s: %w", sub.FeedURL, err))
+		_, err := s.Create(ctx, fromSubscription(sub))
+		switch kgl.ErrorCode(err) {
+		case "":
+			done.Added++
+		case kgl.CodeConflict: // watched already
+		case kgl.CodeInvalid:
+			done.Refused = append(done.Refused, fmt.Errorf("%s: %w", sub.FeedURL, err))
+		default:
+			return done, fmt.Errorf("%s: %w", sub.FeedURL, err)
 		}
 	}
-	return added, errors.Join(failed...)
+	return done, nil
 }
 
 // fromSubscription cuts what another program allowed to be longer.
 func fromSubscription(sub feed.Subscription) NewSource {
-	n := NewSource{URL: sub.FeedURL, Title: firstRunes(sub.Title, maxTitleRunes), TitleIsProvisional: true}
-	for _, category := range sub.Categories[:min(len(sub.Categories), maxTags)] {
-		if tag := strings.TrimSpace(firstRunes(strings.TrimSpace(category), maxTagRunes)); tag != "" {
+	n := NewSource{URL: sub.FeedURL, Title: firstRunes(plain(sub.Title), maxTitleRunes), TitleIsProvisional: true}
+	for _, category := range sub.Categories {
+		tag := strings.TrimSpace(firstRunes(plain(category), maxTagRunes))
+		if tag != "" && len(n.Tags) < maxTags {
 			n.Tags = append(n.Tags, tag)
 		}
 	}
 	return n
 }
 
-func (s *Sources) subscribe(ctx context.Context, list []feed.Subscription) (int, error) {
-	added := 0
-	for _, sub := range list {
-		key, err := feed.CanonicalURL(sub.FeedURL)
-		if err != nil {
-			return added, fmt.Errorf("%s: %w", sub.FeedURL, err)
-		}
-		_, err = s.store.SourceByURLKey(ctx, key)
-		if err == nil {
-			continue
-		}
-		if !kgl.Is(err, kgl.CodeNotFound) {
-			return added, err
-		}
-		if _, err := s.Create(ctx, fromSubscription(sub)); err != nil {
-			return added, err
-		}
-		added++
-	}
-	return added, nil
+// plain folds white space and control characters to single spaces.
+func plain(text string) string {
+	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
 }

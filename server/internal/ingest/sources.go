@@ -3,19 +3,11 @@ package ingest
 import (
 	"context"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
-	"github.com/peermesh/kgl-backend/server/internal/feed"
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
-)
-
-// The bounds of what people may write about a source.
-const (
-	maxTitleRunes = 300
-	maxTags       = 20
-	maxTagRunes   = 40
 )
 
 // URLChecker says whether a URL may ever be fetched, before a source with it
@@ -75,7 +67,7 @@ func (s *Sources) Create(ctx context.Context, n NewSource) (kgl.Source, error) {
 		TitleIsManual: strings.TrimSpace(n.Title) != "" && !n.TitleIsProvisional,
 		Status:        n.Status,
 		FetchInterval: n.FetchInterval,
-		CreatedBy:     kgl.PrincipalFrom(ctx).ID,
+		CreatedBy:     userID(ctx),
 		Version:       1,
 		CreatedAt:     now,
 		UpdatedAt:     now,
@@ -112,6 +104,15 @@ func (s *Sources) Create(ctx context.Context, n NewSource) (kgl.Source, error) {
 	}
 	s.wake()
 	return src, nil
+}
+
+// userID returns the id of the user who acts; empty for the operator and the
+// service itself.
+func userID(ctx context.Context) string {
+	if p := kgl.PrincipalFrom(ctx); p.Type == kgl.PrincipalUser {
+		return p.ID
+	}
+	return ""
 }
 
 // Get returns a source. CodeNotFound.
@@ -186,10 +187,9 @@ func (s *Sources) apply(src *kgl.Source, p SourcePatch) ([]string, error) {
 		}
 	}
 	if p.Title != nil {
-		src.Title = strings.TrimSpace(*p.Title)
-		src.TitleIsManual = src.Title != ""
-		if !src.TitleIsManual {
-			src.BodyHash, src.ETag, src.LastModified = "", "", "" // the next fetch must read the title
+		title := strings.TrimSpace(*p.Title)
+		if src.TitleIsManual = title != ""; src.TitleIsManual || before.TitleIsManual {
+			src.Title = title
 		}
 	}
 	if p.FetchInterval != nil {
@@ -213,20 +213,29 @@ func (s *Sources) apply(src *kgl.Source, p SourcePatch) ([]string, error) {
 	return changedFields(before, *src), nil
 }
 
-// reschedule makes a source due that was resumed or moved, and not due that
-// was paused. Resuming forgets the failures.
+// reschedule makes a source due that was resumed or moved, or whose title the
+// feed is to give again, and not due that was paused. Resuming and moving
+// forget the failures.
 func (s *Sources) reschedule(src *kgl.Source, before kgl.Source) {
 	now := s.clock.Now()
-	moved := src.URLKey != before.URLKey
+	resumed := src.Status == kgl.SourceActive && before.Status != kgl.SourceActive
 	switch {
 	case src.Status == kgl.SourcePaused:
 		src.NextFetchAt = nil
-	case src.Status == kgl.SourceActive && before.Status != kgl.SourceActive, moved && src.Status != kgl.SourceGone:
+	case resumed, src.URL != before.URL:
 		src.Status = kgl.SourceActive
 		src.ConsecutiveFailures, src.LastErrorCode, src.LastError, src.LastErrorAt = 0, "", "", nil
 		src.NextFetchAt = &now
-	case src.FetchInterval != before.FetchInterval && src.FetchInterval > 0 && src.Status == kgl.SourceActive && src.LastFetchedAt != nil:
-		next := src.LastFetchedAt.Add(src.FetchInterval)
+	case src.Status != kgl.SourceActive:
+		// Failing sources keep their backoff.
+	case before.TitleIsManual && !src.TitleIsManual:
+		src.NextFetchAt = &now
+	case src.FetchInterval != before.FetchInterval && src.LastFetchedAt != nil:
+		// The next fetch plans by the default interval, should that be asked for.
+		next := now
+		if src.FetchInterval > 0 {
+			next = src.LastFetchedAt.Add(src.FetchInterval)
+		}
 		src.NextFetchAt = &next
 	}
 }
@@ -283,64 +292,6 @@ func (s *Sources) record(ctx context.Context, tx kgl.Store, event kgl.EventType,
 	return err
 }
 
-func (s *Sources) setURL(src *kgl.Source, raw string) error {
-	u, err := s.urls.CheckURL(strings.TrimSpace(raw))
-	if err != nil {
-		return err
-	}
-	if len(u.String()) > maxURLBytes {
-		return kgl.Invalid("url", "is longer than %d bytes", maxURLBytes)
-	}
-	u.Fragment, u.RawFragment = "", ""
-	u.Host = strings.ToLower(u.Host)
-	key, err := feed.CanonicalURL(u.String())
-	if err != nil {
-		return kgl.Invalid("url", "is not a URL that can be fetched")
-	}
-	src.URL, src.URLKey, src.Host = u.String(), key, u.Host
-	return nil
-}
-
-func (s *Sources) setTags(src *kgl.Source, tags []string) error {
-	if len(tags) > maxTags {
-		return kgl.Invalid("tags", "at most %d tags", maxTags)
-	}
-	src.Tags = make([]string, 0, len(tags))
-	seen := map[string]bool{}
-	for _, t := range tags {
-		t = normalTag(t)
-		if t == "" || utf8.RuneCountInString(t) > maxTagRunes {
-			return kgl.Invalid("tags", "a tag has 1 to %d characters", maxTagRunes)
-		}
-		if !seen[t] {
-			seen[t] = true
-			src.Tags = append(src.Tags, t)
-		}
-	}
-	return nil
-}
-
-func normalTag(t string) string { return strings.ToLower(strings.TrimSpace(t)) }
-
-func validSource(src kgl.Source) error {
-	if utf8.RuneCountInString(src.Title) > maxTitleRunes {
-		return kgl.Invalid("title", "at most %d characters", maxTitleRunes)
-	}
-	if src.FetchInterval != 0 && (src.FetchInterval < kgl.MinFetchInterval || src.FetchInterval > kgl.MaxFetchInterval) {
-		return kgl.Invalid("fetch_interval_seconds", "is %d to %d, or null for the default",
-			int(kgl.MinFetchInterval.Seconds()), int(kgl.MaxFetchInterval.Seconds()))
-	}
-	return nil
-}
-
-// settable refuses the states that only fetching leads to.
-func settable(status kgl.SourceStatus) error {
-	if status != kgl.SourceActive && status != kgl.SourcePaused {
-		return kgl.Invalid("status", "can be set to active or paused only")
-	}
-	return nil
-}
-
 func changedFields(a, b kgl.Source) []string {
 	var names []string
 	add := func(name string, differs bool) {
@@ -352,7 +303,7 @@ func changedFields(a, b kgl.Source) []string {
 	add("title", a.Title != b.Title || a.TitleIsManual != b.TitleIsManual)
 	add("status", a.Status != b.Status)
 	add("fetch_interval_seconds", a.FetchInterval != b.FetchInterval)
-	add("tags", strings.Join(a.Tags, "\x00") != strings.Join(b.Tags, "\x00"))
+	add("tags", !slices.Equal(a.Tags, b.Tags))
 	return names
 }
 

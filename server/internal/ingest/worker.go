@@ -2,8 +2,6 @@ package ingest
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -27,11 +25,11 @@ type Metrics interface {
 type Config struct {
 	Owner       string        // names this process in leases; must be unique
 	Workers     int           // hosts that are worked on at once; default 8
-	Lease       time.Duration // claim on a host, prolonged while work goes on; default 2 min
+	Lease       time.Duration // claim on a host; must outlast one fetch and its storing; default 2 min
 	HostDelay   time.Duration // pause between two requests to one host; default none
 	Poll        time.Duration // how long at most until the next look for due hosts; default 5 s
 	KeepFetches int           // rows of history a source keeps; default 100
-	ParseBudget int64         // bytes of documents in parsing at once; default 16 MiB
+	ParseBudget int64         // bytes of documents that are read and stored at once; default 16 MiB
 	Extractors  []string      // each gets a task for every new revision
 	Schedule    Schedule
 }
@@ -52,15 +50,9 @@ func (c Config) withDefaults() Config {
 	if c.ParseBudget <= 0 {
 		c.ParseBudget = 16 << 20
 	}
+	c.Schedule = c.Schedule.withDefaults()
 	return c
 }
-
-// The bounds of one turn at a host, and of giving up after a fault of ours.
-const (
-	sourcesPerTurn = 20
-	faultPause     = time.Minute
-	releaseTimeout = 5 * time.Second
-)
 
 // Worker claims hosts that have due sources, fetches these one after the
 // other, and stores what is new. Any number of workers in any number of
@@ -75,10 +67,8 @@ type Worker struct {
 	metrics  Metrics
 	onStored func()
 
-	schedule    Schedule
-	parseBudget int64
-	parsing     *semaphore.Weighted
-	wake        chan struct{}
+	budget *semaphore.Weighted // of ParseBudget
+	wake   chan struct{}
 }
 
 // NewWorker returns a worker. onStored is called after new content was
@@ -90,8 +80,7 @@ func NewWorker(cfg Config, store kgl.Store, fetcher Fetcher, clock kgl.Clock, id
 	}
 	return &Worker{
 		cfg: cfg, store: store, fetcher: fetcher, clock: clock, ids: ids, log: log, metrics: metrics,
-		onStored: onStored, schedule: cfg.Schedule, parseBudget: cfg.ParseBudget,
-		parsing: semaphore.NewWeighted(cfg.ParseBudget), wake: make(chan struct{}, 1),
+		onStored: onStored, budget: semaphore.NewWeighted(cfg.ParseBudget), wake: make(chan struct{}, 1),
 	}
 }
 
@@ -128,6 +117,10 @@ func (w *Worker) claim(ctx context.Context, free int) []kgl.HostLease {
 		return nil
 	}
 	now := w.clock.Now()
+	// A look that does not write: an idle worker leaves the database alone.
+	if due, err := w.store.NextDueAt(ctx); err == nil && (due == nil || due.After(now)) {
+		return nil
+	}
 	leases, err := w.store.ClaimHosts(ctx, w.cfg.Owner, now, now.Add(w.cfg.Lease), free)
 	if err != nil && ctx.Err() == nil {
 		w.log.ErrorContext(ctx, "hosts could not be claimed", "error", err)
@@ -168,95 +161,6 @@ func (w *Worker) untilDue(ctx context.Context, busy int) time.Duration {
 	if err != nil || due == nil {
 		return w.cfg.Poll
 	}
-	// A host that is due but leased elsewhere must not make this a busy loop.
+	// A host that another replica claims first must not make this a busy loop.
 	return min(max(due.Sub(w.clock.Now()), w.cfg.Poll/10), w.cfg.Poll)
-}
-
-// workHost fetches the due sources of one leased host, one after the other.
-func (w *Worker) workHost(ctx context.Context, lease kgl.HostLease) {
-	notBefore := time.Time{}
-	defer func() {
-		if p := recover(); p != nil {
-			w.log.ErrorContext(ctx, "worker panicked", "host", lease.Host, "panic", fmt.Sprint(p))
-			notBefore = w.clock.Now().Add(faultPause)
-		}
-		w.release(ctx, lease, notBefore)
-	}()
-	for first := true; ; {
-		sources, err := w.store.DueSources(ctx, lease.Host, w.clock.Now(), sourcesPerTurn)
-		if err != nil || len(sources) == 0 {
-			return
-		}
-		for _, src := range sources {
-			if !first && !w.waitPolitely(ctx) {
-				return
-			}
-			first = false
-			lease.Until = w.clock.Now().Add(w.cfg.Lease)
-			if err := w.store.ExtendHost(ctx, lease, lease.Until); err != nil {
-				return // lost to another worker, or the database is away: it will be claimed again
-			}
-			pause, err := w.workSource(ctx, lease, src)
-			if err != nil {
-				w.logFault(ctx, src, err)
-				notBefore = w.clock.Now().Add(faultPause)
-				return
-			}
-			if pause > 0 {
-				notBefore = w.clock.Now().Add(pause)
-				return
-			}
-		}
-	}
-}
-
-func (w *Worker) logFault(ctx context.Context, src kgl.Source, err error) {
-	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
-		return
-	}
-	w.log.ErrorContext(ctx, "what was fetched could not be stored", "source_id", src.ID, "code", kgl.ErrorCode(err), "error", err)
-}
-
-func (w *Worker) waitPolitely(ctx context.Context) bool {
-	timer := time.NewTimer(w.cfg.HostDelay)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
-}
-
-// release gives the lease back even when the worker is stopping, so that
-// another replica need not wait for it to run out.
-func (w *Worker) release(ctx context.Context, lease kgl.HostLease, notBefore time.Time) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
-	defer cancel()
-	if err := w.store.ReleaseHost(ctx, lease, notBefore); err != nil {
-		w.log.WarnContext(ctx, "a host could not be released; its lease will run out", "host", lease.Host, "error", err)
-	}
-}
-
-// workSource fetches and stores one source. It returns how long the host asks
-// to be left alone. An error means that nothing was recorded.
-func (w *Worker) workSource(ctx context.Context, lease kgl.HostLease, src kgl.Source) (time.Duration, error) {
-	a, err := w.fetch(ctx, src)
-	if err != nil {
-		return 0, err
-	}
-	stored, err := w.write(ctx, lease, a)
-	switch {
-	case kgl.Is(err, kgl.CodeNotFound), kgl.Is(err, kgl.CodeLeaseLost):
-		return 0, nil // deleted, or in other hands: not ours to write any more
-	case err != nil:
-		return 0, err
-	}
-	f := a.result.Fetch
-	w.metrics.FetchDone(f.Outcome, f.Duration, f.Bytes)
-	w.metrics.ItemsStored(stored.created, stored.updated, stored.failed)
-	if stored.created+stored.updated > 0 {
-		w.onStored()
-	}
-	return a.hostPause, nil
 }

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/peermesh/kgl-backend/server/internal/feed"
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
@@ -20,6 +21,18 @@ type change struct {
 
 func (c change) empty() bool { return len(c.created)+len(c.revised) == 0 }
 
+// single returns the change as changes of one item each.
+func (c change) single() []change {
+	var list []change
+	for i := range c.created {
+		list = append(list, change{created: c.created[i : i+1]})
+	}
+	for i := range c.revised {
+		list = append(list, change{revised: c.revised[i : i+1]})
+	}
+	return list
+}
+
 // write stores an attempt: items, duplicate links, enrichment tasks, events
 // and the state of the source in one transaction. When the database refuses an
 // item, the items are stored one by one, so that only the bad one is lost.
@@ -29,15 +42,17 @@ func (w *Worker) write(ctx context.Context, lease kgl.HostLease, a *attempt) (st
 		return stored{}, err
 	}
 	var done stored
-	err = w.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
-		done, err = w.apply(ctx, tx, ch)
-		if err != nil {
+	err = w.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) (err error) {
+		if done, err = w.apply(ctx, tx, ch); err != nil {
 			return err
 		}
 		return w.finish(ctx, tx, lease, a, done)
 	})
 	if err == nil || ch.empty() || !refused(err) {
 		return done, err
+	}
+	if _, err := w.store.Source(ctx, a.source.ID); err != nil {
+		return stored{}, err // deleted meanwhile: no item can be stored
 	}
 	w.log.WarnContext(ctx, "storing items one by one", "source_id", a.source.ID, "error", err)
 	return w.writeOneByOne(ctx, lease, a, ch)
@@ -46,39 +61,37 @@ func (w *Worker) write(ctx context.Context, lease kgl.HostLease, a *attempt) (st
 // refused reports whether an error may be about the rows themselves. Other
 // errors would hit every item alike.
 func refused(err error) bool {
-	code := kgl.ErrorCode(err)
-	return code == kgl.CodeInternal || code == kgl.CodeInvalid || code == kgl.CodeConflict
+	switch kgl.ErrorCode(err) {
+	case kgl.CodeInternal, kgl.CodeInvalid, kgl.CodeConflict:
+		return true
+	}
+	return false
 }
 
+// writeOneByOne stores each item in a transaction of its own, and the state of
+// the source after them. The host is extended in each, at its end: the lease
+// must still be ours when the item is committed.
 func (w *Worker) writeOneByOne(ctx context.Context, lease kgl.HostLease, a *attempt, ch change) (stored, error) {
 	var done stored
-	store := func(one change) error {
-		err := w.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
-			if err := tx.ExtendHost(ctx, lease, lease.Until); err != nil {
+	for _, one := range ch.single() {
+		var n stored
+		err := w.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) (err error) {
+			if n, err = w.apply(ctx, tx, one); err != nil {
 				return err
 			}
-			n, err := w.apply(ctx, tx, one)
-			done.created, done.updated = done.created+n.created, done.updated+n.updated
-			return err
+			return tx.ExtendHost(ctx, lease, lease.Until)
 		})
-		if err == nil || !refused(err) {
-			return err
-		}
-		done.failed++
-		w.log.ErrorContext(ctx, "an item could not be stored", "source_id", a.source.ID, "error", err)
-		return nil
-	}
-	for _, c := range ch.created {
-		if err := store(change{created: []kgl.Content{c}}); err != nil {
+		switch {
+		case err == nil:
+			done.created, done.updated = done.created+n.created, done.updated+n.updated
+		case refused(err):
+			done.failed++
+			w.log.ErrorContext(ctx, "an item could not be stored", "source_id", a.source.ID, "error", err)
+		default:
 			return done, err
 		}
 	}
-	for _, c := range ch.revised {
-		if err := store(change{revised: []kgl.Content{c}}); err != nil {
-			return done, err
-		}
-	}
-	a.result.BodyHash, a.result.ETag, a.result.LastModified = "", "", "" // try the lost ones again
+	a.result.BodyHash, a.result.ETag, a.result.LastModified = "", "", "" // the lost ones are tried again
 	a.result.Fetch.ItemsFailed += int64(done.failed)
 	err := w.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
 		return w.finish(ctx, tx, lease, a, done)
@@ -112,6 +125,8 @@ func (w *Worker) compare(ctx context.Context, a *attempt) (change, error) {
 			c := w.content(a.source.ID, ids[i], item)
 			ch.created = append(ch.created, c)
 			known[ids[i]] = kgl.ContentState{ID: c.ID, ContentHash: c.ContentHash} // a repeated item is stored once
+		case hasWarning(item.Warnings, feed.WarnTruncated):
+			// The rest of the item is missing, which is no edit.
 		case state.Revision > 0 && state.ContentHash != item.ContentHash:
 			c := w.content(a.source.ID, ids[i], item)
 			c.ID, c.Revision = state.ID, state.Revision+1
@@ -131,14 +146,18 @@ func (w *Worker) apply(ctx context.Context, tx kgl.Store, ch change) (stored, er
 	if err != nil {
 		return stored{}, err
 	}
+	all := slices.Concat(created, ch.revised)
+	// Before stored items are locked: see FindDuplicates.
+	links, err := w.links(ctx, tx, all)
+	if err != nil {
+		return stored{}, err
+	}
 	for _, c := range ch.revised {
 		if err := tx.ReviseContent(ctx, c); err != nil {
 			return stored{}, err
 		}
 	}
-	all := append(created, ch.revised...)
-	links, err := w.link(ctx, tx, all)
-	if err != nil {
+	if err := tx.LinkDuplicates(ctx, links); err != nil {
 		return stored{}, err
 	}
 	if err := tx.CreateTasks(ctx, w.tasks(all)); err != nil {
@@ -171,8 +190,10 @@ func (w *Worker) create(ctx context.Context, tx kgl.Store, cs []kgl.Content) ([]
 	return created, nil
 }
 
-// link folds items that repeat an item of another source.
-func (w *Worker) link(ctx context.Context, tx kgl.Store, cs []kgl.Content) ([]kgl.DuplicateLink, error) {
+// links returns what folds items that repeat an item of another source, or
+// that such an item repeats: of the two, the one that was seen first stays. Ids
+// sort by the time at which they were made.
+func (w *Worker) links(ctx context.Context, tx kgl.Store, cs []kgl.Content) ([]kgl.DuplicateLink, error) {
 	candidates := make([]kgl.DuplicateCandidate, len(cs))
 	for i, c := range cs {
 		candidates[i] = kgl.DuplicateCandidate{SourceID: c.SourceID, CanonicalURL: c.CanonicalURL, TextHash: c.TextHash}
@@ -183,17 +204,18 @@ func (w *Worker) link(ctx context.Context, tx kgl.Store, cs []kgl.Content) ([]kg
 	}
 	var links []kgl.DuplicateLink
 	for i, link := range found {
-		if link == nil || link.DuplicateOf == cs[i].ID {
+		if link == nil {
 			continue
 		}
+		first, second := link.DuplicateOf, cs[i].ID
+		if second < first {
+			first, second = second, first
+		}
 		links = append(links, kgl.DuplicateLink{
-			ContentID: cs[i].ID, DuplicateOf: link.DuplicateOf, Reason: link.Reason, Score: link.Score, CreatedAt: w.clock.Now(),
+			ContentID: second, DuplicateOf: first, Reason: link.Reason, Score: link.Score, CreatedAt: w.clock.Now(),
 		})
 	}
-	if len(links) == 0 {
-		return nil, nil
-	}
-	return links, tx.LinkDuplicates(ctx, links)
+	return links, nil
 }
 
 func (w *Worker) tasks(cs []kgl.Content) []kgl.EnrichmentTask {
@@ -232,40 +254,46 @@ func (w *Worker) events(cs []kgl.Content, links []kgl.DuplicateLink) []kgl.Event
 // finish stores the state of the source, with an event when it changed.
 func (w *Worker) finish(ctx context.Context, tx kgl.Store, lease kgl.HostLease, a *attempt, done stored) error {
 	r := a.result
+	r.Fetch.Outcome = a.outcome(done)
 	r.Fetch.ItemsCreated, r.Fetch.ItemsUpdated = int64(done.created), int64(done.updated)
-	if r.Fetch.Outcome == "" {
-		r.Fetch.Outcome = kgl.FetchUnchanged
-		if done.created+done.updated > 0 {
-			r.Fetch.Outcome = kgl.FetchNewContent
-		}
-	}
-	a.result.Fetch.Outcome = r.Fetch.Outcome
 	if err := tx.FinishFetch(ctx, lease, r, w.cfg.KeepFetches); err != nil {
 		return err
 	}
-	if e := w.statusEvent(a); e != nil {
-		return tx.AppendEvents(ctx, []kgl.Event{*e})
-	}
-	return nil
+	return w.reportStatus(ctx, tx, a)
 }
 
-func (w *Worker) statusEvent(a *attempt) *kgl.Event {
+// outcome says how the attempt ended, given what of it was stored.
+func (a *attempt) outcome(done stored) kgl.FetchOutcome {
+	switch {
+	case a.result.Fetch.Outcome != "":
+		return a.result.Fetch.Outcome
+	case done.created+done.updated > 0:
+		return kgl.FetchNewContent
+	default:
+		return kgl.FetchUnchanged
+	}
+}
+
+// reportStatus writes an event when the fetch changed the state of the source,
+// and no person did meanwhile.
+func (w *Worker) reportStatus(ctx context.Context, tx kgl.Store, a *attempt) error {
 	if a.result.Status == a.source.Status {
 		return nil
 	}
+	now, err := tx.Source(ctx, a.source.ID)
+	if err != nil || now.Status != a.result.Status || now.URL != a.source.URL {
+		return err
+	}
 	data := map[string]any{}
-	var typ kgl.EventType
+	typ := kgl.EventSourceRecovered
 	switch a.result.Status {
 	case kgl.SourceFailing:
 		typ = kgl.EventSourceFailing
 		data["error_code"], data["error"] = a.result.Fetch.ErrorCode, a.result.Fetch.Error
 	case kgl.SourceGone:
 		typ = kgl.EventSourceGone
-	default:
-		typ = kgl.EventSourceRecovered
 	}
-	e := kgl.NewEvent(w.ids, w.clock, typ, "source", a.source.ID, data)
-	return &e
+	return tx.AppendEvents(ctx, []kgl.Event{kgl.NewEvent(w.ids, w.clock, typ, "source", a.source.ID, data)})
 }
 
 func userMessage(err error) string {
@@ -276,5 +304,5 @@ func userMessage(err error) string {
 }
 
 func identityOf(item feed.Item) kgl.ContentIdentity {
-	return kgl.ContentIdentity{Kind: kgl.IdentityKind(item.IdentityKind), Key: boundedKey(item.IdentityKey)}
+	return kgl.ContentIdentity{Kind: kgl.IdentityKind(item.IdentityKind), Key: item.IdentityKey}
 }

@@ -1,0 +1,138 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
+)
+
+// The bounds of giving up after a fault of ours, and of giving a host back.
+const (
+	faultPause     = time.Minute
+	releaseTimeout = 5 * time.Second
+)
+
+// turn is a worker's time with one leased host.
+type turn struct {
+	lease     kgl.HostLease
+	requests  int
+	notBefore time.Time // when the host may be asked again; zero: at any time
+}
+
+// workHost fetches the due sources of one leased host, one after the other.
+// Where requests to a host are spaced, a turn has one request: the next one is
+// made by whoever claims the host when the pause is over, and other hosts that
+// have waited longer come first.
+func (w *Worker) workHost(ctx context.Context, lease kgl.HostLease) {
+	t := &turn{lease: lease}
+	defer w.release(ctx, t)
+	for w.workNext(ctx, t) && w.cfg.HostDelay <= 0 {
+	}
+}
+
+// workNext works on the host's most overdue source, and reports whether the
+// host may be asked for another one at once.
+func (w *Worker) workNext(ctx context.Context, t *turn) bool {
+	// One at a time: by the next turn a person may have changed the others.
+	due, err := w.store.DueSources(ctx, t.lease.Host, w.clock.Now(), 1)
+	if err != nil {
+		return w.giveUp(ctx, t, "", err)
+	}
+	if len(due) == 0 {
+		return false
+	}
+	if t.requests > 0 {
+		t.lease.Until = w.clock.Now().Add(w.cfg.Lease)
+		if err := w.store.ExtendHost(ctx, t.lease, t.lease.Until); err != nil {
+			return w.giveUp(ctx, t, due[0].ID, err)
+		}
+	}
+	t.requests++
+	pause, err := w.workSource(ctx, t.lease, due[0])
+	if pause = max(pause, w.cfg.HostDelay); pause > 0 {
+		t.notBefore = w.clock.Now().Add(pause)
+	}
+	if err != nil {
+		return w.giveUp(ctx, t, due[0].ID, err)
+	}
+	return pause == 0
+}
+
+// giveUp ends a turn because of an error that is not the source's: the
+// database is away, the lease is in other hands, or the worker stops.
+func (w *Worker) giveUp(ctx context.Context, t *turn, sourceID string, err error) bool {
+	if ctx.Err() != nil || errors.Is(err, context.Canceled) {
+		return false
+	}
+	if kgl.Is(err, kgl.CodeLeaseLost) {
+		w.log.WarnContext(ctx, "a host was lost to another worker", "host", t.lease.Host, "source_id", sourceID)
+		return false
+	}
+	w.log.ErrorContext(ctx, "a host was left alone because of a fault", "host", t.lease.Host, "source_id", sourceID, "code", kgl.ErrorCode(err), "error", err)
+	if until := w.clock.Now().Add(faultPause); until.After(t.notBefore) {
+		t.notBefore = until
+	}
+	return false
+}
+
+// release gives the lease back even when the worker is stopping, so that
+// another replica need not wait for it to run out.
+func (w *Worker) release(ctx context.Context, t *turn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	defer cancel()
+	if err := w.store.ReleaseHost(ctx, t.lease, t.notBefore); err != nil {
+		w.log.WarnContext(ctx, "a host could not be released; its lease will run out", "host", t.lease.Host, "error", err)
+	}
+}
+
+// workSource fetches and stores one source. It returns how long the host asks
+// to be left alone. An error means that nothing was recorded, so the source
+// stays due.
+//
+// Whatever is wrong with the source, its document or the rows made of it is
+// recorded as a failed fetch: the source backs off, and those that share its
+// host have their turn.
+func (w *Worker) workSource(ctx context.Context, lease kgl.HostLease, src kgl.Source) (time.Duration, error) {
+	a := w.newAttempt(src)
+	var done stored
+	err := recovered(func() (err error) {
+		done, err = w.attempt(ctx, lease, a)
+		return err
+	})
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
+	if refused(err) {
+		w.log.ErrorContext(ctx, "what was fetched could not be stored", "source_id", src.ID, "error", err)
+		a.fail(kgl.Wrap(err, kgl.CodeInternal, "what was fetched could not be stored"))
+		w.plan(a)
+		done, err = w.write(ctx, lease, a)
+	}
+	if kgl.Is(err, kgl.CodeNotFound) {
+		return a.hostPause, nil // deleted meanwhile
+	}
+	if err != nil {
+		return a.hostPause, err
+	}
+	f := a.result.Fetch
+	w.metrics.FetchDone(a.outcome(done), f.Duration, f.Bytes)
+	w.metrics.ItemsStored(done.created, done.updated, done.failed)
+	if done.created+done.updated > 0 {
+		w.onStored()
+	}
+	return a.hostPause, nil
+}
+
+// recovered turns a panic of fn into an error.
+func recovered(fn func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = kgl.Wrap(fmt.Errorf("panic: %v\n%s", p, debug.Stack()), kgl.CodeInternal, "an internal fault")
+		}
+	}()
+	return fn()
+}
