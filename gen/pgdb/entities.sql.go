@@ -105,7 +105,7 @@ func (q *Queries) EntitiesByAliasKeys(ctx context.Context, keys string) ([]Entit
 
 const entitiesByIDs = `-- name: EntitiesByIDs :many
 SELECT id, name, name_key, type, description, attributes, confidence, extractor, mention_count, version, created_at, updated_at
-FROM entities WHERE id IN (SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB)))
+FROM entities WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB))))
 `
 
 func (q *Queries) EntitiesByIDs(ctx context.Context, ids string) ([]Entity, error) {
@@ -200,7 +200,7 @@ func (q *Queries) Entity(ctx context.Context, id string) (Entity, error) {
 
 const entityAliases = `-- name: EntityAliases :many
 SELECT entity_id, alias_key, alias, type FROM entity_aliases
-WHERE entity_id IN (SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB)))
+WHERE entity_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB))))
 ORDER BY entity_id, alias_key
 `
 
@@ -274,7 +274,7 @@ func (q *Queries) InsertEntities(ctx context.Context, rowsJson string) ([]string
 }
 
 const lockEntities = `-- name: LockEntities :many
-SELECT id, confidence FROM entities WHERE id IN (SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB))) ORDER BY id FOR NO KEY UPDATE
+SELECT id, confidence FROM entities WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB)))) ORDER BY id FOR NO KEY UPDATE
 `
 
 type LockEntitiesRow struct {

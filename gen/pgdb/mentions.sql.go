@@ -10,7 +10,7 @@ import (
 )
 
 const addMentionCount = `-- name: AddMentionCount :exec
-UPDATE entities SET mention_count = mention_count + $1 WHERE id IN (SELECT jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS JSONB)))
+UPDATE entities SET mention_count = mention_count + $1 WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS JSONB))))
 `
 
 type AddMentionCountParams struct {
@@ -194,7 +194,7 @@ FROM (
   SELECT m.id, m.content_id, m.revision, m.entity_id, m.start_offset, m.end_offset, m.quote, m.confidence, m.extractor, m.created_at,
     CAST(ROW_NUMBER() OVER (PARTITION BY m.entity_id ORDER BY m.start_offset, m.end_offset, m.id) AS BIGINT) AS place
   FROM mentions m
-  WHERE m.content_id = $1 AND m.entity_id IN (SELECT jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS JSONB)))
+  WHERE m.content_id = $1 AND m.entity_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS JSONB))))
 ) AS r
 WHERE r.place <= 100
 ORDER BY r.entity_id, r.place

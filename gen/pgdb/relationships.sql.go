@@ -10,7 +10,7 @@ import (
 )
 
 const addEvidenceCount = `-- name: AddEvidenceCount :exec
-UPDATE relationships SET evidence_count = evidence_count + $1 WHERE id IN (SELECT jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS JSONB)))
+UPDATE relationships SET evidence_count = evidence_count + $1 WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS JSONB))))
 `
 
 type AddEvidenceCountParams struct {
@@ -107,7 +107,7 @@ func (q *Queries) DeleteSourceEvidence(ctx context.Context, sourceID string) ([]
 
 const deleteUnsupportedRelationships = `-- name: DeleteUnsupportedRelationships :many
 DELETE FROM relationships
-WHERE extractor = $1 AND evidence_count = 0 AND id IN (SELECT jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS JSONB)))
+WHERE extractor = $1 AND evidence_count = 0 AND id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS JSONB))))
 RETURNING id
 `
 
@@ -199,7 +199,7 @@ func (q *Queries) InsertRelationships(ctx context.Context, rowsJson string) ([]s
 }
 
 const lockRelationships = `-- name: LockRelationships :many
-SELECT id, confidence FROM relationships WHERE id IN (SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB))) ORDER BY id FOR NO KEY UPDATE
+SELECT id, confidence FROM relationships WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB)))) ORDER BY id FOR NO KEY UPDATE
 `
 
 type LockRelationshipsRow struct {
@@ -336,7 +336,7 @@ const relationshipsByIDs = `-- name: RelationshipsByIDs :many
 SELECT r.id, r.from_entity_id, r.to_entity_id, r.type, r.confidence, r.extractor, r.evidence_count, r.version, r.created_at, r.updated_at,
   f.name AS from_name, f.type AS from_type, t.name AS to_name, t.type AS to_type
 FROM relationships r JOIN entities f ON f.id = r.from_entity_id JOIN entities t ON t.id = r.to_entity_id
-WHERE r.id IN (SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB)))
+WHERE r.id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB))))
 `
 
 type RelationshipsByIDsRow struct {

@@ -53,7 +53,7 @@ func (q *Queries) BlockLogin(ctx context.Context, arg BlockLoginParams) (int64, 
 }
 
 const clearLoginThrottles = `-- name: ClearLoginThrottles :exec
-DELETE FROM login_throttles WHERE throttle_key IN (SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB)))
+DELETE FROM login_throttles WHERE throttle_key = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB))))
 `
 
 func (q *Queries) ClearLoginThrottles(ctx context.Context, keys string) error {
@@ -82,7 +82,7 @@ func (q *Queries) DeleteStaleThrottles(ctx context.Context, arg DeleteStaleThrot
 
 const loginThrottles = `-- name: LoginThrottles :many
 SELECT throttle_key, failures, window_start, blocked_until, updated_at FROM login_throttles
-WHERE throttle_key IN (SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB)))
+WHERE throttle_key = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB))))
 ORDER BY throttle_key
 `
 

@@ -20,7 +20,7 @@ FROM entities WHERE id = @id;
 
 -- name: EntitiesByIDs :many
 SELECT id, name, name_key, type, description, attributes, confidence, extractor, mention_count, version, created_at, updated_at
-FROM entities WHERE id IN (SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB)));
+FROM entities WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))));
 
 -- name: EntitiesByNameKeys :many
 SELECT e.id, e.type, e.name_key
@@ -35,7 +35,7 @@ ORDER BY a.entity_id;
 
 -- Postgres locks the rows here, in the order of their ids.
 -- name: LockEntities :many
-SELECT id, confidence FROM entities WHERE id IN (SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))) ORDER BY id FOR NO KEY UPDATE;
+SELECT id, confidence FROM entities WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB)))) ORDER BY id FOR NO KEY UPDATE;
 
 -- name: RaiseEntityConfidence :exec
 UPDATE entities SET confidence = @confidence, version = version + 1, updated_at = @updated_at
@@ -52,7 +52,7 @@ DELETE FROM entities WHERE id = @id;
 
 -- name: EntityAliases :many
 SELECT entity_id, alias_key, alias, type FROM entity_aliases
-WHERE entity_id IN (SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB)))
+WHERE entity_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))))
 ORDER BY entity_id, alias_key;
 
 -- name: InsertAliases :exec

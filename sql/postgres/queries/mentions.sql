@@ -22,7 +22,7 @@ RETURNING entity_id;
 
 -- Adds to the counter instead of counting anew: right under concurrency, and cheap for an entity with many mentions.
 -- name: AddMentionCount :exec
-UPDATE entities SET mention_count = mention_count + @delta WHERE id IN (SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB)));
+UPDATE entities SET mention_count = mention_count + @delta WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))));
 
 -- name: ContentEntities :many
 SELECT e.id, e.name, e.name_key, e.type, e.description, e.attributes, e.confidence, e.extractor, e.mention_count, e.version, e.created_at, e.updated_at
@@ -38,7 +38,7 @@ FROM (
   SELECT m.id, m.content_id, m.revision, m.entity_id, m.start_offset, m.end_offset, m.quote, m.confidence, m.extractor, m.created_at,
     CAST(ROW_NUMBER() OVER (PARTITION BY m.entity_id ORDER BY m.start_offset, m.end_offset, m.id) AS BIGINT) AS place
   FROM mentions m
-  WHERE m.content_id = @content_id AND m.entity_id IN (SELECT jsonb_array_elements_text(CAST(CAST(@entity_ids AS TEXT) AS JSONB)))
+  WHERE m.content_id = @content_id AND m.entity_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@entity_ids AS TEXT) AS JSONB))))
 ) AS r
 WHERE r.place <= 100
 ORDER BY r.entity_id, r.place;

@@ -5,7 +5,7 @@ JOIN relationships r ON r.from_entity_id = k."from" AND r.to_entity_id = k."to" 
 
 -- Postgres locks the rows here, in the order of their ids.
 -- name: LockRelationships :many
-SELECT id, confidence FROM relationships WHERE id IN (SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))) ORDER BY id FOR NO KEY UPDATE;
+SELECT id, confidence FROM relationships WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB)))) ORDER BY id FOR NO KEY UPDATE;
 
 -- In the order of the unique key, so that concurrent transactions wait for each other in one direction.
 -- name: InsertRelationships :many
@@ -26,7 +26,7 @@ WHERE id = @id AND confidence < @confidence;
 SELECT r.id, r.from_entity_id, r.to_entity_id, r.type, r.confidence, r.extractor, r.evidence_count, r.version, r.created_at, r.updated_at,
   f.name AS from_name, f.type AS from_type, t.name AS to_name, t.type AS to_type
 FROM relationships r JOIN entities f ON f.id = r.from_entity_id JOIN entities t ON t.id = r.to_entity_id
-WHERE r.id IN (SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB)));
+WHERE r.id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))));
 
 -- name: Relationship :one
 SELECT r.id, r.from_entity_id, r.to_entity_id, r.type, r.confidence, r.extractor, r.evidence_count, r.version, r.created_at, r.updated_at,
@@ -58,11 +58,11 @@ RETURNING relationship_id;
 
 -- Adds to the counter instead of counting anew: right under concurrency.
 -- name: AddEvidenceCount :exec
-UPDATE relationships SET evidence_count = evidence_count + @delta WHERE id IN (SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB)));
+UPDATE relationships SET evidence_count = evidence_count + @delta WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))));
 
 -- name: DeleteUnsupportedRelationships :many
 DELETE FROM relationships
-WHERE extractor = @extractor AND evidence_count = 0 AND id IN (SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB)))
+WHERE extractor = @extractor AND evidence_count = 0 AND id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))))
 RETURNING id;
 
 -- name: RelationshipEvidence :many

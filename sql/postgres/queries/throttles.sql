@@ -1,6 +1,6 @@
 -- name: LoginThrottles :many
 SELECT throttle_key, failures, window_start, blocked_until, updated_at FROM login_throttles
-WHERE throttle_key IN (SELECT jsonb_array_elements_text(CAST(CAST(@keys AS TEXT) AS JSONB)))
+WHERE throttle_key = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@keys AS TEXT) AS JSONB))))
 ORDER BY throttle_key;
 
 -- Empties a counter whose window is over; a block that has not ended yet stays.
@@ -19,7 +19,7 @@ RETURNING throttle_key, failures, window_start, blocked_until, updated_at;
 UPDATE login_throttles SET blocked_until = @blocked_until, updated_at = @updated_at WHERE throttle_key = @throttle_key;
 
 -- name: ClearLoginThrottles :exec
-DELETE FROM login_throttles WHERE throttle_key IN (SELECT jsonb_array_elements_text(CAST(CAST(@keys AS TEXT) AS JSONB)));
+DELETE FROM login_throttles WHERE throttle_key = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@keys AS TEXT) AS JSONB))));
 
 -- name: DeleteStaleThrottles :execrows
 DELETE FROM login_throttles WHERE throttle_key IN (
