@@ -1,0 +1,395 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// builtBinary is the program, built when a test first needs it.
+type builtBinary struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+var binary builtBinary
+
+// path returns where the program is.
+func (b *builtBinary) path(t *testing.T) string {
+	t.Helper()
+	b.once.Do(func() {
+		if b.dir, b.err = os.MkdirTemp("", "kgl-e2e-"); b.err != nil {
+			return
+		}
+		// With the flags of the Makefile, so that nothing is compiled twice.
+		flags := os.Getenv("GOFLAGS")
+		if !strings.Contains(flags, "sqlite_fts5") {
+			flags = "-buildvcs=false -trimpath -tags=sqlite_fts5,netgo,osusergo"
+		}
+		cmd := exec.Command("go", "build", "-o", filepath.Join(b.dir, "kgl"), "github.com/peermesh/kgl-backend/server/cmd/kgl")
+		cmd.Env = append(os.Environ(), "GOFLAGS="+flags)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			b.err = fmt.Errorf("go build: %w\n%s", err, out)
+		}
+	})
+	if b.err != nil {
+		t.Fatal(b.err)
+	}
+	return filepath.Join(b.dir, "kgl")
+}
+
+// remove deletes the program.
+func (b *builtBinary) remove() error {
+	if b.dir == "" {
+		return nil
+	}
+	return os.RemoveAll(b.dir)
+}
+
+// process is a running kgl.
+type process struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	url    string
+	output *buffer
+	ended  chan struct{}
+	err    error
+}
+
+// command returns a kgl command in the folder of the installation.
+func (in *installation) command(t *testing.T, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(binary.path(t), args...)
+	cmd.Dir = in.dir
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + in.dir}, in.environ...)
+	return cmd
+}
+
+// run runs a kgl command to its end and returns its output.
+func (in *installation) run(t *testing.T, args ...string) (string, error) {
+	t.Helper()
+	out, err := in.command(t, args...).CombinedOutput()
+	return string(out), err
+}
+
+// launch starts a kgl command that serves, on a free port. It does not wait.
+func (in *installation) launch(t *testing.T, args ...string) *process {
+	t.Helper()
+	port := freePort(t)
+	p := &process{t: t, cmd: in.command(t, args...), output: &buffer{}, url: "http://127.0.0.1:" + port, ended: make(chan struct{})}
+	p.cmd.Env = append(p.cmd.Env, "KGL_ADDR=127.0.0.1:"+port)
+	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { p.err = p.cmd.Wait(); close(p.ended) }()
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		<-p.ended
+	})
+	return p
+}
+
+// freePort returns a port that was free a moment ago.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}
+
+// serving waits until a process is ready and returns it as a backend.
+func (p *process) serving(in *installation) *backend {
+	p.t.Helper()
+	eventually(p.t, "the process is ready", func() string {
+		select {
+		case <-p.ended:
+			p.t.Fatalf("the process ended: %v\n%s", p.err, p.output)
+		default:
+		}
+		res, err := http.Get(p.url + "/ready")
+		if err != nil {
+			return err.Error()
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			return res.Status
+		}
+		return ""
+	})
+	return &backend{installation: in, url: p.url, seen: newCoverage(), tokens: map[string]adminToken{}}
+}
+
+// kill ends a process as a power cut does.
+func (p *process) kill() {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(syscall.SIGKILL); err != nil {
+		p.t.Fatal(err)
+	}
+	<-p.ended
+}
+
+// TestKill kills the server under load, again and again. What was acknowledged
+// is there after each restart, and the database is whole.
+func TestKill(t *testing.T) {
+	t.Parallel()
+	in, f := newInstallation(t, "sqlite"), newFeedServer(t)
+	acknowledged := map[string]string{} // id of a source: its title
+	rounds := 5
+	for round := range rounds {
+		p := in.launch(t, "serve")
+		b := p.serving(in)
+		c := b.asAdmin(t)
+		verifyAcknowledged(t, c, acknowledged)
+		enough, stopped := make(chan struct{}), make(chan map[string]string)
+		go func() { stopped <- writeUntilDead(c, f, round, enough) }()
+		select {
+		case <-enough:
+		case <-time.After(20 * time.Second):
+			t.Error("40 writes took more than 20 s")
+		}
+		p.kill()
+		for id, title := range <-stopped {
+			acknowledged[id] = title
+		}
+		if out, err := in.run(t, "audit", "verify"); err != nil {
+			t.Fatalf("round %d: %v %s", round, err, out)
+		}
+		checkIntegrity(t, in)
+	}
+	if len(acknowledged) < 40*rounds {
+		t.Errorf("only %d writes were acknowledged", len(acknowledged))
+	}
+	// Work goes on: a feed is fetched, and what was claimed is claimed again.
+	b := in.launch(t, "serve").serving(in)
+	c := b.asAdmin(t)
+	verifyAcknowledged(t, c, acknowledged)
+	f.serve("/after.xml", rssFeed("After", newItem("one")))
+	c.waitForFetches(t, c.createSource(t, f.url("/after.xml")).ID, 1)
+}
+
+// writeUntilDead adds sources until the server does not answer any more, and
+// returns those that it acknowledged. It closes enough after 40.
+func writeUntilDead(c *caller, f *feedServer, round int, enough chan<- struct{}) map[string]string {
+	var mu sync.Mutex
+	done := map[string]string{}
+	var group sync.WaitGroup
+	for writer := range 4 {
+		group.Go(func() {
+			for i := 0; ; i++ {
+				title := fmt.Sprintf("round %d writer %d number %d", round, writer, i)
+				id, ok := postSource(c, f.url(fmt.Sprintf("/%d/%d/%d.xml", round, writer, i)), title)
+				if !ok {
+					return
+				}
+				mu.Lock()
+				if done[id] = title; len(done) == 40 {
+					close(enough)
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	group.Wait()
+	return done
+}
+
+// postSource adds a source and reports whether that was acknowledged.
+func postSource(c *caller, url, title string) (string, bool) {
+	body := fmt.Sprintf(`{"url":%q,"title":%q}`, url, title)
+	req, err := http.NewRequest("POST", c.b.url+"/api/v1/sources", strings.NewReader(body))
+	if err != nil {
+		return "", false
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := c.RoundTrip(req)
+	if err != nil {
+		return "", false
+	}
+	var out bytes.Buffer
+	_, _ = out.ReadFrom(res.Body)
+	if res.StatusCode != http.StatusCreated {
+		return "", false
+	}
+	return decode[struct{ ID string }](c.t, out.Bytes()).ID, true
+}
+
+func verifyAcknowledged(t *testing.T, c *caller, want map[string]string) {
+	t.Helper()
+	have := map[string]bool{}
+	for _, id := range walk(t, c, "/api/v1/sources", "", 100) {
+		have[id] = true
+	}
+	for id, title := range want {
+		if !have[id] {
+			t.Errorf("the acknowledged source %q is lost", title)
+		}
+	}
+}
+
+// TestStop stops a server while it answers requests and waits for a feed: it
+// ends in time and well, and gives its claims back.
+func TestStop(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, engine string) {
+		in, f := newInstallation(t, engine, "KGL_FETCH_TIMEOUT=60s"), newFeedServer(t)
+		asked := make(chan struct{}, 8)
+		f.handle("/slow.xml", func(_ http.ResponseWriter, req *http.Request) {
+			asked <- struct{}{}
+			<-req.Context().Done()
+		})
+		p := in.launch(t, "serve")
+		b := p.serving(in)
+		id := b.asAdmin(t).createSource(t, f.url("/slow.xml")).ID
+		<-asked
+		began := time.Now()
+		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-p.ended:
+		case <-time.After(10 * time.Second):
+			t.Fatalf("still there after 10 s:\n%s", p.output)
+		}
+		if p.err != nil {
+			t.Errorf("ended with %v after %s:\n%s", p.err, time.Since(began), p.output)
+		}
+		// The next one takes the host over at once, not when a lease of minutes
+		// has run out, and the attempt that was broken off does not count.
+		f.serve("/slow.xml", rssFeed("Slow", newItem("one")))
+		b = in.launch(t, "serve").serving(in)
+		c := b.asAdmin(t)
+		if history := c.waitForFetches(t, id, 1); len(history) != 1 || history[0].Outcome != "new_content" {
+			t.Errorf("history = %+v", history)
+		}
+	})
+}
+
+// TestStartTogether starts two servers at once on an empty database.
+func TestStartTogether(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, engine string) {
+		in := newInstallation(t, engine, "KGL_MIGRATE_ON_START=true")
+		in.emptyDatabase(t)
+		first, second := in.launch(t, "serve"), in.launch(t, "serve")
+		here, there := first.serving(in), second.serving(in)
+		token := here.login(t, in.admin).AccessToken
+		there.newCaller(t, token).do("GET", "/api/v1/users", "").want(t, 200)
+		if users := walk(t, here.newCaller(t, token), "/api/v1/users", "", 100); len(users) != 1 {
+			t.Errorf("%d users", len(users))
+		}
+		if out, err := in.run(t, "migrate", "status"); err != nil {
+			t.Errorf("%v %s", err, out)
+		}
+	})
+}
+
+// TestSchemaThatDoesNotFit starts servers on databases that they cannot work
+// with: each says what to do, and changes nothing.
+func TestSchemaThatDoesNotFit(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, engine, prepare, want string
+	}{
+		{"empty Postgres", "postgres", "", "kgl migrate up"},
+		{"empty SQLite, told not to migrate", "sqlite", "", "kgl migrate up"},
+		{"newer schema", "postgres", "UPDATE schema_migrations SET version = 9999", "newer kgl"},
+		{"newer schema", "sqlite", "UPDATE schema_migrations SET version = 9999", "newer kgl"},
+		{"dirty schema", "postgres", "UPDATE schema_migrations SET dirty = true", "dirty"},
+		{"dirty schema", "sqlite", "UPDATE schema_migrations SET dirty = 1", "dirty"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name+" "+tt.engine, func(t *testing.T) {
+			in := newInstallation(t, tt.engine, "KGL_MIGRATE_ON_START=false")
+			if tt.prepare == "" {
+				in.emptyDatabase(t)
+			} else {
+				if out, err := in.run(t, "migrate", "up"); err != nil {
+					t.Fatalf("%v %s", err, out)
+				}
+				in.execute(t, tt.prepare)
+			}
+			p := in.launch(t, "serve")
+			select {
+			case <-p.ended:
+			case <-time.After(20 * time.Second):
+				t.Fatalf("it serves:\n%s", p.output)
+			}
+			if p.err == nil || !strings.Contains(p.output.String(), tt.want) {
+				t.Errorf("%v\n%s", p.err, p.output)
+			}
+			if out, err := in.run(t, "migrate", "status"); err == nil || !strings.Contains(out, tt.want) {
+				t.Errorf("status: %v\n%s", err, out)
+			}
+		})
+	}
+}
+
+// TestDemo starts the demo on an empty database: within ten seconds it has
+// content, entities and a dashboard.
+func TestDemo(t *testing.T) {
+	in := newInstallation(t, "sqlite")
+	binary.path(t)
+	began := time.Now()
+	p := in.launch(t, "demo", "--feeds-addr", "127.0.0.1:"+freePort(t))
+	b := p.serving(in)
+	c := b.newCaller(t, b.login(t, in.admin).AccessToken)
+	eventually(t, "the demo is full", func() string {
+		if d := c.dashboard(t); d.Content.Total < 100 || d.Content.Processed < 100 || d.Entities.Total < 20 || d.Relationships.Total < 20 || d.Sources.Total != 5 {
+			return encode(t, d)
+		}
+		return ""
+	})
+	took := time.Since(began)
+	t.Logf("full after %s", took)
+	if took > 10*time.Second {
+		t.Errorf("the demo was full after %s only", took)
+	}
+	checkEntityTypes(t, c.dashboard(t))
+	for _, secret := range []string{in.admin.password, in.setting("KGL_MASTER_KEY"), "kglr_"} {
+		if strings.Contains(p.output.String(), secret) {
+			t.Error("the output holds a secret")
+		}
+	}
+}
+
+// TestGeneratedPassword starts without a password for the first administrator,
+// and without a terminal: it is in a file for the owner's eyes only, and
+// nowhere else.
+func TestGeneratedPassword(t *testing.T) {
+	t.Parallel()
+	in := newInstallation(t, "sqlite", "KGL_ADMIN_PASSWORD=")
+	p := in.launch(t, "serve")
+	b := p.serving(in)
+	path := filepath.Join(in.dir, "admin-password.txt")
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Fatalf("%v, mode %v", err, info)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	password := strings.TrimSpace(string(data))
+	b.login(t, account{email: in.admin.email, password: password})
+	if strings.Contains(p.output.String(), password) {
+		t.Error("the generated password is in the log")
+	}
+	for _, guess := range []string{"admin", "password", "kgl", "changeme"} {
+		b.tryLogin(t, "192.0.2.5", in.admin.email, guess).want(t, 401)
+	}
+}
