@@ -255,6 +255,10 @@ func deleteSource(t *testing.T, db *store.DB) {
 		m := newMention(i+1, c.ID, e.ID)
 		must(t, db.ReplaceMentions(ctx(t), c.ID, kgl.ExtractorMock, []kgl.Mention{m}))
 	}
+	rel := got2(db.UpsertRelationships(ctx(t), []kgl.Relationship{newRelationship(1, e, addEntity(t, db, 2, "organization", "Acme"), "works_for")}))(t)[0]
+	for i, c := range cs {
+		got(db.ReplaceEvidence(ctx(t), c.ID, kgl.ExtractorMock, []kgl.Evidence{newEvidence(i+1, rel.ID, c.ID)}))(t)
+	}
 	lease := claim(t, db, after(time.Hour))[0]
 	must(t, db.FinishFetch(ctx(t), lease, fetchResult(1, a, epoch), 10))
 	must(t, db.DeleteSource(ctx(t), a.ID))
@@ -266,6 +270,9 @@ func deleteSource(t *testing.T, db *store.DB) {
 	same(t, content(t, db, cs[2].ID).SourceID, b.ID)
 	if n := got(db.Entity(ctx(t), e.ID))(t).MentionCount; n != 1 {
 		t.Fatalf("the entity counts %d mentions, want 1", n)
+	}
+	if n := got(db.Relationship(ctx(t), rel.ID))(t).EvidenceCount; n != 1 {
+		t.Fatalf("the relationship counts %d pieces of evidence, want 1", n)
 	}
 	if l := got(db.Fetches(ctx(t), a.ID, kgl.Page{Limit: 5}))(t); len(l.Rows) != 0 {
 		t.Fatal("the history stayed")
