@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
 )
@@ -239,8 +240,10 @@ func TestDocs(t *testing.T) {
 			t.Errorf("%s: %d, %d bytes", file, res.Code, res.Body.Len())
 		}
 	}
-	if res := h.raw(request{path: "/docs/nothing.js", token: "-"}); res.Code != 404 {
-		t.Errorf("unknown file: %d", res.Code)
+	for _, path := range []string{"/docs/nothing.js", "/docs/../health/x"} {
+		if res := h.raw(request{path: path, token: "-"}); res.Code != 404 || problemOf(t, res).Code != "not_found" {
+			t.Errorf("%s: %d %s", path, res.Code, res.Body)
+		}
 	}
 	var doc struct {
 		OpenAPI string `json:"openapi"`
@@ -267,5 +270,17 @@ func TestMetrics(t *testing.T) {
 		if !strings.Contains(body, want) {
 			t.Errorf("metrics lack %s", want)
 		}
+	}
+}
+
+// TestDashboardIsNotModified asks for the same counts twice: only the time at
+// which they were counted differs.
+func TestDashboardIsNotModified(t *testing.T) {
+	h := newHarness(t)
+	first := h.send(request{path: "/api/v1/dashboard"})
+	h.clock.Advance(time.Second)
+	second := h.send(request{path: "/api/v1/dashboard", header: http.Header{"If-None-Match": {first.Header().Get("ETag")}}})
+	if second.Code != http.StatusNotModified {
+		t.Errorf("status = %d: %s, then %s", second.Code, first.Body, second.Body)
 	}
 }

@@ -110,8 +110,14 @@ func docsAsset() echo.HandlerFunc {
 			c.Response().Header().Set("Cache-Control", "no-cache")
 			return c.Blob(http.StatusOK, "text/javascript; charset=utf-8", []byte(docsScript))
 		}
-		c.Response().Header().Set("Cache-Control", "public, max-age=3600")
-		files.ServeHTTP(c.Response(), c.Request())
-		return nil
+		answer, err := record(c, echo.WrapHandler(files))
+		if err != nil {
+			return err
+		}
+		if answer.status == http.StatusNotFound { // in plain text, where our errors are problem documents
+			return echo.ErrNotFound
+		}
+		answer.header.Set("Cache-Control", "public, max-age=3600")
+		return answer.send(c)
 	}
 }
