@@ -3,7 +3,6 @@ package enrich
 import (
 	"context"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
@@ -27,21 +26,6 @@ type Extractor interface {
 	// Extract reads one item. The spans of the result count Unicode code points
 	// in c.Text.
 	Extract(ctx context.Context, c kgl.Content) (kgl.Extraction, error)
-}
-
-// NewTask returns the task that asks an extractor to enrich the present
-// revision of an item. It is stored in the transaction that stores the item.
-func NewTask(c kgl.Content, extractor string, ids kgl.IDSource, now time.Time) kgl.EnrichmentTask {
-	return kgl.EnrichmentTask{
-		ID:          ids.NewID(),
-		ContentID:   c.ID,
-		Revision:    c.Revision,
-		Extractor:   extractor,
-		State:       kgl.TaskPending,
-		AvailableAt: now,
-		CreatedAt:   now,
-		UpdatedAt:   now,
-	}
 }
 
 // Check reports whether an extraction is one that may be stored for this text:

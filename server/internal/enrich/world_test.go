@@ -97,7 +97,7 @@ func (w *world) add(extractor, text string) kgl.Content {
 	if err != nil || len(ids) != 1 {
 		w.t.Fatalf("stored %v: %v", ids, err)
 	}
-	w.must(w.db.CreateTasks(w.t.Context(), []kgl.EnrichmentTask{NewTask(c, extractor, w.ids, now)}))
+	w.must(w.db.CreateTasks(w.t.Context(), []kgl.EnrichmentTask{kgl.NewEnrichmentTask(w.ids, now, c.ID, c.Revision, extractor)}))
 	return c
 }
 
@@ -107,7 +107,7 @@ func (w *world) revise(c kgl.Content, extractor, text string) kgl.Content {
 	c.Revision++
 	c.Text, c.ContentHash, c.UpdatedAt = text, w.ids.NewID(), w.clock.Now()
 	w.must(w.db.ReviseContent(w.t.Context(), c))
-	w.must(w.db.CreateTasks(w.t.Context(), []kgl.EnrichmentTask{NewTask(c, extractor, w.ids, w.clock.Now())}))
+	w.must(w.db.CreateTasks(w.t.Context(), []kgl.EnrichmentTask{kgl.NewEnrichmentTask(w.ids, w.clock.Now(), c.ID, c.Revision, extractor)}))
 	return c
 }
 

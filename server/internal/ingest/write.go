@@ -223,10 +223,7 @@ func (w *Worker) tasks(cs []kgl.Content) []kgl.EnrichmentTask {
 	var ts []kgl.EnrichmentTask
 	for _, c := range cs {
 		for _, extractor := range w.cfg.Extractors {
-			ts = append(ts, kgl.EnrichmentTask{
-				ID: w.ids.NewID(), ContentID: c.ID, Revision: c.Revision, Extractor: extractor,
-				State: kgl.TaskPending, AvailableAt: now, CreatedAt: now, UpdatedAt: now,
-			})
+			ts = append(ts, kgl.NewEnrichmentTask(w.ids, now, c.ID, c.Revision, extractor))
 		}
 	}
 	return ts

@@ -31,6 +31,22 @@ type EnrichmentTask struct {
 	UpdatedAt   time.Time
 }
 
+// NewEnrichmentTask returns the task that asks an extractor to enrich a revision
+// of a content item, to be claimed from now on. It is stored in the transaction
+// that stores the revision.
+func NewEnrichmentTask(ids IDSource, now time.Time, contentID string, revision int64, extractor string) EnrichmentTask {
+	return EnrichmentTask{
+		ID:          ids.NewID(),
+		ContentID:   contentID,
+		Revision:    revision,
+		Extractor:   extractor,
+		State:       TaskPending,
+		AvailableAt: now,
+		CreatedAt:   now,
+		UpdatedAt:   now,
+	}
+}
+
 // ExtractedEntity is an entity that an extractor found, with its places.
 type ExtractedEntity struct {
 	Name       string

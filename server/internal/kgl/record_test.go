@@ -60,3 +60,16 @@ func TestDataThatJSONCannotHoldDoesNotLoseTheRow(t *testing.T) {
 		t.Errorf("data = %s", e.Data)
 	}
 }
+
+func TestNewEnrichmentTaskWaitsForItsExtractor(t *testing.T) {
+	ids, clock := recordParts()
+	now := clock.Now()
+	task := NewEnrichmentTask(ids, now, "c1", 3, ExtractorMock)
+	want := EnrichmentTask{
+		ID: task.ID, ContentID: "c1", Revision: 3, Extractor: ExtractorMock, State: TaskPending,
+		AvailableAt: now, CreatedAt: now, UpdatedAt: now,
+	}
+	if task != want || task.ID == "" {
+		t.Errorf("got %+v, want %+v", task, want)
+	}
+}
