@@ -32,9 +32,10 @@ an hour before it signs, and an old one verifies until its last token has run ou
 		},
 		&cobra.Command{
 			Use: "revoke KID", Short: "Stop trusting a signing key at once", Args: exactArgs(1),
-			Example: "  kgl keys revoke 019cb000-0000-7000-8000-000000000001",
+			Example: "  kgl keys revoke NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs",
 			Long: `Revoke removes a key that leaked. Tokens that it signed are refused by every server
-within seconds; their users refresh or log in again.`,
+within seconds; their users refresh or log in again. KID is what the tokens have as
+"kid" in their header, and the key set at /.well-known/jwks.json.`,
 			RunE: func(cmd *cobra.Command, args []string) error {
 				return env.withApp(cmd.Context(), func(ctx context.Context, a *app.App) error {
 					keys, err := a.Keyring(ctx)

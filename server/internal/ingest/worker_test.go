@@ -1,0 +1,346 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
+	"github.com/peermesh/kgl-backend/server/internal/outbound"
+)
+
+const feedURL = "https://a.example/feed"
+
+func TestNewChangedAndSameItems(t *testing.T) {
+	onEngines(t, func(t *testing.T, w *world) {
+		src, worker := w.add(feedURL), w.worker(Config{})
+		w.web.serve(feedURL, answer(200, rss("alpha", "one|The first text", "two|The second text"), `Etag: "1"`))
+		w.want("hosts", w.round(worker), 1)
+		w.want("items", w.titles(src.ID), "one, two")
+		w.want("events", w.events(), "source.created content.created content.created")
+		now := w.source(src.ID)
+		w.want("title", now.Title, "alpha")
+		w.want("validators", now.ETag+now.LastModified, `"1"`)
+		w.want("next fetch", now.NextFetchAt, w.clock.Now().Add(time.Hour))
+		tasks, err := w.db.ClaimTasks(t.Context(), "mock", "x", w.clock.Now(), w.clock.Now().Add(time.Hour), 10)
+		w.must(err)
+		w.want("tasks", len(tasks), 2)
+
+		w.clock.Advance(time.Hour)
+		w.web.serve(feedURL, answer(200, rss("alpha", "one|The first text, edited", "two|The second text", "three|The third text")))
+		w.want("hosts", w.round(worker), 1)
+		w.want("items", w.titles(src.ID), "one, three, two")
+		w.want("events", w.events(), "source.created content.created content.created content.created content.updated")
+		one := w.contents(src.ID)[0]
+		w.want("revision", one.Revision, 2)
+		w.want("text", one.Text, "The first text, edited")
+		w.want("status", one.Status, kgl.ContentNew)
+		revisions, err := w.db.ContentRevisions(t.Context(), one.ID, kgl.Page{Limit: 5})
+		w.must(err)
+		w.want("kept revisions", len(revisions.Rows), 1)
+
+		f := w.fetches(src.ID)
+		w.want("history", len(f), 2)
+		w.want("newest", fmt.Sprint(f[0].Outcome, f[0].ItemsSeen, f[0].ItemsCreated, f[0].ItemsUpdated, f[0].ItemsFailed, f[0].HTTPStatus), "new_content3 1 1 0 200")
+		w.want("metrics", w.metrics.items, stored{created: 3, updated: 1})
+		w.want("outcomes", w.metrics.outcomes, map[kgl.FetchOutcome]int{kgl.FetchNewContent: 2})
+	})
+}
+
+func TestUnchangedItemsCostNoWrite(t *testing.T) {
+	onEngines(t, func(t *testing.T, w *world) {
+		src, worker := w.add(feedURL), w.worker(Config{})
+		page := rss("alpha", "one|The first text", "two|The second text")
+		w.web.serve(feedURL, answer(200, page, `Etag: "1"`, "Last-Modified: Sun, 01 Mar 2026 10:00:00 GMT"))
+		w.round(worker)
+		for _, tc := range []struct {
+			name string
+			resp *outbound.Response
+			want kgl.FetchOutcome
+		}{
+			{"not modified", answer(304, ""), kgl.FetchNotModified},
+			{"the same bytes", answer(200, page, `Etag: "1"`), kgl.FetchUnchanged},
+			{"other bytes, the same items", answer(200, page+"<!-- served by node 7 -->"), kgl.FetchUnchanged},
+		} {
+			w.due(src.ID)
+			w.web.serve(feedURL, tc.resp)
+			w.faults.reset()
+			w.round(worker)
+			w.want(tc.name+": writes", w.faults.writes, map[string]int{"FinishFetch": 1})
+			w.want(tc.name+": outcome", w.fetches(src.ID)[0].Outcome, tc.want)
+			w.clock.Advance(time.Second)
+		}
+		w.want("events", w.events(), "source.created content.created content.created")
+	})
+}
+
+func TestConditionalRequests(t *testing.T) {
+	onEngines(t, func(t *testing.T, w *world) {
+		src, worker := w.add(feedURL), w.worker(Config{})
+		whole := rss("alpha", "one|The first text")
+		for _, tc := range []struct {
+			name             string
+			resp             *outbound.Response
+			outcome          kgl.FetchOutcome
+			etag, asked, why string
+		}{
+			{"nothing is stored yet, so nothing can be unmodified", answer(304, ""), kgl.FetchFailed, "", "", "304"},
+			{"a page that is no feed", answer(200, "<html><p>Moved</p></html>", `Etag: "html"`), kgl.FetchFailed, "", "", ""},
+			{"a part of a document", answer(206, whole, `Etag: "part"`), kgl.FetchFailed, "", "", "206"},
+			{"no document", answer(204, "", `Etag: "none"`), kgl.FetchFailed, "", "", "204"},
+			{"a document that breaks off", answer(200, whole[:len(whole)-20], `Etag: "half"`), kgl.FetchNewContent, "", "", ""},
+			{"the same once more", answer(200, whole[:len(whole)-20], `Etag: "half"`), kgl.FetchUnchanged, "", "", ""},
+			{"all of it", answer(200, whole, `Etag: "whole"`), kgl.FetchUnchanged, `"whole"`, "", ""},
+			{"a failure keeps what is stored", answer(500, "", `Etag: "error"`), kgl.FetchFailed, `"whole"`, `"whole"`, "500"},
+			{"so does a document that cannot be read", answer(200, "{", `Etag: "json"`), kgl.FetchFailed, `"whole"`, `"whole"`, ""},
+			{"not modified", answer(304, "", `Etag: "other"`), kgl.FetchNotModified, `"whole"`, `"whole"`, ""},
+			{"a validator that is no text", answer(200, whole+" ", "Etag: \"\xff\""), kgl.FetchUnchanged, "", `"whole"`, ""},
+		} {
+			w.due(src.ID)
+			w.web.serve(feedURL, tc.resp)
+			w.round(worker)
+			w.want(tc.name+": validator sent", w.web.last().Header.Get("If-None-Match"), tc.asked)
+			w.want(tc.name+": validator kept", w.source(src.ID).ETag, tc.etag)
+			f := w.fetches(src.ID)[0]
+			w.want(tc.name+": outcome", f.Outcome, tc.outcome)
+			if !strings.Contains(f.Error, tc.why) {
+				t.Errorf("%s: error %q, want it to name %q", tc.name, f.Error, tc.why)
+			}
+			w.clock.Advance(time.Minute)
+		}
+		w.want("items", w.titles(src.ID), "one")
+	})
+}
+
+func TestTruncatedItemIsNoEdit(t *testing.T) {
+	onEngines(t, func(t *testing.T, w *world) {
+		src, worker := w.add(feedURL), w.worker(Config{})
+		whole := rss("alpha", "one|The first text", "two|"+strings.Repeat("The second text. ", 20))
+		w.web.serve(feedURL, answer(200, whole))
+		w.round(worker)
+		w.due(src.ID)
+		w.web.serve(feedURL, answer(200, whole[:len(whole)-300]))
+		w.round(worker)
+		for _, c := range w.contents(src.ID) {
+			w.want("revision of "+c.Title, c.Revision, 1)
+		}
+	})
+}
+
+func TestFailuresBackOffAndRecover(t *testing.T) {
+	onEngines(t, func(t *testing.T, w *world) {
+		src, worker := w.add(feedURL), w.worker(Config{})
+		w.web.serve(feedURL, answer(500, ""))
+		for i, want := range []time.Duration{5 * time.Minute, 10 * time.Minute, 20 * time.Minute} {
+			w.round(worker)
+			s := w.source(src.ID)
+			w.want("failures", s.ConsecutiveFailures, i+1)
+			w.want("status", s.Status, kgl.SourceFailing)
+			w.want("next fetch", s.NextFetchAt.Sub(w.clock.Now()), want)
+			w.want("error", s.LastErrorCode+": "+s.LastError, "fetch_failed: the server answered 500")
+			w.want("a look before its time finds", w.round(worker), 0)
+			w.clock.Advance(want)
+		}
+		w.web.script(feedURL, func(outbound.Request) (*outbound.Response, error) {
+			return nil, kgl.Errorf(kgl.CodeTimeout, "the server did not answer in time")
+		})
+		w.round(worker)
+		w.want("error code", w.source(src.ID).LastErrorCode, "timeout")
+		w.clock.Advance(time.Hour)
+		w.web.serve(feedURL, answer(200, rss("alpha", "one")))
+		w.round(worker)
+		s := w.source(src.ID)
+		w.want("after the recovery", fmt.Sprint(s.Status, s.ConsecutiveFailures, s.LastError), "active0")
+		w.want("events", w.events(kgl.EventContentCreated), "source.created source.failing source.recovered")
+	})
+}
+
+func TestPatienceThatServersAskFor(t *testing.T) {
+	onEngines(t, func(t *testing.T, w *world) {
+		worker := w.worker(Config{})
+		for i, tc := range []struct {
+			name         string
+			resp         *outbound.Response
+			source, host time.Duration // until they are asked again
+		}{
+			{"429 in seconds", answer(429, "", "Retry-After: 3600"), time.Hour, time.Hour},
+			{"503 as a date", answer(503, "", "Retry-After: "+start.Add(2*time.Hour).Format("Mon, 02 Jan 2006 15:04:05 GMT")), 2 * time.Hour, 2 * time.Hour},
+			{"clamped", answer(429, "", "Retry-After: 99999999"), 24 * time.Hour, 24 * time.Hour},
+			{"without a time", answer(503, ""), 5 * time.Minute, 5 * time.Minute},
+			{"less than the backoff", answer(429, "", "Retry-After: 1"), 5 * time.Minute, 5 * time.Minute},
+			{"another failure leaves the host alone only for the source", answer(500, "", "Retry-After: 3600"), time.Hour, 0},
+		} {
+			host := fmt.Sprintf("h%d.example", i)
+			url := "https://" + host + "/feed"
+			src := w.add(url)
+			w.web.serve(url, tc.resp)
+			w.want(tc.name+": hosts", w.round(worker), 1)
+			w.want(tc.name+": source", w.source(src.ID).NextFetchAt.Sub(w.clock.Now()), tc.source)
+			// Another source of the host, due at once, waits as well.
+			other := w.add("https://" + host + "/other")
+			asked := w.web.asked()
+			w.round(worker)
+			if tc.host > 0 {
+				w.want(tc.name+": requests to the paused host", w.web.asked()-asked, 0)
+				due, err := w.db.NextDueAt(t.Context())
+				w.must(err)
+				w.want(tc.name+": host", due.Sub(w.clock.Now()), tc.host)
+			} else {
+				w.want(tc.name+": requests to the host", w.web.asked()-asked, 1)
+			}
+			w.must(w.sources.Delete(t.Context(), src.ID, nil))
+			w.must(w.sources.Delete(t.Context(), other.ID, nil))
+		}
+	})
+}
+
+func TestGone(t *testing.T) {
+	onEngines(t, func(t *testing.T, w *world) {
+		src, worker := w.add(feedURL), w.worker(Config{})
+		w.web.serve(feedURL, answer(410, ""))
+		w.round(worker)
+		s := w.source(src.ID)
+		w.want("state", fmt.Sprint(s.Status, s.NextFetchAt), "gone<nil>")
+		w.want("events", w.events(), "source.created source.gone")
+		w.clock.Advance(1000 * time.Hour)
+		w.want("later rounds", w.round(worker), 0)
+	})
+}
+
+func TestDelaysOfFeedsAndServers(t *testing.T) {
+	onEngines(t, func(t *testing.T, w *world) {
+		worker := w.worker(Config{})
+		withTTL := strings.Replace(rss("alpha", "one"), "<channel>", "<channel><ttl>180</ttl>", 1)
+		for i, tc := range []struct {
+			resp *outbound.Response
+			want time.Duration
+		}{
+			{answer(200, rss("a", "one"), "Cache-Control: max-age=7200"), 2 * time.Hour},
+			{answer(200, rss("a", "one"), "Cache-Control: max-age=60"), time.Hour},
+			{answer(200, withTTL, "Cache-Control: max-age=60"), 3 * time.Hour},
+		} {
+			url := fmt.Sprintf("https://h%d.example/feed", i)
+			src := w.add(url)
+			w.web.serve(url, tc.resp)
+			w.round(worker)
+			w.want("next fetch", w.source(src.ID).NextFetchAt.Sub(w.clock.Now()), tc.want)
+		}
+	})
+}
+
+func TestHostDelaySpacesRequests(t *testing.T) {
+	onEngines(t, func(t *testing.T, w *world) {
+		worker := w.worker(Config{HostDelay: 10 * time.Second})
+		for i := range 3 {
+			w.add(fmt.Sprintf("https://a.example/%d", i))
+		}
+		for i := range 3 {
+			w.want("hosts", w.round(worker), 1)
+			w.want("requests", w.web.asked(), i+1)
+			w.clock.Advance(10*time.Second - time.Microsecond)
+			w.want("hosts before the delay is over", w.round(worker), 0)
+			w.clock.Advance(time.Microsecond)
+		}
+		w.want("hosts when nothing is due", w.round(worker), 0)
+	})
+}
+
+// errAway is what the store gives when its database cannot be reached.
+var errAway = kgl.Errorf(kgl.CodeUnavailable, "the database is not available at the moment")
+
+func TestDatabaseAway(t *testing.T) {
+	onEngines(t, func(t *testing.T, w *world) {
+		src, worker := w.add(feedURL), w.worker(Config{})
+		w.add("https://a.example/other")
+		w.web.serve(feedURL, answer(200, rss("alpha", "one")))
+		w.faults.before = func(call string, _ any) error {
+			if call == "FinishFetch" {
+				return errAway
+			}
+			return nil
+		}
+		w.round(worker)
+		w.want("requests", w.web.asked(), 1) // what cannot be stored is not fetched
+		w.want("items", w.titles(src.ID), "")
+		w.want("history", len(w.fetches(src.ID)), 0)
+		w.want("hosts right after the fault", w.round(worker), 0)
+		w.faults.before = nil
+		w.clock.Advance(faultPause)
+		w.want("hosts", w.round(worker), 1)
+		w.want("items", w.titles(src.ID), "one")
+	})
+}
+
+func TestEditsWhileAFetchRuns(t *testing.T) {
+	paused, moved := kgl.SourcePaused, "https://b.example/feed"
+	for _, tc := range []struct {
+		name string
+		edit func(w *world, id string) error
+		want func(w *world, id string)
+	}{
+		{"pause", func(w *world, id string) error {
+			_, err := w.sources.Patch(context.Background(), id, SourcePatch{Status: &paused})
+			return err
+		}, func(w *world, id string) {
+			w.want("status", w.source(id).Status, kgl.SourcePaused)
+			w.want("events", w.events(), "source.created source.updated")
+		}},
+		{"move", func(w *world, id string) error {
+			_, err := w.sources.Patch(context.Background(), id, SourcePatch{URL: &moved})
+			return err
+		}, func(w *world, id string) {
+			s := w.source(id)
+			w.want("state", fmt.Sprint(s.Status, s.ConsecutiveFailures, s.Host), "active0b.example")
+			w.want("next fetch", s.NextFetchAt, start)
+			w.want("events", w.events(), "source.created source.updated")
+		}},
+		{"delete", func(w *world, id string) error { return w.sources.Delete(context.Background(), id, nil) },
+			func(w *world, id string) {
+				_, err := w.db.Source(context.Background(), id)
+				w.wantCode(err, kgl.CodeNotFound)
+				w.want("events", w.events(), "source.created source.deleted")
+			}},
+		{"refresh", func(w *world, id string) error {
+			w.clock.Advance(time.Second)
+			_, err := w.sources.Refresh(context.Background(), id)
+			return err
+		}, func(w *world, id string) {
+			w.want("requests", w.web.asked(), 2) // the second because of the refresh
+			w.want("events", w.events(), "source.created source.failing")
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			onEngines(t, func(t *testing.T, w *world) {
+				src, worker := w.add(feedURL), w.worker(Config{})
+				done := false
+				w.web.script(feedURL, func(outbound.Request) (*outbound.Response, error) {
+					if !done {
+						done = true
+						w.must(tc.edit(w, src.ID))
+					}
+					return answer(500, ""), nil
+				})
+				w.round(worker)
+				tc.want(w, src.ID)
+			})
+		})
+	}
+}
+
+func TestDeletedWhileItsItemsAreStored(t *testing.T) {
+	onEngines(t, func(t *testing.T, w *world) {
+		src, worker := w.add(feedURL), w.worker(Config{})
+		w.web.script(feedURL, func(outbound.Request) (*outbound.Response, error) {
+			w.must(w.sources.Delete(t.Context(), src.ID, nil))
+			return answer(200, rss("alpha", "one", "two")), nil
+		})
+		w.round(worker)
+		w.want("attempts to store items", w.faults.writes["CreateContents"], 1)
+		w.want("events", w.events(), "source.created source.deleted")
+	})
+}
+
+var errRow = errors.New("value too long for the row")
