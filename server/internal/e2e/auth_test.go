@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"math/big"
 	"net/http"
 	"net/url"
@@ -201,4 +202,19 @@ func testLogout(t *testing.T, b *backend) {
 	fourth := b.newCaller(t, b.login(t, a).AccessToken)
 	fourth.do("POST", "/api/v1/auth/logout", "").want(t, 204) // the body is optional
 	fourth.do("GET", "/api/v1/auth/me", "").want(t, 401)
+}
+
+// testThrottles has each way to guess a password refused after ten failures.
+// (TestReplicas has the rest.)
+func testThrottles(t *testing.T, b *backend) {
+	a := b.newAccount(t, client.RoleUser)
+	c := b.newCaller(t, b.login(t, a).AccessToken)
+	change := encode(t, client.PasswordChange{CurrentPassword: "wrong", NewPassword: b.secrets.add(newPassword())})
+	for i := range 10 {
+		b.tryLogin(t, fmt.Sprintf("198.18.0.%d", i), a.email, "wrong").want(t, 401)
+		c.do("POST", "/api/v1/auth/password", change).want(t, 400)
+	}
+	wantThrottled(t, b.tryLogin(t, "198.18.0.99", a.email, a.password))
+	wantTokenThrottled(t, b, "198.18.0.99", a)
+	wantThrottled(t, c.do("POST", "/api/v1/auth/password", change))
 }

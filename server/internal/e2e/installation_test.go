@@ -6,16 +6,17 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"log/slog"
+	"maps"
 	mathrand "math/rand/v2"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"log/slog"
 
 	"github.com/peermesh/kgl-backend/server/internal/app"
 	"github.com/peermesh/kgl-backend/server/internal/config"
@@ -28,7 +29,7 @@ import (
 // migrated is a Postgres database with the schema, from which each
 // installation gets a copy.
 var migrated = pgtest.NewTemplate(func(ctx context.Context, url string) error {
-	cfg, err := config.Load([]string{"KGL_DATABASE_URL=" + url, "KGL_MASTER_KEY=" + base64.StdEncoding.EncodeToString(make([]byte, 32))})
+	cfg, err := config.Load([]string{"KGL_DATABASE_URL=" + url, "KGL_MASTER_KEY=" + base64.StdEncoding.EncodeToString(randomBytes(32))})
 	if err != nil {
 		return err
 	}
@@ -140,6 +141,22 @@ func randomBytes(n int) []byte {
 // newPassword returns a password that is hard to guess.
 func newPassword() string { return "Pw-" + rand.Text() }
 
+// config returns the configuration, in which the last of several values counts,
+// as it does for a process.
+func (in *installation) config(t *testing.T, environ ...string) *config.Config {
+	t.Helper()
+	values := map[string]string{}
+	for _, pair := range slices.Concat(in.environ, environ) {
+		name, _, _ := strings.Cut(pair, "=")
+		values[name] = pair
+	}
+	cfg, err := config.Load(slices.Collect(maps.Values(values)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
 // env is the environment that cmd/kgl gives the application, but for the clock
 // and the log.
 func (in *installation) env() app.Env {
@@ -152,11 +169,7 @@ func (in *installation) env() app.Env {
 // open opens the application beside its servers, as the operator's commands do.
 func (in *installation) open(t *testing.T) *app.App {
 	t.Helper()
-	cfg, err := config.Load(in.environ)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, err := app.Open(t.Context(), cfg, in.env())
+	a, err := app.Open(t.Context(), in.config(t), in.env())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,10 +192,7 @@ type backend struct {
 // start starts a server as `kgl serve` does, and stops it when the test ends.
 func (in *installation) start(t *testing.T, environ ...string) *backend {
 	t.Helper()
-	cfg, err := config.Load(append(append([]string{}, in.environ...), environ...))
-	if err != nil {
-		t.Fatal(err)
-	}
+	cfg := in.config(t, environ...)
 	b := &backend{installation: in, seen: newCoverage(), tokens: map[string]adminToken{}}
 	ready, ended := make(chan app.Ready, 1), make(chan error, 1)
 	ctx, stop := context.WithCancel(context.Background())

@@ -168,9 +168,9 @@ func testContentFilters(t *testing.T, b *backend) {
 	count("&duplicates=only", folded)
 	count("&duplicates=fold", len(all)-folded)
 	count("&duplicates=all&status=processed", len(all))
-	count("&duplicates=all&status=new,failed", 0)
+	count("&duplicates=all&status=new&status=failed", 0)
 	for language, n := range languages {
-		count("&duplicates=all&language="+strings.ToUpper(language), n)
+		count("&duplicates=all&language="+language, n)
 	}
 	if len(languages) == 0 {
 		t.Error("no item has a language")
@@ -181,7 +181,7 @@ func testContentFilters(t *testing.T, b *backend) {
 func testEntityFilters(t *testing.T, b *backend) {
 	c := b.asAdmin(t)
 	b.samples(t)
-	for _, query := range []string{"type=person", "type=person,grant", "min_confidence=0.8", "type=grant&min_confidence=0.5&sort=-confidence"} {
+	for _, query := range []string{"type=person", "type=person&type=grant", "min_confidence=0.8", "type=grant&min_confidence=0.5&sort=-confidence"} {
 		values, _ := url.ParseQuery(query)
 		res := decode[client.EntityList](t, c.do("GET", "/api/v1/entities?limit=100&"+query, "").want(t, 200).body)
 		if len(res.Data) == 0 {
@@ -192,7 +192,7 @@ func testEntityFilters(t *testing.T, b *backend) {
 			fmt.Sscan(text, &least)
 		}
 		for _, e := range res.Data {
-			if types := values.Get("type"); types != "" && !slices.Contains(strings.Split(types, ","), e.Type) || e.Confidence < least {
+			if types := values["type"]; len(types) > 0 && !slices.Contains(types, e.Type) || e.Confidence < least {
 				t.Errorf("%s: %s of type %s with %v", query, e.Name, e.Type, e.Confidence)
 			}
 		}

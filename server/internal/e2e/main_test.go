@@ -47,6 +47,7 @@ var shared = []struct {
 	{"token endpoint", testTokenEndpoint},
 	{"key set", testKeySet},
 	{"logins that fail", testFailedLogins},
+	{"throttles", testThrottles},
 	{"logout", testLogout},
 	{"source conditions", testSourceConditions},
 	{"source changes", testSourceChanges},

@@ -1,8 +1,10 @@
 package e2e
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -34,6 +36,8 @@ func TestReplicas(t *testing.T) {
 			{"throttle of a password change", testPasswordThrottle},
 			{"keys", testSharedKeys},
 			{"idempotency", testIdempotencyOnReplicas},
+			{"many writers", testManyWriters},
+			{"operator", testOperator},
 		} {
 			t.Run(test.name, func(t *testing.T) { test.run(t, here, there) })
 		}
@@ -205,23 +209,30 @@ func wantThrottled(t *testing.T, a answer) time.Duration {
 // everybody does when the block is over.
 func testAccountThrottle(t *testing.T, here, there *backend) {
 	a := here.newAccount(t, client.RoleUser)
-	const home, strange = "192.0.2.1", "192.0.2.99"
-	here.tryLogin(t, home, a.email, a.password).want(t, 200)
-	for i := range 10 {
-		b := here
-		if i%2 == 1 {
-			b = there
+	const home, strange, other = "192.0.2.1", "192.0.2.99", "192.0.2.98"
+	guess := func(network string) {
+		t.Helper()
+		for i := range 10 {
+			b := here
+			if i%2 == 1 {
+				b = there
+			}
+			b.tryLogin(t, network+strconv.Itoa(i), a.email, "wrong").want(t, 401)
 		}
-		b.tryLogin(t, "198.51.100."+strconv.Itoa(i), a.email, "wrong").want(t, 401)
 	}
+	here.tryLogin(t, home, a.email, a.password).want(t, 200)
+	guess("198.51.100.")
 	var wait time.Duration
 	for _, b := range []*backend{here, there} {
 		wait = wantThrottled(t, b.tryLogin(t, strange, a.email, a.password))
 		wantTokenThrottled(t, b, strange, a)
-		b.tryLogin(t, home, a.email, a.password).want(t, 200)
 	}
 	here.clock.Advance(wait + time.Second)
 	there.tryLogin(t, strange, a.email, a.password).want(t, 200)
+	guess("198.51.101.")
+	wantThrottled(t, there.tryLogin(t, other, a.email, a.password))
+	there.tryLogin(t, strange, a.email, a.password).want(t, 200)
+	here.tryLogin(t, home, a.email, a.password).want(t, 200)
 	// However long someone goes on, the owner waits for no more than a quarter
 	// of an hour, and never from an address of their own.
 	owner := here.newAccount(t, client.RoleUser)
@@ -309,5 +320,59 @@ func testIdempotencyOnReplicas(t *testing.T, here, there *backend) {
 	again := callers[1].do("POST", "/api/v1/entities", body, "Idempotency-Key", key).want(t, 201)
 	if got := decode[client.Entity](t, again.body).ID; got != created || again.header.Get("Idempotency-Replayed") != "true" {
 		t.Errorf("replayed %s, created %s", got, created)
+	}
+}
+
+// testManyWriters has fifty callers write to one database through both
+// replicas. All of them are served: the wait for each other is ours.
+func testManyWriters(t *testing.T, here, there *backend) {
+	callers := []*caller{here.asAdmin(t), there.asAdmin(t)}
+	mark := newPassword()
+	var group sync.WaitGroup
+	for i := range 50 {
+		group.Go(func() {
+			for j := range 4 {
+				body := encode(t, client.EntityCreate{Name: fmt.Sprintf("%s %d %d", mark, i, j), Type: "grant"})
+				if a := callers[i%2].do("POST", "/api/v1/entities", body); a.status != http.StatusCreated {
+					t.Errorf("%d %s", a.status, a.body)
+				}
+			}
+		})
+	}
+	group.Wait()
+	if rows := walk(t, callers[0], "/api/v1/entities", "&name="+mark, 100); len(rows) != 200 {
+		t.Errorf("%d entities, want 200", len(rows))
+	}
+}
+
+// testOperator changes accounts at the command line while the servers run.
+func testOperator(t *testing.T, here, there *backend) {
+	a := here.newAccount(t, client.RoleModerator)
+	tokens := here.login(t, a)
+	c, remote := here.newCaller(t, tokens.AccessToken), there.newCaller(t, tokens.AccessToken)
+	c.do("GET", "/api/v1/auth/me", "").want(t, 200)
+	remote.do("GET", "/api/v1/auth/me", "").want(t, 200)
+	next := here.secrets.add(newPassword())
+	cmd := here.command(t, "user", "set-password", a.email)
+	cmd.Stdin = strings.NewReader(next + "\n")
+	if out, err := cmd.CombinedOutput(); err != nil || strings.Contains(string(out), next) {
+		t.Fatalf("%v %s", err, out)
+	}
+	here.clock.Advance(recheck)
+	c.do("GET", "/api/v1/auth/me", "").want(t, 401)
+	remote.do("GET", "/api/v1/auth/me", "").want(t, 401)
+	here.refresh(t, tokens.RefreshToken).want(t, 401)
+	here.tryLogin(t, "192.0.2.50", a.email, a.password).want(t, 401)
+	a.password = next
+	tokens = there.login(t, a)
+	if out, err := here.run(t, "user", "disable", a.email); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	here.clock.Advance(recheck)
+	here.newCaller(t, tokens.AccessToken).do("GET", "/api/v1/auth/me", "").want(t, 401)
+	there.tryLogin(t, "192.0.2.51", a.email, a.password).want(t, 401)
+	rows := here.auditRows(t, client.ListAuditEventsParams{SubjectID: &a.id, ActorID: ptr("cli")})
+	if len(rows) != 2 || rows[0].Actor.Type != "operator" {
+		t.Errorf("rows of the operator: %+v", rows)
 	}
 }

@@ -65,12 +65,10 @@ func testSourceChanges(t *testing.T, b *backend) {
 	if got := patch(`{"title":null,"tags":null,"fetch_interval_seconds":null,"status":"active"}`); len(got.Tags) != 0 || !got.FetchIntervalSeconds.IsNull() || got.Status != client.SourceStatusActive {
 		t.Errorf("cleared: %+v", got)
 	}
-	eventually(t, "the title of the feed is back", func() string {
-		if got := c.source(t, s.ID).Title; got != "Title of the feed" {
-			return got
-		}
-		return ""
-	})
+	c.waitForFetches(t, s.ID, 2)
+	if got := c.source(t, s.ID).Title; got != "Title of the feed" {
+		t.Errorf("title = %q, want the feed's own again", got)
+	}
 	before := c.do("GET", path, "").header.Get("ETag")
 	for _, body := range []string{
 		`{}`, `{"url":null}`, `{"status":null}`, `{"status":"failing"}`, `{"status":"gone"}`, `{"fetch_interval_seconds":299}`,
@@ -82,7 +80,7 @@ func testSourceChanges(t *testing.T, b *backend) {
 		}
 	}
 	if after := c.do("GET", path, "").header.Get("ETag"); after != before {
-		t.Errorf("refused changes changed the source: %s, then %s", before, after)
+		t.Errorf("refused changes changed the source: %s, then %s, fetches %+v", before, after, c.fetches(t, s.ID))
 	}
 }
 
