@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"net/url"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -25,13 +26,26 @@ func (s *Sources) setURL(src *kgl.Source, raw string) error {
 		return kgl.Invalid("url", "is longer than %d bytes", maxURLBytes)
 	}
 	u.Fragment, u.RawFragment = "", ""
-	u.Host = strings.ToLower(u.Host)
+	u.Host = hostKey(u)
 	key, err := feed.CanonicalURL(u.String())
 	if err != nil {
 		return kgl.Invalid("url", "is not a URL that can be fetched")
 	}
 	src.URL, src.URLKey, src.Host = u.String(), key, u.Host
 	return nil
+}
+
+// hostKey returns the host of a URL as politeness counts hosts: one machine is
+// not two because a URL spells the default port out.
+func hostKey(u *url.URL) string {
+	host := strings.ToLower(u.Host)
+	switch u.Scheme {
+	case "http":
+		return strings.TrimSuffix(host, ":80")
+	case "https":
+		return strings.TrimSuffix(host, ":443")
+	}
+	return host
 }
 
 func (s *Sources) setTags(src *kgl.Source, tags []string) error {
