@@ -124,6 +124,7 @@ type Querier interface {
 	RelationshipsFrom(ctx context.Context, arg sqlitedb.RelationshipsFromParams) ([]sqlitedb.RelationshipsFromRow, error)
 	RelationshipsTo(ctx context.Context, arg sqlitedb.RelationshipsToParams) ([]sqlitedb.RelationshipsToRow, error)
 	ReleaseHost(ctx context.Context, arg sqlitedb.ReleaseHostParams) (int64, error)
+	ReleaseTask(ctx context.Context, arg sqlitedb.ReleaseTaskParams) (int64, error)
 	ReserveIdempotencyKey(ctx context.Context, arg sqlitedb.ReserveIdempotencyKeyParams) (int64, error)
 	RestartLoginThrottle(ctx context.Context, arg sqlitedb.RestartLoginThrottleParams) error
 	RetireSigningKey(ctx context.Context, arg sqlitedb.RetireSigningKeyParams) (int64, error)
@@ -134,6 +135,7 @@ type Querier interface {
 	Session(ctx context.Context, arg string) (sqlitedb.Session, error)
 	SessionState(ctx context.Context, arg string) (sqlitedb.SessionStateRow, error)
 	SetContentStatus(ctx context.Context, arg sqlitedb.SetContentStatusParams) (int64, error)
+	SetContentWaiting(ctx context.Context, arg sqlitedb.SetContentWaitingParams) error
 	SetContentsProcessing(ctx context.Context, arg sqlitedb.SetContentsProcessingParams) error
 	SetSetting(ctx context.Context, arg sqlitedb.SetSettingParams) error
 	Setting(ctx context.Context, arg string) (string, error)
@@ -882,6 +884,11 @@ func (q Queries) ReleaseHost(ctx context.Context, arg sqlitedb.ReleaseHostParams
 	return q.db.ReleaseHost(ctx, pgdb.ReleaseHostParams(arg))
 }
 
+// ReleaseTask converts and calls pgdb's.
+func (q Queries) ReleaseTask(ctx context.Context, arg sqlitedb.ReleaseTaskParams) (int64, error) {
+	return q.db.ReleaseTask(ctx, pgdb.ReleaseTaskParams(arg))
+}
+
 // ReserveIdempotencyKey converts and calls pgdb's.
 func (q Queries) ReserveIdempotencyKey(ctx context.Context, arg sqlitedb.ReserveIdempotencyKeyParams) (int64, error) {
 	return q.db.ReserveIdempotencyKey(ctx, pgdb.ReserveIdempotencyKeyParams(arg))
@@ -932,6 +939,11 @@ func (q Queries) SessionState(ctx context.Context, arg string) (sqlitedb.Session
 // SetContentStatus converts and calls pgdb's.
 func (q Queries) SetContentStatus(ctx context.Context, arg sqlitedb.SetContentStatusParams) (int64, error) {
 	return q.db.SetContentStatus(ctx, pgdb.SetContentStatusParams(arg))
+}
+
+// SetContentWaiting converts and calls pgdb's.
+func (q Queries) SetContentWaiting(ctx context.Context, arg sqlitedb.SetContentWaitingParams) error {
+	return q.db.SetContentWaiting(ctx, pgdb.SetContentWaitingParams(arg))
 }
 
 // SetContentsProcessing converts and calls pgdb's.

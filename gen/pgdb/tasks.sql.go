@@ -152,3 +152,24 @@ func (q *Queries) NextTask(ctx context.Context, extractor string) ([]int64, erro
 	}
 	return items, nil
 }
+
+const releaseTask = `-- name: ReleaseTask :execrows
+UPDATE enrichment_tasks SET state = 'pending', attempts = attempts - 1, lease_owner = '', lease_until = NULL, available_at = $1,
+  updated_at = $1
+WHERE id = $2 AND lease_token = $3 AND state = 'leased'
+`
+
+type ReleaseTaskParams struct {
+	Now        int64
+	ID         string
+	LeaseToken int64
+}
+
+// The attempt that the claim counted was none.
+func (q *Queries) ReleaseTask(ctx context.Context, arg ReleaseTaskParams) (int64, error) {
+	result, err := q.db.Exec(ctx, releaseTask, arg.Now, arg.ID, arg.LeaseToken)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}

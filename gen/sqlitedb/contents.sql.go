@@ -267,6 +267,20 @@ func (q *Queries) SetContentStatus(ctx context.Context, arg SetContentStatusPara
 	return result.RowsAffected()
 }
 
+const setContentWaiting = `-- name: SetContentWaiting :exec
+UPDATE contents SET status = 'new', version = version + 1, updated_at = ?1 WHERE id = ?2 AND status = 'processing'
+`
+
+type SetContentWaitingParams struct {
+	UpdatedAt int64
+	ID        string
+}
+
+func (q *Queries) SetContentWaiting(ctx context.Context, arg SetContentWaitingParams) error {
+	_, err := q.db.ExecContext(ctx, setContentWaiting, arg.UpdatedAt, arg.ID)
+	return err
+}
+
 const setContentsProcessing = `-- name: SetContentsProcessing :exec
 UPDATE contents SET status = 'processing', version = version + 1, updated_at = ?1
 WHERE id IN (SELECT value FROM json_each(CAST(?2 AS TEXT))) AND status <> 'processing'

@@ -140,6 +140,8 @@ type Querier interface {
 	RelationshipsFrom(ctx context.Context, arg RelationshipsFromParams) ([]RelationshipsFromRow, error)
 	RelationshipsTo(ctx context.Context, arg RelationshipsToParams) ([]RelationshipsToRow, error)
 	ReleaseHost(ctx context.Context, arg ReleaseHostParams) (int64, error)
+	// The attempt that the claim counted was none.
+	ReleaseTask(ctx context.Context, arg ReleaseTaskParams) (int64, error)
 	ReserveIdempotencyKey(ctx context.Context, arg ReserveIdempotencyKeyParams) (int64, error)
 	// Empties a counter whose window is over; a block that has not ended yet stays.
 	RestartLoginThrottle(ctx context.Context, arg RestartLoginThrottleParams) error
@@ -151,6 +153,7 @@ type Querier interface {
 	Session(ctx context.Context, id string) (Session, error)
 	SessionState(ctx context.Context, id string) (SessionStateRow, error)
 	SetContentStatus(ctx context.Context, arg SetContentStatusParams) (int64, error)
+	SetContentWaiting(ctx context.Context, arg SetContentWaitingParams) error
 	SetContentsProcessing(ctx context.Context, arg SetContentsProcessingParams) error
 	SetSetting(ctx context.Context, arg SetSettingParams) error
 	Setting(ctx context.Context, key string) (string, error)

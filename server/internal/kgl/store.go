@@ -192,6 +192,11 @@ type TaskStore interface {
 	// RetryTask gives a task back to be claimed at availableAt. CodeLeaseLost.
 	RetryTask(ctx context.Context, t EnrichmentTask, lastError string, now, availableAt time.Time) error
 
+	// ReleaseTask gives a task back as if it had not been claimed: it can be
+	// claimed from now on, Attempts is one less, and its item is new again, if it
+	// is processing. CodeLeaseLost.
+	ReleaseTask(ctx context.Context, t EnrichmentTask, now time.Time) error
+
 	// BuryTask gives a task up. CodeLeaseLost.
 	BuryTask(ctx context.Context, t EnrichmentTask, lastError string, now time.Time) error
 

@@ -94,6 +94,21 @@ func (db *DB) RetryTask(ctx context.Context, t kgl.EnrichmentTask, lastError str
 	return db.endTask(ctx, t, kgl.TaskPending, lastError, now, availableAt)
 }
 
+// ReleaseTask implements kgl.TaskStore. The item comes first, as in every
+// transaction that writes both, so that no two wait for each other.
+func (db *DB) ReleaseTask(ctx context.Context, t kgl.EnrichmentTask, now time.Time) error {
+	return db.write(ctx, func(ctx context.Context, c *conn) error {
+		if err := c.SetContentWaiting(ctx, sqlitedb.SetContentWaitingParams{UpdatedAt: micros(now), ID: t.ContentID}); err != nil {
+			return err
+		}
+		n, err := c.ReleaseTask(ctx, sqlitedb.ReleaseTaskParams{Now: micros(now), ID: t.ID, LeaseToken: t.LeaseToken})
+		if err == nil && n == 0 {
+			return leaseLost("task")
+		}
+		return err
+	})
+}
+
 // BuryTask implements kgl.TaskStore.
 func (db *DB) BuryTask(ctx context.Context, t kgl.EnrichmentTask, lastError string, now time.Time) error {
 	return db.endTask(ctx, t, kgl.TaskDead, lastError, now, now)

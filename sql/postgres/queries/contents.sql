@@ -50,5 +50,8 @@ UPDATE contents SET status = @status, version = version + 1, updated_at = @updat
 UPDATE contents SET status = 'processing', version = version + 1, updated_at = @updated_at
 WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB)))) AND status <> 'processing';
 
+-- name: SetContentWaiting :exec
+UPDATE contents SET status = 'new', version = version + 1, updated_at = @updated_at WHERE id = @id AND status = 'processing';
+
 -- name: DeleteContent :execrows
 DELETE FROM contents WHERE id = @id;

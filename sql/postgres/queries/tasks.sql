@@ -26,6 +26,12 @@ UPDATE enrichment_tasks SET state = @state, lease_owner = '', lease_until = NULL
   available_at = @available_at, updated_at = @updated_at
 WHERE id = @id AND lease_token = @lease_token AND state = 'leased';
 
+-- The attempt that the claim counted was none.
+-- name: ReleaseTask :execrows
+UPDATE enrichment_tasks SET state = 'pending', attempts = attempts - 1, lease_owner = '', lease_until = NULL, available_at = @now,
+  updated_at = @now
+WHERE id = @id AND lease_token = @lease_token AND state = 'leased';
+
 -- Work on a body that was replaced is of no use: whoever holds a lease loses it.
 -- name: DropOpenTasks :exec
 DELETE FROM enrichment_tasks WHERE content_id = @content_id AND state IN ('pending', 'leased');

@@ -17,6 +17,8 @@ func runTasks(t *testing.T, open Open) {
 		{"a task whose lease ended is claimed again", claimTaskAgain},
 		{"a completed task is done", completeTask},
 		{"a retried task waits", retryTask},
+		{"a released task was not attempted", releaseTask},
+		{"an old lease releases nothing, nor its item", releaseLeaseLost},
 		{"a buried task stays dead", buryTask},
 		{"an old lease ends nothing", taskLeaseLost},
 		{"the next task is known, leased or not", nextTask},
@@ -145,6 +147,44 @@ func retryTask(t *testing.T, db *store.DB) {
 		t.Fatalf("after a retry: %+v", again)
 	}
 	wantCode(t, db.CompleteTask(ctx(t), task, second(301)), kgl.CodeLeaseLost)
+}
+
+func releaseTask(t *testing.T, db *store.DB) {
+	cs := addTasks(t, db, 2)
+	ts := claimTasks(t, db, second(2), 2)
+	must(t, db.RetryTask(ctx(t), ts[0], "no answer", second(3), second(3)))
+	task := claimTasks(t, db, second(3), 1)[0]
+	must(t, db.ReleaseTask(ctx(t), task, second(10)))
+	first := content(t, db, cs[0].ID)
+	if first.Status != kgl.ContentNew || !first.UpdatedAt.Equal(second(10)) {
+		t.Fatalf("the item of a released task: %+v", first)
+	}
+	if s := content(t, db, cs[1].ID).Status; s != kgl.ContentProcessing {
+		t.Fatalf("another item is %s", s)
+	}
+	same(t, claimTasks(t, db, second(9), 5), nil)
+	again := claimTasks(t, db, second(10), 5)[0]
+	if again.ID != task.ID || again.Attempts != task.Attempts || again.LastError != "no answer" || again.LeaseToken <= task.LeaseToken {
+		t.Fatalf("after a release: %+v", again)
+	}
+	must(t, db.SetContentStatus(ctx(t), cs[0].ID, kgl.ContentProcessed, second(11)))
+	must(t, db.ReleaseTask(ctx(t), again, second(12)))
+	if s := content(t, db, cs[0].ID).Status; s != kgl.ContentProcessed {
+		t.Fatalf("an item that was not processing is %s", s)
+	}
+}
+
+func releaseLeaseLost(t *testing.T, db *store.DB) {
+	cs := addTasks(t, db, 1)
+	lost := claimTasks(t, db, second(1), 1)[0]
+	newer := claimTasks(t, db, second(61), 1)[0]
+	wantCode(t, db.ReleaseTask(ctx(t), lost, second(62)), kgl.CodeLeaseLost)
+	if s := content(t, db, cs[0].ID).Status; s != kgl.ContentProcessing {
+		t.Fatalf("the item of another's lease is %s", s)
+	}
+	must(t, db.CompleteTask(ctx(t), newer, second(63)))
+	wantCode(t, db.ReleaseTask(ctx(t), newer, second(64)), kgl.CodeLeaseLost)
+	same(t, claimTasks(t, db, after(time.Hour), 5), nil)
 }
 
 func buryTask(t *testing.T, db *store.DB) {
