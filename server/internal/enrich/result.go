@@ -92,13 +92,6 @@ func (w *Worker) fail(ctx context.Context, t kgl.EnrichmentTask, cause error) (O
 	return OutcomeBuried, err
 }
 
-// giveBack returns a task that a stopping worker did not finish.
-func (w *Worker) giveBack(ctx context.Context, t kgl.EnrichmentTask) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.cfg.Grace)
-	defer cancel()
-	return w.retry(ctx, t, "", 0)
-}
-
 func (w *Worker) retry(ctx context.Context, t kgl.EnrichmentTask, lastError string, delay time.Duration) error {
 	return w.endAttempt(ctx, t, kgl.ContentNew, func(ctx context.Context, tx kgl.Store, now time.Time) error {
 		return tx.RetryTask(ctx, t, lastError, now, now.Add(delay))

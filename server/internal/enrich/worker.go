@@ -21,8 +21,9 @@ const (
 	OutcomeSkipped    Outcome = "skipped"    // the item holds no text
 	OutcomeSuperseded Outcome = "superseded" // a newer revision exists, or the item is gone
 	OutcomeRetried    Outcome = "retried"
-	OutcomeBuried     Outcome = "buried" // given up
-	OutcomeLost       Outcome = "lost"   // the lease went to another worker, or could not be used in time
+	OutcomeBuried     Outcome = "buried"   // given up
+	OutcomeReleased   Outcome = "released" // given back without an attempt: the item is not to blame
+	OutcomeLost       Outcome = "lost"     // the lease went to another worker, or could not be used in time
 )
 
 // Metrics is told of every task that a worker handled. It is called from
@@ -42,6 +43,7 @@ const (
 	DefaultMaxAttempts    = 5
 	DefaultRetryBase      = 15 * time.Second
 	DefaultRetryMax       = time.Hour
+	DefaultOutageMax      = time.Minute
 )
 
 // storeTimeout bounds the transaction that stores one result.
@@ -59,6 +61,7 @@ type Config struct {
 	MaxAttempts    int64         // after that many a task is given up
 	RetryBase      time.Duration // wait after the first failure; it doubles with each
 	RetryMax       time.Duration // longest wait
+	OutageMax      time.Duration // longest wait while the database fails; the first is PollInterval
 }
 
 func (c Config) withDefaults() Config {
@@ -72,6 +75,7 @@ func (c Config) withDefaults() Config {
 	defaultTo(&c.MaxAttempts, DefaultMaxAttempts)
 	defaultTo(&c.RetryBase, DefaultRetryBase)
 	defaultTo(&c.RetryMax, DefaultRetryMax)
+	defaultTo(&c.OutageMax, DefaultOutageMax)
 	return c
 }
 
@@ -94,6 +98,7 @@ type Worker struct {
 	metrics   Metrics
 	cfg       Config
 	wake      chan struct{}
+	owed      debts
 }
 
 // NewWorker returns a worker. metrics may be nil.
@@ -115,18 +120,27 @@ func (w *Worker) Notify() {
 
 // Run works until ctx ends. It then claims nothing more, and goes on with what
 // it has begun for at most the grace time; what it could not begin goes back.
+// While the database fails it waits, longer each time.
 func (w *Worker) Run(ctx context.Context) error {
 	ctx = kgl.WithPrincipal(ctx, kgl.Principal{Type: kgl.PrincipalSystem, ID: "enrich"})
+	outage := w.cfg.PollInterval
 	for ctx.Err() == nil {
 		n, err := w.RunOnce(ctx)
+		if err == nil {
+			outage = w.cfg.PollInterval
+		}
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:
-			w.log.ErrorContext(ctx, "enrichment tasks could not be claimed", "error", err)
-			w.wait(ctx, w.cfg.PollInterval)
+			w.log.ErrorContext(ctx, "enrichment waits for the database", "error", err)
+			pause(ctx, outage)
+			outage = min(2*outage, max(w.cfg.OutageMax, w.cfg.PollInterval))
 		case n == 0:
 			w.wait(ctx, w.untilNext(ctx))
 		}
+	}
+	if err := w.payBack(ctx); err != nil {
+		w.log.WarnContext(ctx, "enrichment tasks could not be given back: their leases end by themselves", "error", err)
 	}
 	return nil
 }
@@ -150,10 +164,23 @@ func (w *Worker) wait(ctx context.Context, d time.Duration) {
 	}
 }
 
+// pause waits, whatever Notify says.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
 // RunOnce claims one batch and handles it, and returns the number of tasks. The
-// error tells that nothing could be claimed; what goes wrong with a task is
-// stored with the task.
+// error is one of the database: nothing could be claimed, or results could not
+// be stored. What goes wrong with a task is stored with the task.
 func (w *Worker) RunOnce(ctx context.Context) (int, error) {
+	if err := w.payBack(ctx); err != nil {
+		return 0, err
+	}
 	now := w.clock.Now()
 	next, err := w.store.NextTaskAt(ctx, w.extractor.Name())
 	if err != nil {
@@ -166,13 +193,13 @@ func (w *Worker) RunOnce(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	w.handleAll(ctx, tasks)
-	return len(tasks), nil
+	return len(tasks), w.handleAll(ctx, tasks)
 }
 
 // handleAll handles a batch, some tasks at a time. Once ctx ends, the running
-// ones have the grace time and the waiting ones are given back.
-func (w *Worker) handleAll(ctx context.Context, tasks []kgl.EnrichmentTask) {
+// ones have the grace time and the waiting ones are given back; so are these
+// when the database fails, which is the error.
+func (w *Worker) handleAll(ctx context.Context, tasks []kgl.EnrichmentTask) error {
 	work, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() {
@@ -180,13 +207,15 @@ func (w *Worker) handleAll(ctx context.Context, tasks []kgl.EnrichmentTask) {
 		context.AfterFunc(work, func() { timer.Stop() })
 	})
 	defer stop()
+	begin, halt := context.WithCancelCause(ctx)
+	defer halt(nil)
 
 	queue := make(chan kgl.EnrichmentTask)
 	var group sync.WaitGroup
 	for range min(w.cfg.Concurrency, len(tasks)) {
 		group.Go(func() {
 			for t := range queue {
-				w.handle(ctx, work, t)
+				w.handle(begin, work, halt, t)
 			}
 		})
 	}
@@ -195,39 +224,49 @@ func (w *Worker) handleAll(ctx context.Context, tasks []kgl.EnrichmentTask) {
 	}
 	close(queue)
 	group.Wait()
+	if ctx.Err() != nil || begin.Err() == nil {
+		return nil
+	}
+	return context.Cause(begin)
 }
 
-// handle brings one task to an end and reports how.
-func (w *Worker) handle(ctx, work context.Context, t kgl.EnrichmentTask) {
+// handle brings one task to an end and reports how. A task is begun only until
+// begin ends, which halt does when the database fails.
+func (w *Worker) handle(begin, work context.Context, halt context.CancelCauseFunc, t kgl.EnrichmentTask) {
 	start := w.clock.Now()
-	outcome, err := w.attempt(ctx, work, t)
+	outcome, err := w.attempt(begin, work, t)
 	log := w.log.With("attempt", t.Attempts)
 	switch {
 	case kgl.Is(err, kgl.CodeLeaseLost):
 		outcome = OutcomeLost
 		log.InfoContext(work, "lease of an enrichment task lost, its result is dropped")
+	case outcome == OutcomeReleased && err != nil:
+		halt(err)
+		log.WarnContext(work, "enrichment task given back, the database failed", "error", err)
 	case err != nil:
 		// The lease ends by itself, and then the task is claimed again.
 		outcome = OutcomeLost
+		halt(err)
 		log.ErrorContext(work, "the end of an enrichment task could not be stored", "error", err)
 	case outcome == OutcomeRetried || outcome == OutcomeBuried:
 		log.WarnContext(work, "enrichment failed", "outcome", string(outcome))
 	default:
 		log.DebugContext(work, "enrichment task done", "outcome", string(outcome))
 	}
+	if outcome != OutcomeReleased {
+		w.owed.forget(t)
+	}
 	if w.metrics != nil {
 		w.metrics.EnrichmentTask(w.extractor.Name(), outcome, w.clock.Now().Sub(start))
 	}
 }
 
-// attempt extracts and stores; a failure of either is stored as a failed
-// attempt. The error tells that the database took neither.
-func (w *Worker) attempt(ctx, work context.Context, t kgl.EnrichmentTask) (Outcome, error) {
-	if t.LeaseUntil != nil && !w.clock.Now().Before(*t.LeaseUntil) {
-		return OutcomeLost, nil
-	}
-	if ctx.Err() != nil {
-		return OutcomeRetried, w.giveBack(work, t)
+// attempt extracts and stores; a failure that may be the item's is stored as a
+// failed attempt, and one of the database gives the task back. The error tells
+// what the database did not take.
+func (w *Worker) attempt(begin, work context.Context, t kgl.EnrichmentTask) (Outcome, error) {
+	if begin.Err() != nil || t.LeaseUntil != nil && !w.clock.Now().Before(*t.LeaseUntil) {
+		return OutcomeReleased, w.giveBack(work, t)
 	}
 	if t.Attempts > w.cfg.MaxAttempts {
 		// Claimed too often without an end: the task stops the workers that take it.
@@ -238,7 +277,12 @@ func (w *Worker) attempt(ctx, work context.Context, t kgl.EnrichmentTask) (Outco
 	case err == nil, kgl.Is(err, kgl.CodeLeaseLost):
 		return outcome, err
 	case work.Err() != nil:
-		return OutcomeRetried, w.giveBack(work, t)
+		return OutcomeReleased, w.giveBack(work, t)
+	case w.outage(t, err):
+		if lost := w.giveBack(work, t); kgl.Is(lost, kgl.CodeLeaseLost) {
+			return OutcomeLost, lost
+		}
+		return OutcomeReleased, err
 	}
 	return w.fail(work, t, err)
 }
@@ -258,7 +302,7 @@ func (w *Worker) process(ctx context.Context, t kgl.EnrichmentTask) (Outcome, er
 	x := kgl.Extraction{Extractor: w.extractor.Name()}
 	if hasText(c) {
 		if x, err = w.extract(ctx, c); err != nil {
-			return "", err
+			return "", extractionError{err}
 		}
 	}
 	return w.storeResult(ctx, t, c, x)

@@ -133,6 +133,23 @@ func (w *world) wantStatus(id string, want kgl.ContentStatus) {
 	}
 }
 
+// wantNotAttempted wants the tasks of these items, and no others, to be there to
+// be claimed now, none of them attempted. It claims them.
+func (w *world) wantNotAttempted(extractor string, contentIDs ...string) {
+	w.t.Helper()
+	now := w.clock.Now()
+	ts, err := w.db.ClaimTasks(w.t.Context(), extractor, "test", now, now.Add(time.Minute), 100)
+	w.must(err)
+	got := []string{}
+	for _, t := range ts {
+		got = append(got, t.ContentID)
+		if t.Attempts != 1 {
+			w.t.Errorf("%d attempts with this claim", t.Attempts)
+		}
+	}
+	w.want("tasks", got, contentIDs...)
+}
+
 // entities returns "type: name (mentions)" of all entities.
 func (w *world) entities() []string {
 	w.t.Helper()
