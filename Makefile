@@ -96,7 +96,7 @@ verify-layers: ## The import rules of the layers, over go list
 	@$(ARCHTEST) -run '^TestLayers' || { echo 'verify-layers: an import breaks a layer rule' >&2; exit 1; }
 
 .PHONY: verify-purity
-verify-purity: ## No clock, random source, default logger, init() or mutable global below app
+verify-purity: ## No clock, random source, network, default logger, init() or mutable global out of place
 	@$(ARCHTEST) -run '^TestPurity' || { echo 'verify-purity: inject what is named above' >&2; exit 1; }
 
 .PHONY: verify-format

@@ -118,6 +118,24 @@ var bannedForms = []struct {
 	{regexp.MustCompile(`(?i)[@:]items\b`), "a parameter named items clashes with generated code"},
 }
 
+// updateParameter matches a parameter in the UPDATE of an INSERT's conflict.
+var updateParameter = regexp.MustCompile(`(?is)\bON\s+CONFLICT\b.*?\bDO\s+UPDATE\b(.*?)(?:\bRETURNING\b|;|$)`)
+
+var bareParameter = regexp.MustCompile(`(?i)[@$:]\w|\?|\bsqlc\.n?arg\b`)
+
+// hasConflictParameter reports whether a query of SQLite's has one.
+func hasConflictParameter(f sqlFile, q query) bool {
+	if f.dialect() != "sqlite" {
+		return false
+	}
+	for _, update := range updateParameter.FindAllStringSubmatch(q.text, -1) {
+		if bareParameter.MatchString(update[1]) {
+			return true
+		}
+	}
+	return false
+}
+
 // rowValue matches (a, b) < (@a, @b) with a bare parameter on its right side.
 var rowValue = regexp.MustCompile(`\([^()]+,[^()]+\)\s*(?:<|>|<=|>=)\s*\([^()]*[@?$:]`)
 
@@ -134,6 +152,9 @@ func checkForms(files []sqlFile) []string {
 				if banned.pattern.MatchString(withoutLimit(q.text) + ";") {
 					faults = append(faults, where+banned.why)
 				}
+			}
+			if hasConflictParameter(f, q) {
+				faults = append(faults, where+"a parameter in ON CONFLICT DO UPDATE is dropped on SQLite: take it from excluded, or use two statements")
 			}
 			if rowValue.MatchString(withoutTyped(q.text)) {
 				faults = append(faults, where+"the second bare parameter of a row-value comparison is mistyped: CAST it or expand the keyset")

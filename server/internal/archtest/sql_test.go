@@ -65,6 +65,11 @@ func TestSQLFormsAreEnforced(t *testing.T) {
 		"column null":          {"SELECT id FROM t WHERE a IS NULL OR a > @a", ""},
 		"pragma":               {"PRAGMA user_version", "PRAGMA"},
 		"items":                {"INSERT INTO t SELECT value FROM json_each(@items)", "items"},
+		"conflict set":         {"INSERT INTO t (a) VALUES (@a) ON CONFLICT (a) DO UPDATE SET b = @b", "ON CONFLICT"},
+		"conflict set, cast":   {"INSERT INTO t (a) VALUES (@a)\nON CONFLICT (a)\nDO UPDATE\nSET b = CAST(sqlc.narg('b') AS TEXT)", "ON CONFLICT"},
+		"conflict where":       {"INSERT INTO t (a) VALUES (@a) ON CONFLICT (a) DO UPDATE SET b = excluded.b WHERE t.b < @b RETURNING a", "ON CONFLICT"},
+		"conflict excluded":    {"INSERT INTO t (a, b) VALUES (@a, @b) ON CONFLICT (a) DO UPDATE SET b = excluded.b WHERE t.b < excluded.b", ""},
+		"conflict nothing":     {"INSERT INTO t (a) VALUES (@a) ON CONFLICT (a) DO NOTHING", ""},
 		"in a comment":         {"-- no OFFSET here\nSELECT id FROM t", ""},
 		"in a literal":         {"SELECT id FROM t WHERE a = 'OFFSET'", ""},
 	} {
@@ -75,6 +80,10 @@ func TestSQLFormsAreEnforced(t *testing.T) {
 				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
+	}
+	onPostgres := newSQLFile("postgres/queries/t.sql", "-- name: X :exec\nINSERT INTO t (a) VALUES (@a) ON CONFLICT (a) DO UPDATE SET b = @b;\n")
+	if got := checkForms([]sqlFile{onPostgres}); len(got) != 0 {
+		t.Errorf("got %q", got)
 	}
 	kinds := newSQLFile("postgres/queries/t.sql", "-- name: X :copyfrom\nSELECT 1;\n-- name: Q :one\nSELECT 1;\n")
 	if got := checkForms([]sqlFile{kinds}); len(got) != 2 {
