@@ -159,6 +159,29 @@ func TestAccountThatIsGone(t *testing.T) {
 	})
 }
 
+// TestDocumentedFaults gives every 429, 500 and 503 that the contract has, also
+// those of operations that call no service.
+func TestDocumentedFaults(t *testing.T) {
+	for _, fault := range []*kgl.Error{
+		kgl.Errorf(kgl.CodeRateLimited, "too many requests"), kgl.Errorf(kgl.CodeInternal, "a secret of the inside"), kgl.Errorf(kgl.CodeUnavailable, "busy"),
+	} {
+		h := newHarness(t, func(d *Deps) { d.Limiter = func(context.Context, string) error { return fault } })
+		h.each(func(op *operation, r request) {
+			status := statusOf(fault.Code)
+			if op.route.Operation.Responses.Value(strconv.Itoa(status)) == nil || op.id == "getReadiness" && status == 503 {
+				return // TestReadiness has the latter
+			}
+			res := h.send(r)
+			if res.Code != status || strings.Contains(res.Body.String(), "inside") {
+				t.Errorf("%s: status = %d, want %d: %s", op.id, res.Code, status, res.Body)
+			}
+			if needsWait := status != 500; needsWait != (res.Header().Get("Retry-After") != "") {
+				t.Errorf("%s: %d with Retry-After %q", op.id, status, res.Header().Get("Retry-After"))
+			}
+		})
+	}
+}
+
 func TestReadiness(t *testing.T) {
 	h := newHarness(t)
 	h.fault.err = kgl.Errorf(kgl.CodeUnavailable, "no connection to 10.0.0.1")
