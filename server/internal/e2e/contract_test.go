@@ -188,8 +188,9 @@ func (c *coverage) add(id string, status int) {
 }
 
 // unprovoked tells whether an answer cannot be provoked from outside on a
-// server that is well. TestFaultsOfServices and TestReadiness of package httpapi
-// give these answers, for every operation that has them.
+// server that is well. TestDocumentedFaults and TestReadiness of package httpapi
+// give these answers, for every operation that has them; TestDatabaseAway and
+// TestDatabaseBusy give some 503 here.
 func unprovoked(id string, status int) bool {
 	switch status {
 	case http.StatusInternalServerError, http.StatusServiceUnavailable:
