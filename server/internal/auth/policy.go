@@ -102,19 +102,3 @@ func EffectiveScopes(token []string, role kgl.Role) []string {
 	}
 	return effective
 }
-
-// Allows reports whether granted holds every required scope, compared as whole
-// words: "sources:readonly" grants nothing where "sources:read" is required.
-// Nothing required is never allowed: an operation without a declared
-// permission does not exist.
-func Allows(granted []string, required ...string) bool {
-	if len(required) == 0 {
-		return false
-	}
-	for _, s := range required {
-		if s == "" || !slices.Contains(granted, s) {
-			return false
-		}
-	}
-	return true
-}

@@ -52,27 +52,6 @@ func TestGrantScopes(t *testing.T) {
 	}
 }
 
-func TestAllows(t *testing.T) {
-	for _, tc := range []struct {
-		granted, required []string
-		want              bool
-	}{
-		{[]string{"sources:read"}, []string{"sources:read"}, true},
-		{[]string{"sources:readonly"}, []string{"sources:read"}, false},
-		{[]string{"sources:rea"}, []string{"sources:read"}, false},
-		{[]string{"sources:read"}, []string{"sources:read", "sources:write"}, false},
-		{[]string{"sources:write"}, []string{"sources:read"}, false},
-		{AllScopes(), nil, false},
-		{AllScopes(), []string{""}, false},
-		{[]string{""}, []string{""}, false},
-		{nil, []string{"profile"}, false},
-	} {
-		if got := Allows(tc.granted, tc.required...); got != tc.want {
-			t.Errorf("Allows(%v, %v) = %v", tc.granted, tc.required, got)
-		}
-	}
-}
-
 func TestEffectiveScopesFollowTheRole(t *testing.T) {
 	got := EffectiveScopes(AllScopes(), kgl.RoleUser)
 	for _, s := range got {

@@ -16,9 +16,6 @@ const redacted = "[redacted]"
 // Secret is a text that no log line and no error shows.
 type Secret struct{ text string }
 
-// NewSecret returns a Secret.
-func NewSecret(text string) Secret { return Secret{text: text} }
-
 // Reveal returns the text.
 func (s Secret) Reveal() string { return s.text }
 

@@ -77,12 +77,12 @@ func FuzzSanitise(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, src string) {
-		out, text := Sanitise(src, "https://e.example.org/", 4096)
+		out, text := sanitiseAt(src, "https://e.example.org/", 4096)
 		if len(out) > 4096 || src == "" && out != "" {
 			t.Fatalf("%d bytes", len(out))
 		}
 		checkSafe(t, src, out)
-		if again, _ := Sanitise(out, "https://e.example.org/", 4096); again != out {
+		if again, _ := sanitiseAt(out, "https://e.example.org/", 4096); again != out {
 			t.Fatalf("%q\nbecomes %q\nthen %q", src, out, again)
 		}
 		if utf8.ValidString(src) && !utf8.ValidString(out+text) {

@@ -23,18 +23,14 @@ func newPolicy() *bluemonday.Policy {
 	return p
 }
 
-// Sanitise returns HTML that is safe to show inside of a page, and its plain
-// text. Links and images are http, https or (links only) mailto; relative ones
-// are resolved against base or, without one, dropped. Ids, styles, scripts,
-// forms, frames and images of one pixel are removed, tags are balanced,
-// attributes sorted; the result has at most maxBytes bytes. Sanitising the
-// result again changes nothing.
-func Sanitise(src, base string, maxBytes int) (safe, text string) {
-	return sanitise(src, newResolver(base), maxBytes, maxBytes)
-}
-
 const maxOpenTags = 100
 
+// sanitise returns HTML that is safe to show inside of a page, and its plain
+// text. Links and images are http, https or (links only) mailto; relative ones
+// are resolved against the base of r or, without one, dropped. Ids, styles,
+// scripts, forms, frames and images of one pixel are removed, tags are balanced,
+// attributes sorted; the results have at most maxHTML and maxText bytes.
+// Sanitising the HTML again changes nothing.
 func sanitise(src string, r resolver, maxHTML, maxText int) (safe, text string) {
 	if len(src) > 2*maxHTML {
 		src = strings.ToValidUTF8(src[:2*maxHTML], "")

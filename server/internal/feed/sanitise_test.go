@@ -10,6 +10,11 @@ import (
 	"golang.org/x/net/html"
 )
 
+// sanitiseAt sanitises with a base URL, and one bound for HTML and text.
+func sanitiseAt(src, base string, maxBytes int) (safe, text string) {
+	return sanitise(src, newResolver(base), maxBytes, maxBytes)
+}
+
 func TestSanitise(t *testing.T) {
 	for src, want := range map[string]string{
 		`<p onclick="x()">a</p>`:                                      `<p>a</p>`,
@@ -30,12 +35,12 @@ func TestSanitise(t *testing.T) {
 		`a &lt; b &amp; "c" 'd' &#60;script&#62;`:                     `a &lt; b &amp; "c" 'd' &lt;script&gt;`,
 		`<table><tr><td>a<td>b</table>`:                               `<table><tr><td>a</td><td>b</td></tr></table>`,
 	} {
-		got, _ := Sanitise(src, "https://e.example.org/d/", 1<<20)
+		got, _ := sanitiseAt(src, "https://e.example.org/d/", 1<<20)
 		if got != want {
-			t.Errorf("Sanitise(%q)\n is   %q\n want %q", src, got, want)
+			t.Errorf("sanitiseAt(%q)\n is   %q\n want %q", src, got, want)
 		}
-		if again, _ := Sanitise(got, "https://e.example.org/d/", 1<<20); again != got {
-			t.Errorf("Sanitise(%q) again is %q", got, again)
+		if again, _ := sanitiseAt(got, "https://e.example.org/d/", 1<<20); again != got {
+			t.Errorf("sanitiseAt(%q) again is %q", got, again)
 		}
 	}
 }
@@ -43,11 +48,11 @@ func TestSanitise(t *testing.T) {
 func TestSanitiseBounds(t *testing.T) {
 	for _, src := range []string{strings.Repeat("&lt;&amp;", 10_000), strings.Repeat("<b>x", 10_000), strings.Repeat("<p>grüße</p>", 5_000), strings.Repeat(`"<a href='/x'>`, 5_000), strings.Repeat("<", 30_000)} {
 		for _, limit := range []int{100, 1000, 20_000} {
-			got, text := Sanitise(src, "https://e.example.org/", limit)
+			got, text := sanitiseAt(src, "https://e.example.org/", limit)
 			if len(got) > limit || len(text) > limit+8 || !utf8.ValidString(got) {
 				t.Errorf("%.20q with limit %d: %d bytes of HTML, %d of text", src, limit, len(got), len(text))
 			}
-			if again, _ := Sanitise(got, "https://e.example.org/", limit); again != got {
+			if again, _ := sanitiseAt(got, "https://e.example.org/", limit); again != got {
 				a, b := firstDifference(got, again)
 				t.Errorf("%.20q with limit %d: again\n%q\n%q", src, limit, a, b)
 			}
@@ -68,7 +73,7 @@ func TestPlainText(t *testing.T) {
 		"<div><div><div>x</div></div></div><div>y</div>": "x\ny",
 		"<p></p><p> </p><p>a</p><p></p><p>b</p>":         "a\n\nb",
 	} {
-		if _, got := Sanitise(src, "", 1<<20); got != want {
+		if _, got := sanitiseAt(src, "", 1<<20); got != want {
 			t.Errorf("the text of %q is %q, want %q", src, got, want)
 		}
 	}
@@ -132,9 +137,9 @@ func TestSharedXSS(t *testing.T) {
 		t.Fatalf("only %d payloads", len(payloads))
 	}
 	for _, p := range payloads {
-		out, _ := Sanitise(p, "https://e.example.org/", 1<<20)
+		out, _ := sanitiseAt(p, "https://e.example.org/", 1<<20)
 		checkSafe(t, p, out)
-		if again, _ := Sanitise(out, "https://e.example.org/", 1<<20); again != out {
+		if again, _ := sanitiseAt(out, "https://e.example.org/", 1<<20); again != out {
 			a, b := firstDifference(out, again)
 			t.Errorf("%.200q: again\n%q\n%q", p, a, b)
 		}

@@ -57,13 +57,3 @@ func (g *UUIDv7) next() uint64 {
 	g.last = t
 	return t
 }
-
-// ParseID returns the canonical form of a UUID text, or a CodeNotFound error
-// about kind: an id that cannot exist is a resource that does not exist.
-func ParseID(kind, text string) (string, error) {
-	u, err := uuid.Parse(text)
-	if err != nil || len(text) != 36 {
-		return "", NotFound(kind)
-	}
-	return u.String(), nil
-}

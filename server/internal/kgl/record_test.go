@@ -61,6 +61,26 @@ func TestDataThatJSONCannotHoldDoesNotLoseTheRow(t *testing.T) {
 	}
 }
 
+// A scope is compared as a whole word.
+func TestHasScope(t *testing.T) {
+	for _, tc := range []struct {
+		granted []string
+		scope   string
+		want    bool
+	}{
+		{[]string{"profile", "sources:read"}, "sources:read", true},
+		{[]string{"sources:readonly"}, "sources:read", false},
+		{[]string{"sources:rea"}, "sources:read", false},
+		{[]string{"sources:write"}, "sources:read", false},
+		{[]string{"sources:read"}, "", false},
+		{nil, "profile", false},
+	} {
+		if got := (Principal{Scopes: tc.granted}).HasScope(tc.scope); got != tc.want {
+			t.Errorf("%v has %q: %v", tc.granted, tc.scope, got)
+		}
+	}
+}
+
 func TestNewEnrichmentTaskWaitsForItsExtractor(t *testing.T) {
 	ids, clock := recordParts()
 	now := clock.Now()

@@ -26,6 +26,19 @@ var (
 	RelationshipsQuery = relationshipsQuery
 )
 
+// EngineOf returns the engine that a database URL names.
+func EngineOf(databaseURL string) (Engine, error) {
+	loc, err := parseURL(databaseURL)
+	return loc.engine, err
+}
+
+// SQLitePath returns the path of the database file that a sqlite URL names,
+// and false for other URLs.
+func SQLitePath(databaseURL string) (string, bool) {
+	loc, err := parseURL(databaseURL)
+	return loc.path, err == nil && loc.engine == SQLite
+}
+
 // ExecRaw runs a statement that the store does not have.
 func (db *DB) ExecRaw(ctx context.Context, query string, args ...any) error {
 	return db.write(ctx, func(ctx context.Context, c *conn) error {

@@ -37,9 +37,6 @@ type MigrationStatus struct {
 	previous int64 // the version before Version
 }
 
-// Current reports whether the database has exactly the schema of this binary.
-func (s MigrationStatus) Current() bool { return s.Version == s.Latest && !s.Dirty }
-
 // Err returns what keeps this binary from working with the database, and what
 // to do about it; nil when nothing does.
 func (s MigrationStatus) Err() error {

@@ -172,16 +172,3 @@ func parseURL(text string) (location, error) {
 	}
 	return location{}, errBadURL
 }
-
-// EngineOf returns the engine that a database URL names.
-func EngineOf(databaseURL string) (Engine, error) {
-	loc, err := parseURL(databaseURL)
-	return loc.engine, err
-}
-
-// SQLitePath returns the path of the database file that a sqlite URL names,
-// and false for other URLs.
-func SQLitePath(databaseURL string) (string, bool) {
-	loc, err := parseURL(databaseURL)
-	return loc.path, err == nil && loc.engine == SQLite
-}
