@@ -1,7 +1,7 @@
 package e2e
 
 import (
-	"bytes"
+	"bufio"
 	"fmt"
 	"net"
 	"net/http"
@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/peermesh/kgl-backend/gen/client"
 )
 
 // builtBinary is the program, built when a test first needs it.
@@ -143,106 +145,6 @@ func (p *process) kill() {
 	<-p.ended
 }
 
-// TestKill kills the server under load, again and again. What was acknowledged
-// is there after each restart, and the database is whole.
-func TestKill(t *testing.T) {
-	t.Parallel()
-	in, f := newInstallation(t, "sqlite"), newFeedServer(t)
-	acknowledged := map[string]string{} // id of a source: its title
-	const rounds = 10
-	for round := range rounds {
-		p := in.launch(t, "serve")
-		b := p.serving(in)
-		c := b.asAdmin(t)
-		verifyAcknowledged(t, c, acknowledged)
-		enough, stopped := make(chan struct{}), make(chan map[string]string)
-		go func() { stopped <- writeUntilDead(c, f, round, enough) }()
-		select {
-		case <-enough:
-		case <-time.After(20 * time.Second):
-			t.Error("40 writes took more than 20 s")
-		}
-		p.kill()
-		for id, title := range <-stopped {
-			acknowledged[id] = title
-		}
-		if out, err := in.run(t, "audit", "verify"); err != nil {
-			t.Fatalf("round %d: %v %s", round, err, out)
-		}
-		checkIntegrity(t, in)
-	}
-	if len(acknowledged) < 40*rounds {
-		t.Errorf("only %d writes were acknowledged", len(acknowledged))
-	}
-	// Work goes on. The host that the dead processes had claimed is left alone
-	// until their lease ends, hence another one.
-	b := in.launch(t, "serve").serving(in)
-	c, other := b.asAdmin(t), newFeedServer(t)
-	verifyAcknowledged(t, c, acknowledged)
-	other.serve("/after.xml", rssFeed("After", newItem("one")))
-	c.waitForFetches(t, c.createSource(t, other.url("/after.xml")).ID, 1)
-	t.Logf("%d writes were acknowledged in %d rounds", len(acknowledged), rounds)
-}
-
-// writeUntilDead adds sources until the server does not answer any more, and
-// returns those that it acknowledged. It closes enough after 40.
-func writeUntilDead(c *caller, f *feedServer, round int, enough chan<- struct{}) map[string]string {
-	var mu sync.Mutex
-	done := map[string]string{}
-	var group sync.WaitGroup
-	for writer := range 4 {
-		group.Go(func() {
-			for i := 0; ; i++ {
-				title := fmt.Sprintf("round %d writer %d number %d", round, writer, i)
-				id, ok := postSource(c, f.url(fmt.Sprintf("/%d/%d/%d.xml", round, writer, i)), title)
-				if !ok {
-					return
-				}
-				mu.Lock()
-				if done[id] = title; len(done) == 40 {
-					close(enough)
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	group.Wait()
-	return done
-}
-
-// postSource adds a source and reports whether that was acknowledged.
-func postSource(c *caller, url, title string) (string, bool) {
-	body := fmt.Sprintf(`{"url":%q,"title":%q}`, url, title)
-	req, err := http.NewRequest("POST", c.b.url+"/api/v1/sources", strings.NewReader(body))
-	if err != nil {
-		return "", false
-	}
-	req.Header.Set("Content-Type", "application/json")
-	res, err := c.RoundTrip(req)
-	if err != nil {
-		return "", false
-	}
-	var out bytes.Buffer
-	_, _ = out.ReadFrom(res.Body)
-	if res.StatusCode != http.StatusCreated {
-		return "", false
-	}
-	return decode[struct{ ID string }](c.t, out.Bytes()).ID, true
-}
-
-func verifyAcknowledged(t *testing.T, c *caller, want map[string]string) {
-	t.Helper()
-	have := map[string]bool{}
-	for _, id := range walk(t, c, "/api/v1/sources", "", 100) {
-		have[id] = true
-	}
-	for id, title := range want {
-		if !have[id] {
-			t.Errorf("the acknowledged source %q is lost", title)
-		}
-	}
-}
-
 // TestStop stops a server while it answers requests and waits for a feed: it
 // ends in time and well, and gives its claims back.
 func TestStop(t *testing.T) {
@@ -258,9 +160,21 @@ func TestStop(t *testing.T) {
 		b := p.serving(in)
 		id := b.asAdmin(t).createSource(t, f.url("/slow.xml")).ID
 		<-asked
+		finish := b.beginLogin(t)
 		began := time.Now()
 		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
+		}
+		eventually(t, "no new connection is taken", func() string {
+			conn, err := net.Dial("tcp", strings.TrimPrefix(p.url, "http://"))
+			if err != nil {
+				return ""
+			}
+			_ = conn.Close()
+			return "one was taken"
+		})
+		if status := finish(); status != "HTTP/1.1 200 OK" {
+			t.Errorf("the request that was under way got %q", status)
 		}
 		select {
 		case <-p.ended:
@@ -279,6 +193,33 @@ func TestStop(t *testing.T) {
 			t.Errorf("history = %+v", history)
 		}
 	})
+}
+
+// beginLogin sends the head of a login and waits until the server asks for the
+// body. What it returns sends that, and returns the first line of the answer.
+func (b *backend) beginLogin(t *testing.T) (finish func() string) {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(b.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	answers := bufio.NewReader(conn)
+	body := encode(t, client.LoginRequest{Email: b.admin.email, Password: b.admin.password})
+	fmt.Fprintf(conn, "POST /api/v1/auth/login HTTP/1.1\r\nHost: kgl.test\r\nExpect: 100-continue\r\n"+
+		"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n", len(body))
+	if line, err := answers.ReadString('\n'); err != nil || !strings.Contains(line, "100 Continue") {
+		t.Fatalf("%v %q", err, line)
+	}
+	return func() string {
+		fmt.Fprint(conn, body)
+		_, _ = answers.ReadString('\n') // the empty line behind 100 Continue
+		line, err := answers.ReadString('\n')
+		if err != nil {
+			return err.Error()
+		}
+		return strings.TrimSpace(line)
+	}
 }
 
 // TestStartTogether starts two servers at once on an empty database.
