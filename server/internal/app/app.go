@@ -77,7 +77,7 @@ func open(ctx context.Context, cfg *config.Config, env Env, trustedFeedOrigin st
 		return nil, err
 	}
 	db, err := store.Open(ctx, store.Config{
-		URL: databaseURL(cfg), MaxConns: cfg.Database.MaxConns, Random: env.Random,
+		URL: databaseURL(cfg), MaxConns: cfg.Database.MaxConns, Random: env.Random, Clock: env.Clock,
 	})
 	if err != nil {
 		return nil, err

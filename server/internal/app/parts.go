@@ -90,6 +90,20 @@ func (a *App) extractor() enrich.Extractor { return enrich.NewMock() }
 // owner names this process in leases.
 func (a *App) owner() string { return "kgl-" + a.IDs.NewID() }
 
+// registerPools lets the metrics show the pools of the database.
+func (a *App) registerPools(metrics *telemetry.Metrics) error {
+	for i, pool := range a.Store.Stats() {
+		collector := telemetry.NewPoolCollector(pool.Pool, func() telemetry.PoolStats {
+			s := a.Store.Stats()[i]
+			return telemetry.PoolStats{Max: s.Max, Open: s.Open, InUse: s.InUse, Waits: s.Waits, WaitTime: s.WaitTime}
+		})
+		if err := metrics.Registry().Register(collector); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // enrichMetrics counts tasks by their outcome's word.
 type enrichMetrics struct{ metrics *telemetry.EnrichMetrics }
 

@@ -31,6 +31,9 @@ func (a *App) newServer(ctx context.Context) (*server, error) {
 		return nil, err
 	}
 	metrics := telemetry.NewMetrics(a.env.Version)
+	if err := a.registerPools(metrics); err != nil {
+		return nil, err
+	}
 	s := &server{app: a, keys: keys, stopTime: cfg.HTTP.StopTimeout}
 	handler, err := a.newAPI(keys, metrics, s)
 	if err != nil {

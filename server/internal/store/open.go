@@ -40,6 +40,9 @@ type Config struct {
 	ApplicationName string
 	// Random gives the jitter of retried transactions. nil: no jitter.
 	Random io.Reader
+	// Clock measures how long callers wait for SQLite's writer (see Stats). nil:
+	// waits are counted only.
+	Clock kgl.Clock
 }
 
 func (c Config) withDefaults() Config {
@@ -86,6 +89,7 @@ type engine interface {
 	begin(ctx context.Context) (transaction, error)
 	// snapshot starts a transaction that only reads and sees one state.
 	snapshot(ctx context.Context) (transaction, error)
+	stats() []PoolStats
 	close() error
 }
 

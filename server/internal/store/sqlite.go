@@ -35,6 +35,7 @@ type sqliteEngine struct {
 	readers  *sql.DB
 	turn     chan struct{} // holds one token: the right to use the writer
 	wait     time.Duration // longest wait for it
+	waits    waits         // of those who did not get it at once
 	closed   chan struct{} // closed by close
 	closing  sync.Once
 	read     *conn
@@ -69,7 +70,7 @@ func openSQLite(ctx context.Context, path string, cfg Config) (*sqliteEngine, er
 	readers.SetMaxIdleConns(cfg.MaxConns)
 	e := &sqliteEngine{
 		writerDB: writerDB, writer: newSQLiteConn(c), readers: readers,
-		turn: make(chan struct{}, 1), wait: cfg.AcquireTimeout, closed: make(chan struct{}),
+		turn: make(chan struct{}, 1), wait: cfg.AcquireTimeout, waits: waits{clock: cfg.Clock}, closed: make(chan struct{}),
 	}
 	e.turn <- struct{}{}
 	e.read = sqliteQueries(newStatements(readers))
@@ -139,16 +140,8 @@ func (e *sqliteEngine) close() (err error) {
 
 // begin waits for the writer and starts an immediate transaction.
 func (e *sqliteEngine) begin(ctx context.Context) (transaction, error) {
-	timer := time.NewTimer(e.wait)
-	defer timer.Stop()
-	select {
-	case <-e.turn:
-	case <-e.closed:
-		return nil, unavailable(errors.New("the database was closed"))
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-timer.C:
-		return nil, unavailable(errors.New("the writer of SQLite was busy for too long"))
+	if err := e.takeTurn(ctx); err != nil {
+		return nil, err
 	}
 	if _, err := e.writer.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
 		_, _ = e.writer.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
@@ -157,6 +150,35 @@ func (e *sqliteEngine) begin(ctx context.Context) (transaction, error) {
 	}
 	return &sqliteTx{engine: e, queries: sqliteQueries(e.writer)}, nil
 }
+
+// takeTurn takes the right to use the writer, at once or after a wait.
+func (e *sqliteEngine) takeTurn(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	select {
+	case <-e.closed:
+		return errClosed()
+	case <-e.turn:
+		return nil
+	default:
+	}
+	defer e.waits.begin()()
+	timer := time.NewTimer(e.wait)
+	defer timer.Stop()
+	select {
+	case <-e.turn:
+		return nil
+	case <-e.closed:
+		return errClosed()
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return unavailable(errors.New("the writer of SQLite was busy for too long"))
+	}
+}
+
+func errClosed() error { return unavailable(errors.New("the database was closed")) }
 
 type sqliteTx struct {
 	engine  *sqliteEngine

@@ -65,6 +65,12 @@ var migratedSQLite = sync.OnceValues(func() ([]byte, error) {
 
 func openSQLite(t *testing.T) *store.DB {
 	t.Helper()
+	return open(t, sqliteURL(t))
+}
+
+// sqliteURL returns the URL of a migrated database.
+func sqliteURL(t *testing.T) string {
+	t.Helper()
 	file, err := migratedSQLite()
 	if err != nil {
 		t.Fatal(err)
@@ -73,5 +79,5 @@ func openSQLite(t *testing.T) *store.DB {
 	if err := os.WriteFile(path, file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return open(t, "sqlite:///"+path)
+	return "sqlite:///" + path
 }

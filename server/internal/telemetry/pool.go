@@ -24,10 +24,10 @@ type poolCollector struct {
 }
 
 // NewPoolCollector returns metrics of a pool, such as "postgres" or
-// "sqlite-readers", from a function that returns its state.
+// "sqlite-readers", named kgl_db_pool_*, from a function that returns its state.
 func NewPoolCollector(pool string, stats func() PoolStats) prometheus.Collector {
 	desc := func(name, help string) *prometheus.Desc {
-		return prometheus.NewDesc(prometheus.BuildFQName(namespace, "db", name), help, nil, prometheus.Labels{"pool": pool})
+		return prometheus.NewDesc(prometheus.BuildFQName(namespace, "db_pool", name), help, nil, prometheus.Labels{"pool": pool})
 	}
 	return &poolCollector{
 		stats:    stats,

@@ -163,8 +163,11 @@ func TestMetrics(t *testing.T) {
 		`kgl_build_info{version="v1.2.3"} 1`,
 		`kgl_ingest_fetched_bytes_total 2048`,
 		"kgl_ingest_items_total{result=\"created\"} 3\nkgl_ingest_items_total{result=\"failed\"} 1\nkgl_ingest_items_total{result=\"updated\"} 2",
-		`kgl_db_in_use_connections{pool="postgres"} 3`,
-		`kgl_db_wait_seconds_total{pool="postgres"} 1`,
+		`kgl_db_pool_max_connections{pool="postgres"} 10`,
+		`kgl_db_pool_open_connections{pool="postgres"} 4`,
+		`kgl_db_pool_in_use_connections{pool="postgres"} 3`,
+		`kgl_db_pool_waits_total{pool="postgres"} 2`,
+		`kgl_db_pool_wait_seconds_total{pool="postgres"} 1`,
 	} {
 		if got := exposition(t, m); !strings.Contains(got, want) {
 			t.Errorf("%s is missing", want)
