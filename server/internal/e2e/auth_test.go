@@ -151,6 +151,8 @@ func testFailedLogins(t *testing.T, b *backend) {
 		return p, took
 	}
 	wrong, slow := try(a.email, "not the password")
+	_, again := try(a.email, "not the password")
+	slow = min(slow, again) // without what else the machine did
 	if wrong.Code != "invalid_credentials" {
 		t.Errorf("code = %s", wrong.Code)
 	}
