@@ -295,3 +295,15 @@ func TestFieldNamesAreUnique(t *testing.T) {
 		seen[f.goName] = f.name
 	}
 }
+
+func TestMigrateOnStartInOtherWords(t *testing.T) {
+	for text, want := range map[string]bool{"true": true, "yes": true, "ON": true, "1": true, "false": false, "no": false, "off": false, "0": false} {
+		cfg, err := Load([]string{"KGL_MIGRATE_ON_START=" + text})
+		if err != nil || cfg.MigrateOnStart() != want {
+			t.Errorf("%q: %v, want %t", text, err, want)
+		}
+	}
+	if _, err := Load([]string{"KGL_MIGRATE_ON_START=perhaps"}); err == nil {
+		t.Error("a word that means nothing is taken")
+	}
+}

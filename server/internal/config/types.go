@@ -266,7 +266,14 @@ const (
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (a *Auto) UnmarshalText(text []byte) (err error) {
-	*a, err = choice(text, Automatic, Yes, No)
+	switch strings.ToLower(string(text)) {
+	case "yes", "on", "1":
+		*a = Yes
+	case "no", "off", "0":
+		*a = No
+	default:
+		*a, err = choice(text, Automatic, Yes, No)
+	}
 	return err
 }
 
