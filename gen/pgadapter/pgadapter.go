@@ -36,6 +36,7 @@ type Querier interface {
 	ClearLoginThrottles(ctx context.Context, arg string) error
 	CompleteIdempotencyKey(ctx context.Context, arg sqlitedb.CompleteIdempotencyKeyParams) (int64, error)
 	Content(ctx context.Context, arg string) (sqlitedb.Content, error)
+	ContentDeletions(ctx context.Context, arg sqlitedb.ContentDeletionsParams) ([]sqlitedb.ContentDeletionsRow, error)
 	ContentEntities(ctx context.Context, arg sqlitedb.ContentEntitiesParams) ([]sqlitedb.Entity, error)
 	ContentStates(ctx context.Context, arg sqlitedb.ContentStatesParams) ([]sqlitedb.ContentStatesRow, error)
 	CountUsers(ctx context.Context) (int64, error)
@@ -113,6 +114,7 @@ type Querier interface {
 	PingWrite(ctx context.Context) error
 	RaiseEntityConfidence(ctx context.Context, arg sqlitedb.RaiseEntityConfidenceParams) error
 	RaiseRelationshipConfidence(ctx context.Context, arg sqlitedb.RaiseRelationshipConfidenceParams) error
+	RecordContentDeletion(ctx context.Context, arg string) error
 	RecordLogin(ctx context.Context, arg sqlitedb.RecordLoginParams) (int64, error)
 	RecordLoginWithHash(ctx context.Context, arg sqlitedb.RecordLoginWithHashParams) (int64, error)
 	RefoldContents(ctx context.Context, arg string) error
@@ -241,6 +243,19 @@ func (q Queries) CompleteIdempotencyKey(ctx context.Context, arg sqlitedb.Comple
 func (q Queries) Content(ctx context.Context, arg string) (sqlitedb.Content, error) {
 	row, err := q.db.Content(ctx, arg)
 	return sqlitedb.Content(row), err
+}
+
+// ContentDeletions converts and calls pgdb's.
+func (q Queries) ContentDeletions(ctx context.Context, arg sqlitedb.ContentDeletionsParams) ([]sqlitedb.ContentDeletionsRow, error) {
+	rows, err := q.db.ContentDeletions(ctx, pgdb.ContentDeletionsParams(arg))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.ContentDeletionsRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.ContentDeletionsRow(row)
+	}
+	return out, nil
 }
 
 // ContentEntities converts and calls pgdb's.
@@ -786,6 +801,11 @@ func (q Queries) RaiseEntityConfidence(ctx context.Context, arg sqlitedb.RaiseEn
 // RaiseRelationshipConfidence converts and calls pgdb's.
 func (q Queries) RaiseRelationshipConfidence(ctx context.Context, arg sqlitedb.RaiseRelationshipConfidenceParams) error {
 	return q.db.RaiseRelationshipConfidence(ctx, pgdb.RaiseRelationshipConfidenceParams(arg))
+}
+
+// RecordContentDeletion converts and calls pgdb's.
+func (q Queries) RecordContentDeletion(ctx context.Context, arg string) error {
+	return q.db.RecordContentDeletion(ctx, arg)
 }
 
 // RecordLogin converts and calls pgdb's.

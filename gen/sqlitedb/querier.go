@@ -29,6 +29,8 @@ type Querier interface {
 	ClearLoginThrottles(ctx context.Context, keys string) error
 	CompleteIdempotencyKey(ctx context.Context, arg CompleteIdempotencyKeyParams) (int64, error)
 	Content(ctx context.Context, id string) (Content, error)
+	// The order of the join makes it one search of the key for each identity.
+	ContentDeletions(ctx context.Context, arg ContentDeletionsParams) ([]ContentDeletionsRow, error)
 	ContentEntities(ctx context.Context, arg ContentEntitiesParams) ([]Entity, error)
 	// The list outside, the unique index inside: SQLite keeps the order of a CROSS JOIN, Postgres that of a LATERAL with a limit.
 	ContentStates(ctx context.Context, arg ContentStatesParams) ([]ContentStatesRow, error)
@@ -127,6 +129,7 @@ type Querier interface {
 	PingWrite(ctx context.Context) error
 	RaiseEntityConfidence(ctx context.Context, arg RaiseEntityConfidenceParams) error
 	RaiseRelationshipConfidence(ctx context.Context, arg RaiseRelationshipConfidenceParams) error
+	RecordContentDeletion(ctx context.Context, id string) error
 	RecordLogin(ctx context.Context, arg RecordLoginParams) (int64, error)
 	RecordLoginWithHash(ctx context.Context, arg RecordLoginWithHashParams) (int64, error)
 	// Links say what an item is folded under: all links of an item point to the head of its group.

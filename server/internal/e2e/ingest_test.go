@@ -270,12 +270,12 @@ func testDuplicates(t *testing.T, b *backend) {
 	}
 }
 
-// testDeletedContent deletes an item: it stays away while the feed is as it
-// was.
+// testDeletedContent deletes an item: it stays away while the feed lists it as
+// it was, whatever else the feed has.
 func testDeletedContent(t *testing.T, b *backend) {
 	c, f := b.as(t, client.RoleModerator), newFeedServer(t)
-	document := rssFeed("Weeded", newItem("Unwanted"), newItem("Wanted"))
-	f.serve("/feed.xml", document)
+	unwanted, wanted := newItem("Unwanted"), newItem("Wanted")
+	f.serve("/feed.xml", rssFeed("Weeded", unwanted, wanted))
 	s := c.createSource(t, f.url("/feed.xml"))
 	c.waitForFetches(t, s.ID, 1)
 	for _, item := range c.content(t, s.ID) {
@@ -285,10 +285,17 @@ func testDeletedContent(t *testing.T, b *backend) {
 		}
 	}
 	c.refetch(t, s.ID)
-	f.handle("/feed.xml", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, document) }) // no validators
+	f.serve("/feed.xml", rssFeed("Weeded", unwanted, wanted, newItem("New")))
 	c.refetch(t, s.ID)
-	if left := c.content(t, s.ID); len(left) != 1 || left[0].Title != "Wanted" || c.source(t, s.ID).ContentCount != 1 {
+	left := c.content(t, s.ID)
+	if len(left) != 2 || left[0].Title == "Unwanted" || left[1].Title == "Unwanted" || c.source(t, s.ID).ContentCount != 2 {
 		t.Errorf("left = %+v", left)
+	}
+	unwanted.text = "It has news that may be wanted after all, and says so in other words."
+	f.serve("/feed.xml", rssFeed("Weeded", unwanted, wanted))
+	c.refetch(t, s.ID)
+	if left := c.content(t, s.ID); len(left) != 3 {
+		t.Errorf("an edited item did not come back: %+v", left)
 	}
 }
 

@@ -18,9 +18,10 @@ func NewContents(store kgl.Store, clock kgl.Clock, ids kgl.IDSource) *Contents {
 	return &Contents{store: store, clock: clock, ids: ids}
 }
 
-// DeleteContent removes an item with its revisions, mentions and evidence. It comes
-// back when its source publishes it in another document than the stored one. CodeNotFound;
-// CodePreconditionFailed: ifVersion is not the stored version.
+// DeleteContent removes an item with its revisions, mentions and evidence. It
+// stays away while its source publishes it as it was, and comes back when it is
+// edited there. CodeNotFound; CodePreconditionFailed: ifVersion is not the stored
+// version.
 func (s *Contents) DeleteContent(ctx context.Context, id string, ifVersion *int64) error {
 	return s.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
 		c, err := tx.Content(ctx, id)

@@ -243,5 +243,18 @@ func TestDeleteContent(t *testing.T) {
 		w.want("items", w.titles(src.ID), "two")
 		w.want("audit", w.audit(), "source.create content.delete")
 		w.want("events", w.events(), "source.created content.created content.created content.deleted")
+
+		w.clock.Advance(2 * time.Hour)
+		w.web.serve(feedURL, answer(200, rss("alpha", "one", "two", "three")))
+		w.round(worker)
+		w.want("items of a longer feed", w.titles(src.ID), "three, two")
+		w.clock.Advance(2 * time.Hour)
+		w.web.serve(feedURL, answer(200, rss("alpha", "one|Edited after it was deleted", "two", "three")))
+		w.round(worker)
+		w.want("items after an edit", w.titles(src.ID), "one, three, two")
+		w.clock.Advance(2 * time.Hour)
+		w.web.serve(feedURL, answer(200, rss("alpha", "one|Edited once more", "two")))
+		w.round(worker)
+		w.want("revision", w.contents(src.ID)[0].Revision, 2)
 	})
 }

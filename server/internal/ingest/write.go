@@ -121,7 +121,9 @@ func (w *Worker) compare(ctx context.Context, a *attempt) (change, error) {
 	for i, item := range a.items {
 		state, found := known[ids[i]]
 		switch {
-		case !found:
+		case state.Deleted && (state.ContentHash == item.ContentHash || hasWarning(item.Warnings, feed.WarnTruncated)):
+			// A person deleted it, and the feed has it as it was.
+		case !found, state.Deleted:
 			c := w.content(a.source.ID, ids[i], item)
 			ch.created = append(ch.created, c)
 			known[ids[i]] = kgl.ContentState{ID: c.ID, ContentHash: c.ContentHash} // a repeated item is stored once

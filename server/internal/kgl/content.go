@@ -88,6 +88,7 @@ type ContentState struct {
 	Identity    ContentIdentity
 	ContentHash string
 	Revision    int64
+	Deleted     bool // it was deleted, with this ContentHash; ID and Revision are zero
 }
 
 // ContentRevision is an earlier state of an item. RecordedAt is when the next

@@ -119,8 +119,9 @@ type HostStore interface {
 
 // ContentStore keeps items and their revisions.
 type ContentStore interface {
-	// ContentStates returns the stored items of a source that have one of the
-	// identities. It does not write.
+	// ContentStates returns the items of a source that have one of the
+	// identities: the stored ones, and those that DeleteContent removed and that
+	// are not stored again. It does not write.
 	ContentStates(ctx context.Context, sourceID string, ids []ContentIdentity) ([]ContentState, error)
 
 	// CreateContents stores new items. An item whose identity is stored already
@@ -146,7 +147,7 @@ type ContentStore interface {
 	SetContentStatus(ctx context.Context, id string, status ContentStatus, now time.Time) error
 
 	// DeleteContent removes an item with its revisions, mentions and evidence.
-	// CodeNotFound.
+	// ContentStates tells of it from then on. CodeNotFound.
 	DeleteContent(ctx context.Context, id string) error
 
 	// ContentRevisions returns a page of earlier revisions, newest first.

@@ -149,6 +149,9 @@ func (db *DB) DeleteContent(ctx context.Context, id string) error {
 		if err := forgetContent(ctx, c, id); err != nil {
 			return err
 		}
+		if err := c.RecordContentDeletion(ctx, id); err != nil {
+			return err
+		}
 		n, err := c.DeleteContent(ctx, id)
 		return affected(n, err, "content item")
 	})

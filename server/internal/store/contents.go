@@ -33,16 +33,33 @@ func (db *DB) ContentStates(ctx context.Context, sourceID string, ids []kgl.Cont
 		if err != nil {
 			return err
 		}
-		states = make([]kgl.ContentState, len(rows))
-		for i, r := range rows {
-			states[i] = kgl.ContentState{
-				ID: r.ID, Identity: kgl.ContentIdentity{Kind: kgl.IdentityKind(r.IdentityKind), Key: r.IdentityKey},
-				ContentHash: r.ContentHash, Revision: r.Revision,
-			}
+		deletions, err := c.ContentDeletions(ctx, sqlitedb.ContentDeletionsParams{SourceID: sourceID, Keys: text})
+		if err != nil {
+			return err
 		}
+		states = contentStates(rows, deletions)
 		return nil
 	})
 	return states, err
+}
+
+// contentStates joins the stored items with the deleted ones that are not
+// stored again.
+func contentStates(rows []sqlitedb.ContentStatesRow, deletions []sqlitedb.ContentDeletionsRow) []kgl.ContentState {
+	states := make([]kgl.ContentState, 0, len(rows)+len(deletions))
+	stored := make(map[kgl.ContentIdentity]bool, len(rows))
+	for _, r := range rows {
+		identity := kgl.ContentIdentity{Kind: kgl.IdentityKind(r.IdentityKind), Key: r.IdentityKey}
+		stored[identity] = true
+		states = append(states, kgl.ContentState{ID: r.ID, Identity: identity, ContentHash: r.ContentHash, Revision: r.Revision})
+	}
+	for _, d := range deletions {
+		identity := kgl.ContentIdentity{Kind: kgl.IdentityKind(d.IdentityKind), Key: d.IdentityKey}
+		if !stored[identity] {
+			states = append(states, kgl.ContentState{Identity: identity, ContentHash: d.ContentHash, Deleted: true})
+		}
+	}
+	return states
 }
 
 // unique returns the values without repetitions, in the order of their first

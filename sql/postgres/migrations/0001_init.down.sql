@@ -7,6 +7,7 @@ DROP TABLE entity_aliases;
 DROP TABLE entities;
 DROP TABLE enrichment_tasks;
 DROP TABLE duplicate_links;
+DROP TABLE content_deletions;
 DROP TABLE content_revisions;
 DROP TABLE contents;
 DROP TABLE source_fetches;

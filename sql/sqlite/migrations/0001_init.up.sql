@@ -234,6 +234,16 @@ CREATE INDEX contents_duplicates ON contents (published_at, id) WHERE duplicate_
 CREATE INDEX contents_canonical_url ON contents (canonical_url) WHERE canonical_url <> '';
 CREATE INDEX contents_text_hash ON contents (text_hash) WHERE text_hash <> '';
 
+-- Items that a person deleted, as they were: they stay away while their feed
+-- lists them so.
+CREATE TABLE content_deletions (
+  source_id TEXT NOT NULL REFERENCES sources (id) ON DELETE CASCADE,
+  identity_kind TEXT NOT NULL,
+  identity_key TEXT NOT NULL,
+  content_hash TEXT NOT NULL,
+  PRIMARY KEY (source_id, identity_kind, identity_key)
+);
+
 CREATE TABLE content_revisions (
   content_id TEXT NOT NULL REFERENCES contents (id) ON DELETE CASCADE,
   revision BIGINT NOT NULL,

@@ -275,7 +275,9 @@ func deleteContent(t *testing.T, db *store.DB) {
 	}
 	must(t, db.ReviseContent(ctx(t), revised(cs[0], second(5))))
 	must(t, db.CreateTasks(ctx(t), []kgl.EnrichmentTask{newTask(1, cs[0])}))
+	last := got(db.Content(ctx(t), cs[0].ID))(t)
 	must(t, db.DeleteContent(ctx(t), cs[0].ID))
+	wantDeletionKept(t, db, last)
 	_, err := db.Content(ctx(t), cs[0].ID)
 	wantCode(t, err, kgl.CodeNotFound)
 	if n := got(db.Entity(ctx(t), ada.ID))(t).MentionCount; n != 2 {
@@ -306,4 +308,21 @@ func createMany(t *testing.T, db *store.DB) {
 		return db.Contents(ctx(t), kgl.ContentFilter{}, kgl.ContentOldestFirst, true, p)
 	})
 	same(t, all, cs)
+}
+
+// wantDeletionKept expects that a deleted item is known as such, until it is
+// stored again.
+func wantDeletionKept(t *testing.T, db *store.DB, c kgl.Content) {
+	t.Helper()
+	identity := kgl.ContentIdentity{Kind: c.IdentityKind, Key: c.IdentityKey}
+	states := func() []kgl.ContentState {
+		return got(db.ContentStates(ctx(t), c.SourceID, []kgl.ContentIdentity{identity}))(t)
+	}
+	same(t, states(), []kgl.ContentState{{Identity: identity, ContentHash: c.ContentHash, Deleted: true}})
+	again := c
+	again.ID, again.Revision, again.Version = id(77_001), 1, 1
+	addContents(t, db, again)
+	same(t, states(), []kgl.ContentState{{ID: again.ID, Identity: identity, ContentHash: c.ContentHash, Revision: 1}})
+	must(t, db.DeleteContent(ctx(t), again.ID)) // a second deletion takes the place of the first
+	same(t, states(), []kgl.ContentState{{Identity: identity, ContentHash: c.ContentHash, Deleted: true}})
 }
