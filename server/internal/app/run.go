@@ -59,8 +59,9 @@ func (s *server) run(ctx context.Context, listener net.Listener) error {
 	for _, work := range s.workers {
 		workers.Go(func() { work(working) })
 	}
+	listener = httpapi.LimitConnections(s.http, listener)
 	failed := make(chan error, 1)
-	go func() { failed <- s.http.Serve(httpapi.LimitConnections(listener)) }()
+	go func() { failed <- s.http.Serve(listener) }()
 
 	var err error
 	select {

@@ -2,11 +2,8 @@ package httpapi
 
 import (
 	"log/slog"
-	"net"
 	"net/http"
 	"time"
-
-	"golang.org/x/net/netutil"
 )
 
 // The bounds of connections. A request that takes longer to arrive, or an
@@ -17,9 +14,6 @@ const (
 	writeTimeout      = 60 * time.Second
 	idleTimeout       = 60 * time.Second
 	maxHeaderBytes    = 32 << 10
-	// MaxConnections is how many connections a listener of LimitConnections
-	// serves at once; more wait in the system's backlog.
-	MaxConnections = 2048
 )
 
 // NewHTTPServer returns a server for handler with bounds on everything that a
@@ -35,9 +29,3 @@ func NewHTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }
-
-// LimitConnections returns a listener that accepts at most MaxConnections
-// connections at once.
-func LimitConnections(l net.Listener) net.Listener { return limitConnections(l, MaxConnections) }
-
-func limitConnections(l net.Listener, most int) net.Listener { return netutil.LimitListener(l, most) }

