@@ -180,12 +180,12 @@ func TestParseBudget(t *testing.T) {
 		worker := w.worker(Config{ParseBudget: int64(len(page))})
 		var mu sync.Mutex
 		inWork, most := map[string]bool{}, 0
-		w.faults.before = func(call string, arg any) error {
+		w.faults.before = func(_ string, arg any) error {
 			mu.Lock()
 			defer mu.Unlock()
 			switch v := arg.(type) {
-			case []kgl.Content:
-				inWork[v[0].SourceID] = true
+			case string: // ContentStates: the document was read
+				inWork[v] = true
 				most = max(most, len(inWork))
 			case kgl.FetchResult:
 				delete(inWork, v.Fetch.SourceID)

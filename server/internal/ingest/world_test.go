@@ -317,14 +317,14 @@ func (f *faults) call(name string, arg any) error {
 }
 
 // reads is call for what does not write.
-func (f *faults) reads(name string) error {
+func (f *faults) reads(name string, arg any) error {
 	f.mu.Lock()
 	before := f.before
 	f.mu.Unlock()
 	if before == nil {
 		return nil
 	}
-	return before(name, nil)
+	return before(name, arg)
 }
 
 // reset forgets the counted writes.
@@ -358,15 +358,22 @@ func (s faulty) ReviseContent(ctx context.Context, c kgl.Content) error {
 	return s.Store.ReviseContent(ctx, c)
 }
 
+func (s faulty) ContentStates(ctx context.Context, sourceID string, ids []kgl.ContentIdentity) ([]kgl.ContentState, error) {
+	if err := s.f.reads("ContentStates", sourceID); err != nil {
+		return nil, err
+	}
+	return s.Store.ContentStates(ctx, sourceID, ids)
+}
+
 func (s faulty) Source(ctx context.Context, id string) (kgl.Source, error) {
-	if err := s.f.reads("Source"); err != nil {
+	if err := s.f.reads("Source", id); err != nil {
 		return kgl.Source{}, err
 	}
 	return s.Store.Source(ctx, id)
 }
 
 func (s faulty) FindDuplicates(ctx context.Context, cs []kgl.DuplicateCandidate) ([]*kgl.DuplicateLink, error) {
-	if err := s.f.reads("FindDuplicates"); err != nil {
+	if err := s.f.reads("FindDuplicates", cs); err != nil {
 		return nil, err
 	}
 	return s.Store.FindDuplicates(ctx, cs)
