@@ -77,13 +77,19 @@ func testPages(t *testing.T, b *backend) {
 	for i := range 9 {
 		c.do("POST", "/api/v1/entities", encode(t, client.EntityCreate{Name: name, Type: fmt.Sprintf("kind_%d", i), Confidence: ptr(0.5)})).want(t, 201)
 	}
-	f2 := newFixture(t, b)
+	source0 := b.samples(t)[0]
+	rich, related := "", mostRelated(t, c)
+	for _, item := range c.content(t, source0) {
+		if rich = item.ID; len(walk(t, c, "/api/v1/content/"+rich+"/entities", "", 100)) > 1 {
+			break
+		}
+	}
 	lists := []struct{ path, query string }{
 		{"/api/v1/content", "&source_id=" + source}, {"/api/v1/content", "&sort=published_at&source_id=" + source},
 		{"/api/v1/entities", "&name=" + url.QueryEscape(name)}, {"/api/v1/entities", "&sort=-confidence&name=" + url.QueryEscape(name)},
 		{"/api/v1/entities", "&sort=-created_at&name=" + url.QueryEscape(name)}, {"/api/v1/sources", ""}, {"/api/v1/sources", "&sort=title"},
-		{"/api/v1/users", ""}, {"/api/v1/relationships", "&from_entity_id=" + f2["entity_id"]},
-		{"/api/v1/entities/" + f2["entity_id"] + "/relationships", ""}, {"/api/v1/content/" + f2["content_id"] + "/entities", ""},
+		{"/api/v1/users", ""}, {"/api/v1/relationships", "&from_entity_id=" + related},
+		{"/api/v1/entities/" + related + "/relationships", ""}, {"/api/v1/content/" + rich + "/entities", ""},
 	}
 	for _, list := range lists {
 		t.Run(list.path+list.query, func(t *testing.T) {
@@ -109,6 +115,19 @@ func testPages(t *testing.T, b *backend) {
 	if !slices.IsSortedFunc(times, func(a, b client.Content) int { return b.PublishedAt.Compare(a.PublishedAt) }) {
 		t.Error("content is not newest first")
 	}
+}
+
+// mostRelated returns the entity from which most relationships start.
+func mostRelated(t *testing.T, c *caller) string {
+	t.Helper()
+	res := decode[client.RelationshipList](t, c.do("GET", "/api/v1/relationships?limit=100", "").want(t, 200).body)
+	count, most := map[string]int{}, ""
+	for _, r := range res.Data {
+		if count[r.From.ID]++; count[r.From.ID] > count[most] {
+			most = r.From.ID
+		}
+	}
+	return most
 }
 
 // testForeignCursors gives lists cursors that are not theirs.

@@ -14,6 +14,7 @@ func testSourceConditions(t *testing.T, b *backend) {
 	c, f := b.as(t, client.RoleModerator), newFeedServer(t)
 	s := c.createSource(t, f.url("/feed.xml"))
 	path := "/api/v1/sources/" + s.ID
+	c.waitForFetches(t, s.ID, 1)
 	c.do("PATCH", path, `{"status":"paused"}`).want(t, 200) // so that fetching changes nothing
 	read := c.do("GET", path, "").want(t, 200)
 	tag := read.header.Get("ETag")
