@@ -51,9 +51,9 @@ func (q *Queries) Content(ctx context.Context, id string) (Content, error) {
 }
 
 const contentStates = `-- name: ContentStates :many
-SELECT c.id, c.identity_kind, c.identity_key, c.content_hash, c.revision
+SELECT c.id, c.identity_kind, c.identity_key, c.content_hash, c.revision, c.published_at, c.published_inferred
 FROM jsonb_to_recordset(CAST(CAST($1 AS TEXT) AS JSONB)) AS k (kind TEXT, identity TEXT)
-CROSS JOIN LATERAL (SELECT x.id, x.identity_kind, x.identity_key, x.content_hash, x.revision FROM contents x
+CROSS JOIN LATERAL (SELECT x.id, x.identity_kind, x.identity_key, x.content_hash, x.revision, x.published_at, x.published_inferred FROM contents x
   WHERE x.source_id = $2 AND x.identity_kind = k.kind AND x.identity_key = k.identity LIMIT 1) AS c
 `
 
@@ -63,11 +63,13 @@ type ContentStatesParams struct {
 }
 
 type ContentStatesRow struct {
-	ID           string
-	IdentityKind string
-	IdentityKey  string
-	ContentHash  string
-	Revision     int64
+	ID                string
+	IdentityKind      string
+	IdentityKey       string
+	ContentHash       string
+	Revision          int64
+	PublishedAt       int64
+	PublishedInferred bool
 }
 
 // The list outside, the unique index inside: SQLite keeps the order of a CROSS JOIN, Postgres that of a LATERAL with a limit.
@@ -86,6 +88,8 @@ func (q *Queries) ContentStates(ctx context.Context, arg ContentStatesParams) ([
 			&i.IdentityKey,
 			&i.ContentHash,
 			&i.Revision,
+			&i.PublishedAt,
+			&i.PublishedInferred,
 		); err != nil {
 			return nil, err
 		}

@@ -51,7 +51,7 @@ func (q *Queries) Content(ctx context.Context, id string) (Content, error) {
 }
 
 const contentStates = `-- name: ContentStates :many
-SELECT c.id, c.identity_kind, c.identity_key, c.content_hash, c.revision
+SELECT c.id, c.identity_kind, c.identity_key, c.content_hash, c.revision, c.published_at, c.published_inferred
 FROM json_each(CAST(?1 AS TEXT)) AS k
 CROSS JOIN contents c
 WHERE c.source_id = ?2 AND c.identity_kind = json_extract(k.value, '$.kind') AND c.identity_key = json_extract(k.value, '$.identity')
@@ -63,11 +63,13 @@ type ContentStatesParams struct {
 }
 
 type ContentStatesRow struct {
-	ID           string
-	IdentityKind string
-	IdentityKey  string
-	ContentHash  string
-	Revision     int64
+	ID                string
+	IdentityKind      string
+	IdentityKey       string
+	ContentHash       string
+	Revision          int64
+	PublishedAt       int64
+	PublishedInferred bool
 }
 
 // The list outside, the unique index inside: SQLite keeps the order of a CROSS JOIN, Postgres that of a LATERAL with a limit.
@@ -86,6 +88,8 @@ func (q *Queries) ContentStates(ctx context.Context, arg ContentStatesParams) ([
 			&i.IdentityKey,
 			&i.ContentHash,
 			&i.Revision,
+			&i.PublishedAt,
+			&i.PublishedInferred,
 		); err != nil {
 			return nil, err
 		}

@@ -130,6 +130,29 @@ func TestTruncatedItemIsNoEdit(t *testing.T) {
 	})
 }
 
+func TestEditWithoutADateKeepsTheFirst(t *testing.T) {
+	onEngines(t, func(t *testing.T, w *world) {
+		src, worker := w.add(feedURL), w.worker(Config{})
+		undated := func(text string) string {
+			dated := rss("alpha", "one|"+text)
+			from, to := strings.Index(dated, "<pubDate>"), strings.Index(dated, "</item>")
+			return dated[:from] + dated[to:]
+		}
+		w.web.serve(feedURL, answer(200, undated("The first text")))
+		w.round(worker)
+		first := w.contents(src.ID)[0]
+		w.want("the date is inferred", first.PublishedInferred, true)
+		w.clock.Advance(time.Hour)
+		w.due(src.ID)
+		w.web.serve(feedURL, answer(200, undated("The edited text")))
+		w.round(worker)
+		edited := w.contents(src.ID)[0]
+		w.want("revision", edited.Revision, 2)
+		w.want("published", edited.PublishedAt, first.PublishedAt)
+		w.want("still inferred", edited.PublishedInferred, true)
+	})
+}
+
 func TestFailuresBackOffAndRecover(t *testing.T) {
 	onEngines(t, func(t *testing.T, w *world) {
 		src, worker := w.add(feedURL), w.worker(Config{})

@@ -132,6 +132,9 @@ func (w *Worker) compare(ctx context.Context, a *attempt) (change, error) {
 		case state.Revision > 0 && state.ContentHash != item.ContentHash:
 			c := w.content(a.source.ID, ids[i], item)
 			c.ID, c.Revision = state.ID, state.Revision+1
+			if c.PublishedInferred { // an edit without a date is not published anew
+				c.PublishedAt, c.PublishedInferred = state.PublishedAt, state.PublishedInferred
+			}
 			ch.revised = append(ch.revised, c)
 			known[ids[i]] = kgl.ContentState{ID: state.ID, ContentHash: item.ContentHash}
 		}

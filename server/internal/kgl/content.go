@@ -88,7 +88,10 @@ type ContentState struct {
 	Identity    ContentIdentity
 	ContentHash string
 	Revision    int64
-	Deleted     bool // it was deleted, with this ContentHash; ID and Revision are zero
+	PublishedAt time.Time
+
+	PublishedInferred bool
+	Deleted           bool // it was deleted, with this ContentHash; only that and Identity are set
 }
 
 // ContentRevision is an earlier state of an item. RecordedAt is when the next

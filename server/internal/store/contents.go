@@ -51,7 +51,10 @@ func contentStates(rows []sqlitedb.ContentStatesRow, deletions []sqlitedb.Conten
 	for _, r := range rows {
 		identity := kgl.ContentIdentity{Kind: kgl.IdentityKind(r.IdentityKind), Key: r.IdentityKey}
 		stored[identity] = true
-		states = append(states, kgl.ContentState{ID: r.ID, Identity: identity, ContentHash: r.ContentHash, Revision: r.Revision})
+		states = append(states, kgl.ContentState{
+			ID: r.ID, Identity: identity, ContentHash: r.ContentHash, Revision: r.Revision,
+			PublishedAt: timeOf(r.PublishedAt), PublishedInferred: r.PublishedInferred,
+		})
 	}
 	for _, d := range deletions {
 		identity := kgl.ContentIdentity{Kind: kgl.IdentityKind(d.IdentityKind), Key: d.IdentityKey}

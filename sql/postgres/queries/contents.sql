@@ -1,8 +1,8 @@
 -- The list outside, the unique index inside: SQLite keeps the order of a CROSS JOIN, Postgres that of a LATERAL with a limit.
 -- name: ContentStates :many
-SELECT c.id, c.identity_kind, c.identity_key, c.content_hash, c.revision
+SELECT c.id, c.identity_kind, c.identity_key, c.content_hash, c.revision, c.published_at, c.published_inferred
 FROM jsonb_to_recordset(CAST(CAST(@keys AS TEXT) AS JSONB)) AS k (kind TEXT, identity TEXT)
-CROSS JOIN LATERAL (SELECT x.id, x.identity_kind, x.identity_key, x.content_hash, x.revision FROM contents x
+CROSS JOIN LATERAL (SELECT x.id, x.identity_kind, x.identity_key, x.content_hash, x.revision, x.published_at, x.published_inferred FROM contents x
   WHERE x.source_id = @source_id AND x.identity_kind = k.kind AND x.identity_key = k.identity LIMIT 1) AS c;
 
 -- name: CreateContents :many

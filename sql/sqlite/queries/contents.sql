@@ -1,6 +1,6 @@
 -- The list outside, the unique index inside: SQLite keeps the order of a CROSS JOIN, Postgres that of a LATERAL with a limit.
 -- name: ContentStates :many
-SELECT c.id, c.identity_kind, c.identity_key, c.content_hash, c.revision
+SELECT c.id, c.identity_kind, c.identity_key, c.content_hash, c.revision, c.published_at, c.published_inferred
 FROM json_each(CAST(@keys AS TEXT)) AS k
 CROSS JOIN contents c
 WHERE c.source_id = @source_id AND c.identity_kind = json_extract(k.value, '$.kind') AND c.identity_key = json_extract(k.value, '$.identity');

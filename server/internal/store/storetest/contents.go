@@ -108,8 +108,8 @@ func contentStates(t *testing.T, db *store.DB) {
 	states := got(db.ContentStates(ctx(t), a.ID, asked))(t)
 	slices.SortFunc(states, func(x, y kgl.ContentState) int { return slices.Compare([]byte(x.ID), []byte(y.ID)) })
 	same(t, states, []kgl.ContentState{
-		{ID: id(10_001), Identity: asked[0], ContentHash: "content-1", Revision: 1},
-		{ID: byURL.ID, Identity: asked[1], ContentHash: "content-2", Revision: 1},
+		{ID: id(10_001), Identity: asked[0], ContentHash: "content-1", Revision: 1, PublishedAt: newContent(1, a).PublishedAt, PublishedInferred: true},
+		{ID: byURL.ID, Identity: asked[1], ContentHash: "content-2", Revision: 1, PublishedAt: byURL.PublishedAt},
 	})
 	same(t, got(db.ContentStates(ctx(t), a.ID, nil))(t), nil)
 }
@@ -322,7 +322,9 @@ func wantDeletionKept(t *testing.T, db *store.DB, c kgl.Content) {
 	again := c
 	again.ID, again.Revision, again.Version = id(77_001), 1, 1
 	addContents(t, db, again)
-	same(t, states(), []kgl.ContentState{{ID: again.ID, Identity: identity, ContentHash: c.ContentHash, Revision: 1}})
+	same(t, states(), []kgl.ContentState{{
+		ID: again.ID, Identity: identity, ContentHash: c.ContentHash, Revision: 1, PublishedAt: c.PublishedAt, PublishedInferred: c.PublishedInferred,
+	}})
 	must(t, db.DeleteContent(ctx(t), again.ID)) // a second deletion takes the place of the first
 	same(t, states(), []kgl.ContentState{{Identity: identity, ContentHash: c.ContentHash, Deleted: true}})
 }
