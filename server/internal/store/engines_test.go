@@ -100,6 +100,11 @@ func TestSQLiteSettings(t *testing.T) {
 			t.Errorf("%s is %q, want %q (%v)", pragma, have, want, err)
 		}
 	}
+	for _, write := range []bool{true, false} {
+		if have, err := db.ScanRaw(t.Context(), write, "PRAGMA mmap_size"); err != nil || have != "0" {
+			t.Errorf("writer %v: mmap_size is %q, want 0 (%v)", write, have, err)
+		}
+	}
 	if have, err := db.ScanRaw(t.Context(), true, "SELECT sqlite_compileoption_used('ENABLE_FTS5')"); err != nil || have != "1" {
 		t.Errorf("FTS5: %q, %v", have, err)
 	}
