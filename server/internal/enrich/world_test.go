@@ -14,6 +14,7 @@ import (
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
 	"github.com/peermesh/kgl-backend/server/internal/pgtest"
 	"github.com/peermesh/kgl-backend/server/internal/store"
+	"github.com/peermesh/kgl-backend/server/internal/store/storetest"
 )
 
 var postgresTemplate = pgtest.NewTemplate(migrateUp)
@@ -177,8 +178,7 @@ func (w *world) relationships() []string {
 // events returns the types of all events, in order.
 func (w *world) events() []string {
 	w.t.Helper()
-	es, err := w.db.EventsAfter(w.t.Context(), kgl.EventPosition{}, 1000)
-	w.must(err)
+	es := storetest.Events(w.t, w.db)
 	out := []string{}
 	for _, e := range es {
 		out = append(out, string(e.Type))

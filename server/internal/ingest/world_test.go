@@ -18,6 +18,7 @@ import (
 	"github.com/peermesh/kgl-backend/server/internal/outbound"
 	"github.com/peermesh/kgl-backend/server/internal/pgtest"
 	"github.com/peermesh/kgl-backend/server/internal/store"
+	"github.com/peermesh/kgl-backend/server/internal/store/storetest"
 )
 
 var postgresTemplate = pgtest.NewTemplate(migrateUp)
@@ -168,8 +169,7 @@ func (w *world) titles(sourceID string) string {
 // left out.
 func (w *world) events(without ...kgl.EventType) string {
 	w.t.Helper()
-	es, err := w.db.EventsAfter(w.t.Context(), kgl.EventPosition{}, 1000)
-	w.must(err)
+	es := storetest.Events(w.t, w.db)
 	var list []string
 	for _, e := range es {
 		if !slices.Contains(without, e.Type) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
 	"github.com/peermesh/kgl-backend/server/internal/store"
+	"github.com/peermesh/kgl-backend/server/internal/store/storetest"
 )
 
 const writerURL = "KGL_TEST_WRITER_URL"
@@ -45,8 +46,7 @@ func TestKilledWriter(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			last := killWriter(t, url, 100)
 			db := open(t, url)
-			events, err := db.EventsAfter(t.Context(), kgl.EventPosition{}, 100_000)
-			noError(t, err)
+			events := storetest.Events(t, db)
 			if len(events) <= last {
 				t.Fatalf("%d events, and %d was acknowledged", len(events), last)
 			}
@@ -59,7 +59,7 @@ func TestKilledWriter(t *testing.T) {
 			}
 			noError(t, db.Ping(t.Context()))
 			if db.Engine() == store.SQLite { // a server may still end what the dead process had asked for
-				_, err = db.Setting(t.Context(), fmt.Sprint("n", len(events)))
+				_, err := db.Setting(t.Context(), fmt.Sprint("n", len(events)))
 				wantCode(t, err, kgl.CodeNotFound)
 				if result, err := db.ScanRaw(t.Context(), true, "PRAGMA integrity_check"); err != nil || result != "ok" {
 					t.Errorf("integrity check: %s, %v", result, err)

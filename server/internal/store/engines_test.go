@@ -13,6 +13,7 @@ import (
 
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
 	"github.com/peermesh/kgl-backend/server/internal/store"
+	"github.com/peermesh/kgl-backend/server/internal/store/storetest"
 )
 
 var now = time.Unix(1_700_000_000, 0).UTC()
@@ -266,8 +267,7 @@ func TestRestoredEventsStayInFront(t *testing.T) {
 	restored := open(t, url)
 	noError(t, restored.AppendEvents(t.Context(), event("new")))
 	noError(t, open(t, url).AppendEvents(t.Context(), event("newer")))
-	events, err := restored.EventsAfter(t.Context(), kgl.EventPosition{}, 10)
-	noError(t, err)
+	events := storetest.Events(t, restored)
 	var ids []string
 	for _, e := range events {
 		ids = append(ids, e.ID)

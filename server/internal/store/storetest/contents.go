@@ -295,7 +295,7 @@ func deleteContent(t *testing.T, db *store.DB) {
 }
 
 // got2 is got for functions with a second result that does not matter here.
-func got2[T, U any](v T, _ U, err error) func(t *testing.T) T { return got(v, err) }
+func got2[T, U any](v T, _ U, err error) func(t testing.TB) T { return got(v, err) }
 
 func createMany(t *testing.T, db *store.DB) {
 	s := addSource(t, db, 1, "a.example", nil)

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
 	"github.com/peermesh/kgl-backend/server/internal/store"
@@ -30,15 +33,48 @@ func newEvent(n int) kgl.Event {
 
 func eventID(e kgl.Event) string { return e.ID }
 
+// marker is the type of the events that settle writes; no test counts them.
+const marker kgl.EventType = "test.marker"
+
+// settle waits until every event that was committed before is in reach of
+// readers. On Postgres an older transaction of any database of the server holds
+// them back, and other tests share the server.
+func settle(t testing.TB, db *store.DB) {
+	t.Helper()
+	last := kgl.Event{ID: uuid.NewString(), Type: marker, SubjectType: "test", SubjectID: t.Name(), OccurredAt: second(0)}
+	must(t, db.AppendEvents(t.Context(), []kgl.Event{last}))
+	var after kgl.EventPosition
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
+		es := got(db.EventsAfter(t.Context(), after, 1000))(t)
+		for _, e := range es {
+			if e.ID == last.ID {
+				return
+			}
+			after = e.Position
+		}
+		if len(es) == 0 {
+			time.Sleep(5 * time.Millisecond) // another process ends the transaction, and tells nobody
+		}
+	}
+	t.Fatal("events that were committed did not come into reach of readers")
+}
+
+// Events returns all events that were committed before, in their order.
+func Events(t testing.TB, db *store.DB) []kgl.Event {
+	t.Helper()
+	settle(t, db)
+	return feed(t, db, 1000)
+}
+
 // feed reads all events in steps of the given size.
-func feed(t *testing.T, db *store.DB, limit int) []kgl.Event {
+func feed(t testing.TB, db *store.DB, limit int) []kgl.Event {
 	t.Helper()
 	var all []kgl.Event
 	var after kgl.EventPosition
 	for {
-		es := got(db.EventsAfter(ctx(t), after, limit))(t)
+		es := got(db.EventsAfter(t.Context(), after, limit))(t)
 		if len(es) == 0 {
-			return all
+			return slices.DeleteFunc(all, func(e kgl.Event) bool { return e.Type == marker })
 		}
 		all = append(all, es...)
 		after = es[len(es)-1].Position
@@ -53,7 +89,7 @@ func eventsRoundTrip(t *testing.T, db *store.DB) {
 	written[1].Data = nil
 	must(t, db.AppendEvents(ctx(t), written))
 	must(t, db.AppendEvents(ctx(t), nil))
-	have := feed(t, db, 10)
+	have := Events(t, db)
 	for i := 1; i < len(have); i++ {
 		if a, b := have[i-1].Position, have[i].Position; a.Tx != b.Tx || a.Seq >= b.Seq {
 			t.Fatalf("positions %+v, %+v", a, b)
@@ -71,6 +107,7 @@ func eventsPages(t *testing.T, db *store.DB) {
 		must(t, db.AppendEvents(ctx(t), []kgl.Event{newEvent(2 * i), newEvent(2*i + 1)}))
 		want = append(want, id(50_000+2*i), id(50_001+2*i))
 	}
+	settle(t, db)
 	for _, limit := range []int{1, 3, 14, 100} {
 		same(t, idsOf(feed(t, db, limit), eventID), want)
 	}
@@ -85,13 +122,14 @@ func eventsRolledBack(t *testing.T, db *store.DB) {
 		t.Fatal(err)
 	}
 	must(t, db.AppendEvents(ctx(t), []kgl.Event{newEvent(2)}))
-	same(t, idsOf(feed(t, db, 10), eventID), []string{id(50_002)})
+	same(t, idsOf(Events(t, db), eventID), []string{id(50_002)})
 }
 
 // eventsLateCommitter has one transaction write first and commit last. On
 // SQLite the other one cannot write before the first has ended.
 func eventsLateCommitter(t *testing.T, db *store.DB) {
 	must(t, db.AppendEvents(ctx(t), []kgl.Event{newEvent(1)}))
+	settle(t, db)
 	outside := ctx(t)
 	quick := make(chan error, 1)
 	must(t, inTx(t, db, func(c ctxT, tx kgl.Store) error {
@@ -106,7 +144,7 @@ func eventsLateCommitter(t *testing.T, db *store.DB) {
 	if db.Engine() == store.SQLite {
 		must(t, <-quick)
 	}
-	same(t, idsOf(feed(t, db, 10), eventID), []string{id(50_001), id(50_002), id(50_003)})
+	same(t, idsOf(Events(t, db), eventID), []string{id(50_001), id(50_002), id(50_003)})
 }
 
 // eventsRace reads while several write, and must see all that each wrote.
@@ -151,8 +189,9 @@ func eventsRace(t *testing.T, db *store.DB) {
 	}) {
 		must(t, err)
 	}
+	settle(t, db)
 	close(written)
-	ids := idsOf(<-seen, eventID)
+	ids := idsOf(slices.DeleteFunc(<-seen, func(e kgl.Event) bool { return e.Type == marker }), eventID)
 	slices.Sort(ids)
 	if n := len(slices.Compact(slices.Clone(ids))); n != len(ids) || n != writers*each*2 {
 		t.Fatalf("the reader saw %d events, %d of them once, want %d", len(ids), n, writers*each*2)

@@ -77,7 +77,7 @@ func at(d time.Duration) *time.Time {
 func id(n int) string { return fmt.Sprintf("019cb000-0000-7000-8000-%012d", n) }
 
 // must fails the test on an error.
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatalf("unexpected error: %v", err)
@@ -85,8 +85,8 @@ func must(t *testing.T, err error) {
 }
 
 // got returns v and fails the test on an error.
-func got[T any](v T, err error) func(t *testing.T) T {
-	return func(t *testing.T) T {
+func got[T any](v T, err error) func(t testing.TB) T {
+	return func(t testing.TB) T {
 		t.Helper()
 		must(t, err)
 		return v
