@@ -257,6 +257,7 @@ func TestEntityValidation(t *testing.T) {
 		{"attributes", func(n *NewEntity) { n.Attributes = json.RawMessage(`"a"`) }},
 		{"attributes", func(n *NewEntity) { n.Attributes = json.RawMessage(`{"a":1} {}`) }},
 		{"attributes", func(n *NewEntity) { n.Attributes = json.RawMessage(`{"a":1`) }},
+		{"attributes", func(n *NewEntity) { n.Attributes = json.RawMessage(`{"a":[{"b":-1e999}]}`) }},
 		{"attributes", func(n *NewEntity) { n.Attributes = json.RawMessage(`{"a":["\u0000"]}`) }},
 		{"attributes", func(n *NewEntity) { n.Attributes = json.RawMessage(`{"a\u0000":1}`) }},
 		{"attributes", func(n *NewEntity) { n.Attributes = json.RawMessage("{\"a\":\"\xff\"}") }},

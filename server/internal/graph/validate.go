@@ -3,6 +3,7 @@ package graph
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -83,9 +84,13 @@ func normalizeAttributes(raw json.RawMessage) (json.RawMessage, string) {
 		return nil, fmt.Sprintf("must be at most %d bytes", MaxAttributeBytes)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.UseNumber()
 	var object map[string]any
-	if err := decoder.Decode(&object); err != nil || object == nil {
+	err := decoder.Decode(&object)
+	// Readers that keep numbers as doubles would fail on a whole list for it.
+	if mistyped, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && strings.HasPrefix(mistyped.Value, "number ") {
+		return nil, "must not hold a number that is too large for a double"
+	}
+	if err != nil || object == nil {
 		return nil, "must be a JSON object"
 	}
 	if _, err := decoder.Token(); err != io.EOF {

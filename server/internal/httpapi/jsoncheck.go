@@ -16,8 +16,7 @@ const maxJSONDepth = 32
 // checkJSON refuses bodies that two readers could understand differently, or
 // that cannot be stored: anything that is not exactly one JSON value (RFC 8259)
 // in valid UTF-8, member names that repeat, NUL characters, halves of surrogate
-// pairs, nesting beyond maxJSONDepth, numbers beyond the range of a double: most
-// readers, the Go client among them, fail on the whole answer that holds one.
+// pairs, nesting beyond maxJSONDepth.
 func checkJSON(data []byte) error {
 	if !utf8.Valid(data) {
 		return kgl.Errorf(kgl.CodeInvalid, "The body is not valid UTF-8.")
@@ -31,7 +30,7 @@ func checkJSON(data []byte) error {
 	if err := checkEscapes(data); err != nil {
 		return err
 	}
-	return checkTokens(data)
+	return checkMemberNames(data)
 }
 
 // jsonDepth returns the greatest number of open brackets outside of strings.
@@ -92,9 +91,9 @@ func escaped(digits []byte) uint64 {
 	return r
 }
 
-// checkTokens refuses a valid JSON text in which an object has two members of
-// the same name, or a number is too large.
-func checkTokens(data []byte) error {
+// checkMemberNames refuses a valid JSON text in which an object has two members
+// of the same name.
+func checkMemberNames(data []byte) error {
 	type level struct {
 		names map[string]bool // nil in an array
 		value bool            // the next token of an object is a value
@@ -106,11 +105,6 @@ func checkTokens(data []byte) error {
 		token, err := decoder.Token()
 		if err != nil {
 			return nil // the end: the text is valid
-		}
-		if number, ok := token.(json.Number); ok {
-			if _, err := number.Float64(); err != nil {
-				return kgl.Errorf(kgl.CodeInvalid, "The body holds a number that is too large.")
-			}
 		}
 		if delim, ok := token.(json.Delim); ok && (delim == '}' || delim == ']') {
 			open = open[:len(open)-1]

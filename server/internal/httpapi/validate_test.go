@@ -112,7 +112,6 @@ func TestBodiesThatTwoReadersMayDisagreeOn(t *testing.T) {
 		"repeated member":           `{"name":"a","name":"b","type":"b"}`,
 		"repeated by escape":        `{"name":"a","n\u0061me":"b","type":"b"}`,
 		"repeated in an object":     `{"name":"a","type":"b","attributes":{"x":[{"y":1,"y":2}]}}`,
-		"number beyond a double":    `{"name":"a","type":"b","attributes":{"x":[-1e999]}}`,
 		"NUL":                       `{"name":"a\u0000b","type":"b"}`,
 		"NUL in a member name":      `{"name":"a","type":"b","attributes":{"x\u0000":1}}`,
 		"lone high surrogate":       `{"name":"\ud83d","type":"b"}`,
