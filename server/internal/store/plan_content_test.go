@@ -22,12 +22,13 @@ func TestContentPlans(t *testing.T) {
 			db := openDB(t)
 			seedPlans(t, db)
 			for _, statistics := range []bool{false, true} {
+				lists := contentPlans(db.Engine())
 				if statistics {
 					execute(t, db, "ANALYZE")
 				} else if db.Engine() == store.Postgres {
-					continue // it gathers them by itself
+					lists = nil // it gathers them by itself, but after the first fetches
 				}
-				for _, tc := range contentPlans(db.Engine()) {
+				for _, tc := range lists {
 					t.Run(tc.name, func(t *testing.T) {
 						query, args := store.ListText(tc.query)
 						checkCostedPlan(t, db, query, args, tc.index, tc.sorts)
@@ -87,8 +88,8 @@ var workerPlans = []struct {
 	{"hosts", "LeasedHosts", "hosts_leased", false},
 	{"sources", "DueSources", "sources_host_due", true},
 	{"contents", "ContentStates", "sqlite_autoindex_contents_2|contents_source_id_identity_kind_identity_key_key", false},
-	{"duplicates", "FirstByURL", "contents_canonical_url", true},
-	{"duplicates", "FirstByText", "contents_text_hash", true},
+	{"duplicates", "FirstByURL", "contents_canonical_url", false},
+	{"duplicates", "FirstByText", "contents_text_hash", false},
 	{"duplicates", "LinksOfHeads", "duplicate_links_group", true},
 	{"duplicates", "Duplicates", "duplicate_links_group", true},
 	{"tasks", "ClaimTasks", "enrichment_tasks_open", false},

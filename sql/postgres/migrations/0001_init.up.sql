@@ -224,8 +224,9 @@ CREATE INDEX contents_language ON contents (language, published_at, id);
 CREATE INDEX contents_fetched ON contents (fetched_at);
 CREATE INDEX contents_duplicate_of ON contents (duplicate_of, published_at, id) WHERE duplicate_of IS NOT NULL;
 CREATE INDEX contents_duplicates ON contents (published_at, id) WHERE duplicate_of IS NOT NULL;
-CREATE INDEX contents_canonical_url ON contents (canonical_url) WHERE canonical_url <> '';
-CREATE INDEX contents_text_hash ON contents (text_hash) WHERE text_hash <> '';
+-- With the order of the first-seen item: a planner that does not know the table yet would walk contents_fetched for it.
+CREATE INDEX contents_canonical_url ON contents (canonical_url, fetched_at, id) WHERE canonical_url <> '';
+CREATE INDEX contents_text_hash ON contents (text_hash, fetched_at, id) WHERE text_hash <> '';
 
 -- Items that a person deleted, as they were: they stay away while their feed
 -- lists them so.
