@@ -3436,6 +3436,7 @@ export interface operations {
             /** @description A dependency does not work */
             503: {
                 headers: {
+                    "Retry-After": components["headers"]["RetryAfter"];
                     [name: string]: unknown;
                 };
                 content: {

@@ -68,7 +68,11 @@ func (s *server) GetReadiness(ctx context.Context, _ api.GetReadinessRequestObje
 	results := s.readinessResults(ctx)
 	for _, result := range results {
 		if result.Status == api.ReadinessCheckStatusFailed {
-			return api.GetReadiness503JSONResponse{Status: api.ReadinessStatusNotReady, Checks: results}, nil
+			wait := int(defaultRetryAfter.Seconds())
+			return api.GetReadiness503JSONResponse{
+				Body:    api.Readiness{Status: api.ReadinessStatusNotReady, Checks: results},
+				Headers: api.GetReadiness503ResponseHeaders{RetryAfter: &wait},
+			}, nil
 		}
 	}
 	return api.GetReadiness200JSONResponse{Status: api.ReadinessStatusReady, Checks: results}, nil

@@ -194,6 +194,9 @@ func TestReadiness(t *testing.T) {
 	if res.Code != http.StatusServiceUnavailable || !strings.Contains(res.Body.String(), `"error_code":"unavailable"`) {
 		t.Errorf("%d %s", res.Code, res.Body)
 	}
+	if res.Header().Get("Retry-After") != "5" {
+		t.Errorf("Retry-After = %q, want 5", res.Header().Get("Retry-After"))
+	}
 	if strings.Contains(res.Body.String(), "10.0.0.1") {
 		t.Error("readiness tells of the inside")
 	}
