@@ -61,6 +61,7 @@ type Querier interface {
 	DeleteEvidence(ctx context.Context, arg sqlitedb.DeleteEvidenceParams) ([]string, error)
 	DeleteExpiredIdempotencyKeys(ctx context.Context, arg sqlitedb.DeleteExpiredIdempotencyKeysParams) (int64, error)
 	DeleteExpiredSessions(ctx context.Context, arg sqlitedb.DeleteExpiredSessionsParams) (int64, error)
+	DeleteForgottenRelationships(ctx context.Context, arg sqlitedb.DeleteForgottenRelationshipsParams) error
 	DeleteLinksOfContent(ctx context.Context, arg sqlitedb.DeleteLinksOfContentParams) error
 	DeleteLinksToHeads(ctx context.Context, arg string) error
 	DeleteMentions(ctx context.Context, arg sqlitedb.DeleteMentionsParams) ([]string, error)
@@ -400,6 +401,11 @@ func (q Queries) DeleteExpiredIdempotencyKeys(ctx context.Context, arg sqlitedb.
 // DeleteExpiredSessions converts and calls pgdb's.
 func (q Queries) DeleteExpiredSessions(ctx context.Context, arg sqlitedb.DeleteExpiredSessionsParams) (int64, error) {
 	return q.db.DeleteExpiredSessions(ctx, pgdb.DeleteExpiredSessionsParams(arg))
+}
+
+// DeleteForgottenRelationships converts and calls pgdb's.
+func (q Queries) DeleteForgottenRelationships(ctx context.Context, arg sqlitedb.DeleteForgottenRelationshipsParams) error {
+	return q.db.DeleteForgottenRelationships(ctx, pgdb.DeleteForgottenRelationshipsParams(arg))
 }
 
 // DeleteLinksOfContent converts and calls pgdb's.

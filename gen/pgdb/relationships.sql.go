@@ -80,6 +80,21 @@ func (q *Queries) DeleteEvidence(ctx context.Context, arg DeleteEvidenceParams) 
 	return items, nil
 }
 
+const deleteForgottenRelationships = `-- name: DeleteForgottenRelationships :exec
+DELETE FROM relationships
+WHERE extractor <> $1 AND evidence_count = 0 AND id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS JSONB))))
+`
+
+type DeleteForgottenRelationshipsParams struct {
+	Manual string
+	Ids    string
+}
+
+func (q *Queries) DeleteForgottenRelationships(ctx context.Context, arg DeleteForgottenRelationshipsParams) error {
+	_, err := q.db.Exec(ctx, deleteForgottenRelationships, arg.Manual, arg.Ids)
+	return err
+}
+
 const deleteSourceEvidence = `-- name: DeleteSourceEvidence :many
 DELETE FROM relationship_evidence WHERE content_id IN (SELECT c.id FROM contents c WHERE c.source_id = $1)
 RETURNING relationship_id

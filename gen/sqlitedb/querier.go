@@ -59,6 +59,7 @@ type Querier interface {
 	DeleteEvidence(ctx context.Context, arg DeleteEvidenceParams) ([]string, error)
 	DeleteExpiredIdempotencyKeys(ctx context.Context, arg DeleteExpiredIdempotencyKeysParams) (int64, error)
 	DeleteExpiredSessions(ctx context.Context, arg DeleteExpiredSessionsParams) (int64, error)
+	DeleteForgottenRelationships(ctx context.Context, arg DeleteForgottenRelationshipsParams) error
 	DeleteLinksOfContent(ctx context.Context, arg DeleteLinksOfContentParams) error
 	DeleteLinksToHeads(ctx context.Context, heads string) error
 	DeleteMentions(ctx context.Context, arg DeleteMentionsParams) ([]string, error)

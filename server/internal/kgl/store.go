@@ -69,8 +69,9 @@ type SourceStore interface {
 	UpdateSource(ctx context.Context, s Source) (Source, error)
 
 	// DeleteSource removes a source with its content, mentions and evidence, and
-	// gives groups of duplicates whose first-seen item goes a new one.
-	// CodeNotFound.
+	// the relationships that an extractor found and that are left without
+	// evidence: the event of the source stands for them too. It gives groups of
+	// duplicates whose first-seen item goes a new one. CodeNotFound.
 	DeleteSource(ctx context.Context, id string) error
 
 	// RequestFetch makes a source due now, unless it is paused or gone.
@@ -146,8 +147,10 @@ type ContentStore interface {
 	// SetContentStatus changes the status of an item. CodeNotFound.
 	SetContentStatus(ctx context.Context, id string, status ContentStatus, now time.Time) error
 
-	// DeleteContent removes an item with its revisions, mentions and evidence.
-	// ContentStates tells of it from then on. CodeNotFound.
+	// DeleteContent removes an item with its revisions, mentions and evidence, and
+	// the relationships that an extractor found and that are left without
+	// evidence: the event of the item stands for them too. ContentStates tells of
+	// the item from then on. CodeNotFound.
 	DeleteContent(ctx context.Context, id string) error
 
 	// ContentRevisions returns a page of earlier revisions, newest first.

@@ -101,8 +101,9 @@ func eachDelta(deltas map[string]int64, add func(delta int64, ids string) error)
 }
 
 // forgetContent removes the mentions of an item and the evidence from it,
-// whoever made them, and keeps the counters right. It is called before the
-// item is deleted, which would remove the rows but not count them.
+// whoever made them, keeps the counters right, and removes the relationships
+// that are left without evidence. It is called before the item is deleted,
+// which would remove the rows but not count them.
 func forgetContent(ctx context.Context, c *conn, contentID string) error {
 	mentions, err := c.DeleteContentMentions(ctx, contentID)
 	if err != nil {
@@ -115,7 +116,7 @@ func forgetContent(ctx context.Context, c *conn, contentID string) error {
 	if err != nil {
 		return err
 	}
-	return countEvidence(ctx, c, evidence, nil)
+	return forgetEvidence(ctx, c, evidence)
 }
 
 // forgetSource is forgetContent for all items of a source.
@@ -131,7 +132,7 @@ func forgetSource(ctx context.Context, c *conn, sourceID string) error {
 	if err != nil {
 		return err
 	}
-	return countEvidence(ctx, c, evidence, nil)
+	return forgetEvidence(ctx, c, evidence)
 }
 
 // ContentEntities implements kgl.EntityStore. Mentions are in the order of the

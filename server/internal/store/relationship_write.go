@@ -224,3 +224,20 @@ func countEvidence(ctx context.Context, c *conn, removed, added []string) error 
 		return c.AddEvidenceCount(ctx, sqlitedb.AddEvidenceCountParams{Delta: delta, Ids: ids})
 	})
 }
+
+// forgetEvidence counts evidence that was removed with its item, given the
+// relationship of each piece, and removes the relationships that nothing
+// supports any more. Those that a person made need no evidence.
+func forgetEvidence(ctx context.Context, c *conn, removed []string) error {
+	if len(removed) == 0 {
+		return nil
+	}
+	if err := countEvidence(ctx, c, removed, nil); err != nil {
+		return err
+	}
+	list, err := listText(unique(removed))
+	if err != nil {
+		return err
+	}
+	return c.DeleteForgottenRelationships(ctx, sqlitedb.DeleteForgottenRelationshipsParams{Manual: kgl.ExtractorManual, Ids: list})
+}

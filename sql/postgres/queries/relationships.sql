@@ -65,6 +65,10 @@ DELETE FROM relationships
 WHERE extractor = @extractor AND evidence_count = 0 AND id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))))
 RETURNING id;
 
+-- name: DeleteForgottenRelationships :exec
+DELETE FROM relationships
+WHERE extractor <> @manual AND evidence_count = 0 AND id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))));
+
 -- name: RelationshipEvidence :many
 SELECT id, relationship_id, content_id, revision, start_offset, end_offset, quote, confidence, extractor, created_at
 FROM relationship_evidence WHERE relationship_id = @relationship_id

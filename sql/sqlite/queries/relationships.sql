@@ -65,6 +65,10 @@ DELETE FROM relationships
 WHERE extractor = @extractor AND evidence_count = 0 AND id IN (SELECT value FROM json_each(CAST(@ids AS TEXT)))
 RETURNING id;
 
+-- name: DeleteForgottenRelationships :exec
+DELETE FROM relationships
+WHERE extractor <> @manual AND evidence_count = 0 AND id IN (SELECT value FROM json_each(CAST(@ids AS TEXT)));
+
 -- name: RelationshipEvidence :many
 SELECT id, relationship_id, content_id, revision, start_offset, end_offset, quote, confidence, extractor, created_at
 FROM relationship_evidence WHERE relationship_id = @relationship_id

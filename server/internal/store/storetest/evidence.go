@@ -73,6 +73,34 @@ func evidenceUnsupported(t *testing.T, db *store.DB) {
 	wantEvidence(t, db, map[string]int64{other.ID: 1, foreign.ID: 0, bare.ID: 0})
 }
 
+// evidenceDeleted deletes an item and a source in which relationships were
+// found.
+func evidenceDeleted(t *testing.T, db *store.DB) {
+	cs := graphContents(t, db, 2)
+	r, other := twoRelationships(t, db)
+	ends := func(n int, typ, extractor string) kgl.Relationship {
+		r := newRelationship(n, kgl.Entity{ID: r.From.ID}, kgl.Entity{ID: r.To.ID}, typ)
+		r.Extractor = extractor
+		return r
+	}
+	manual, bare := ends(5, "owns", kgl.ExtractorManual), ends(6, "likes", kgl.ExtractorMock)
+	addRelationships(t, db, manual, bare)
+	replace(t, db, cs[0], "mock", 10, r, r, other, manual)
+	replace(t, db, cs[0], "model", 20, r)
+	replace(t, db, cs[1], "mock", 30, other, manual)
+	wantGone := func(id string) {
+		t.Helper()
+		_, err := db.Relationship(ctx(t), id)
+		wantCode(t, err, kgl.CodeNotFound)
+	}
+	must(t, db.DeleteContent(ctx(t), cs[0]))
+	wantGone(r.ID) // whoever found its evidence
+	wantEvidence(t, db, map[string]int64{other.ID: 1, manual.ID: 1, bare.ID: 0})
+	must(t, db.DeleteSource(ctx(t), id(5001)))
+	wantGone(other.ID)
+	wantEvidence(t, db, map[string]int64{manual.ID: 0, bare.ID: 0}) // a person's, and one that never had any
+}
+
 func evidenceRace(t *testing.T, db *store.DB) {
 	const items, kinds = 8, 5
 	cs := graphContents(t, db, items)

@@ -174,5 +174,6 @@ func mentionDeleted(t *testing.T, db *store.DB) {
 	wantEvidence(t, db, map[string]int64{r.ID: 1})
 	must(t, db.DeleteSource(ctx(t), id(5001)))
 	wantMentions(t, db, map[string]int64{a.ID: 0, b.ID: 0})
-	wantEvidence(t, db, map[string]int64{r.ID: 0})
+	_, err := db.Relationship(ctx(t), r.ID)
+	wantCode(t, err, kgl.CodeNotFound)
 }

@@ -22,6 +22,7 @@ func runRelationships(t *testing.T, open Open) {
 		{"evidence of one extractor and item is replaced", evidenceReplace},
 		{"evidence is listed newest first, up to a limit", evidenceList},
 		{"relationships without evidence go with their extractor's last", evidenceUnsupported},
+		{"relationships without evidence go with the last item or source", evidenceDeleted},
 		{"counters are right after concurrent replacements", evidenceRace},
 	})
 }
