@@ -100,6 +100,7 @@ type Querier interface {
 	LockActiveAdmins(ctx context.Context) ([]string, error)
 	LockAuditHead(ctx context.Context) (sqlitedb.LockAuditHeadRow, error)
 	LockContent(ctx context.Context, arg string) (sqlitedb.LockContentRow, error)
+	LockContentsOfSource(ctx context.Context, arg string) (int64, error)
 	LockEntities(ctx context.Context, arg string) ([]sqlitedb.LockEntitiesRow, error)
 	LockFolding(ctx context.Context, arg string) ([]sqlitedb.LockFoldingRow, error)
 	LockHost(ctx context.Context, arg string) (sqlitedb.Host, error)
@@ -688,6 +689,11 @@ func (q Queries) LockAuditHead(ctx context.Context) (sqlitedb.LockAuditHeadRow, 
 func (q Queries) LockContent(ctx context.Context, arg string) (sqlitedb.LockContentRow, error) {
 	row, err := q.db.LockContent(ctx, arg)
 	return sqlitedb.LockContentRow(row), err
+}
+
+// LockContentsOfSource converts and calls pgdb's.
+func (q Queries) LockContentsOfSource(ctx context.Context, arg string) (int64, error) {
+	return q.db.LockContentsOfSource(ctx, arg)
 }
 
 // LockEntities converts and calls pgdb's.

@@ -192,6 +192,18 @@ func (q *Queries) LockContent(ctx context.Context, id string) (LockContentRow, e
 	return i, err
 }
 
+const lockContentsOfSource = `-- name: LockContentsOfSource :one
+SELECT CAST(COUNT(*) AS BIGINT) AS locked FROM (SELECT c.id FROM contents c WHERE c.source_id = $1 ORDER BY c.id FOR NO KEY UPDATE) AS l
+`
+
+// Postgres locks the rows, in the order of their ids: whoever stores what was found in them ends first.
+func (q *Queries) LockContentsOfSource(ctx context.Context, sourceID string) (int64, error) {
+	row := q.db.QueryRow(ctx, lockContentsOfSource, sourceID)
+	var locked int64
+	err := row.Scan(&locked)
+	return locked, err
+}
+
 const reviseContent = `-- name: ReviseContent :exec
 UPDATE contents SET status = 'new', revision = revision + 1, version = version + 1, updated_at = $1, guid = $2,
   published_at = $3, published_inferred = $4, language = $5, word_count = $6,

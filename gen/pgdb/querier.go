@@ -107,6 +107,8 @@ type Querier interface {
 	LockAuditHead(ctx context.Context) (LockAuditHeadRow, error)
 	// Postgres locks the row.
 	LockContent(ctx context.Context, id string) (LockContentRow, error)
+	// Postgres locks the rows, in the order of their ids: whoever stores what was found in them ends first.
+	LockContentsOfSource(ctx context.Context, sourceID string) (int64, error)
 	// Postgres locks the rows here, in the order of their ids.
 	LockEntities(ctx context.Context, ids string) ([]LockEntitiesRow, error)
 	// In the order of the ids, so that concurrent transactions wait for each other in one direction.

@@ -136,6 +136,11 @@ func (db *DB) DeleteSource(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
+		// What enrichment stores about an item from here on would be removed with
+		// it, but not counted.
+		if _, err := c.LockContentsOfSource(ctx, id); err != nil {
+			return err
+		}
 		if err := rehead(ctx, c, func() ([]string, error) { return c.HeadsOfSource(ctx, id) },
 			func(l sqlitedb.LinksOfHeadsRow) bool { return l.SourceID == id }); err != nil {
 			return err

@@ -31,6 +31,10 @@ FROM contents WHERE id = @id;
 -- name: LockContent :one
 SELECT id, revision, canonical_url, text_hash, duplicate_of FROM contents WHERE id = @id;
 
+-- Postgres locks the rows, in the order of their ids: whoever stores what was found in them ends first.
+-- name: LockContentsOfSource :one
+SELECT CAST(COUNT(*) AS INTEGER) AS locked FROM contents c WHERE c.source_id = @source_id;
+
 -- name: KeepRevision :exec
 INSERT INTO content_revisions (content_id, revision, recorded_at, published_at, published_inferred, language, word_count, content_hash, text_hash,
   url, canonical_url, title, summary, authors, categories, enclosures, content_html, content_text)
