@@ -648,11 +648,18 @@ type Entity struct {
 
 // EntityCreate defines model for EntityCreate.
 type EntityCreate struct {
-	Aliases     *[]string        `json:"aliases,omitempty"`
-	Attributes  *json.RawMessage `json:"attributes,omitempty"`
-	Confidence  *float64         `json:"confidence,omitempty"`
-	Description *string          `json:"description,omitempty"`
-	Name        string           `json:"name"`
+	// Aliases Each is trimmed and holds a letter or a digit; repetitions are dropped
+	Aliases *[]string `json:"aliases,omitempty"`
+
+	// Attributes At most 16 KiB
+	Attributes *json.RawMessage `json:"attributes,omitempty"`
+	Confidence *float64         `json:"confidence,omitempty"`
+
+	// Description Trimmed
+	Description *string `json:"description,omitempty"`
+
+	// Name Trimmed; holds a letter or a digit
+	Name string `json:"name"`
 
 	// Type A word of the open vocabulary, such as person, organization, platform, grant, program, location, event or concept for entities
 	Type TypeName `json:"type"`
@@ -676,15 +683,20 @@ type EntityRef struct {
 
 // EntityUpdate defines model for EntityUpdate.
 type EntityUpdate struct {
+	// Aliases Each is trimmed and holds a letter or a digit; repetitions are dropped
 	Aliases nullable.Nullable[[]string] `json:"aliases,omitempty"`
 
-	// Attributes Replaces the whole object
+	// Attributes Replaces the whole object; at most 16 KiB
 	Attributes nullable.Nullable[json.RawMessage] `json:"attributes,omitempty"`
 
 	// Confidence Example: 0.9
-	Confidence  *Confidence               `json:"confidence,omitempty"`
+	Confidence *Confidence `json:"confidence,omitempty"`
+
+	// Description Trimmed
 	Description nullable.Nullable[string] `json:"description,omitempty"`
-	Name        *string                   `json:"name,omitempty"`
+
+	// Name Trimmed; holds a letter or a digit
+	Name *string `json:"name,omitempty"`
 
 	// Type A word of the open vocabulary, such as person, organization, platform, grant, program, location, event or concept for entities
 	Type *TypeName `json:"type,omitempty"`
@@ -849,7 +861,9 @@ type Pagination struct {
 // PasswordChange defines model for PasswordChange.
 type PasswordChange struct {
 	CurrentPassword string `json:"current_password"`
-	NewPassword     string `json:"new_password"`
+
+	// NewPassword 10 to 256 characters; common passwords, slight variations of them and those that hold the email address are refused
+	NewPassword string `json:"new_password"`
 }
 
 // Problem An error as in RFC 9457
@@ -1030,7 +1044,7 @@ type SourceCreate struct {
 	Status               *SourceStatusChoice    `json:"status,omitempty"`
 	Tags                 *[]Tag                 `json:"tags,omitempty"`
 
-	// Title Replaces the title of the feed
+	// Title Trimmed; replaces the title of the feed unless it is only spaces
 	Title *string `json:"title,omitempty"`
 
 	// URL An http or https URL of a feed
@@ -1062,12 +1076,12 @@ type SourceUpdate struct {
 	Status               *SourceStatusChoice      `json:"status,omitempty"`
 	Tags                 nullable.Nullable[[]Tag] `json:"tags,omitempty"`
 
-	// Title null: the title of the feed again
+	// Title Trimmed; null or only spaces: the title of the feed again
 	Title nullable.Nullable[string] `json:"title,omitempty"`
 	URL   *string                   `json:"url,omitempty"`
 }
 
-// Tag A label of the caller's choice; case does not matter
+// Tag A label of the caller's choice, trimmed and kept in lower case
 type Tag = string
 
 // TokenRequest Unknown parameters are ignored, as RFC 6749 asks
@@ -1137,8 +1151,12 @@ type User struct {
 
 // UserCreate defines model for UserCreate.
 type UserCreate struct {
-	Email    string `json:"email"`
-	Name     string `json:"name"`
+	Email string `json:"email"`
+
+	// Name Trimmed; not blank
+	Name string `json:"name"`
+
+	// Password 10 to 256 characters; common passwords, slight variations of them and those that hold the email address are refused
 	Password string `json:"password"`
 	Role     Role   `json:"role"`
 }
@@ -1154,8 +1172,12 @@ type UserStatus string
 
 // UserUpdate defines model for UserUpdate.
 type UserUpdate struct {
-	Email    *string     `json:"email,omitempty"`
-	Name     *string     `json:"name,omitempty"`
+	Email *string `json:"email,omitempty"`
+
+	// Name Trimmed; not blank
+	Name *string `json:"name,omitempty"`
+
+	// Password 10 to 256 characters; common passwords, slight variations of them and those that hold the email address are refused
 	Password *string     `json:"password,omitempty"`
 	Role     *Role       `json:"role,omitempty"`
 	Status   *UserStatus `json:"status,omitempty"`

@@ -126,7 +126,7 @@ export interface paths {
         put?: never;
         /**
          * Change the own password
-         * @description Needs the current password, and ends all sessions of the account: log in again. A password that is common or too weak is refused with 400.
+         * @description Needs the current password, and ends all sessions of the account: log in again. A password that breaks the rules of new_password is refused with 400.
          */
         post: operations["changePassword"];
         delete?: never;
@@ -811,7 +811,9 @@ export interface components {
             updated_at: string;
         };
         EntityCreate: {
+            /** @description Each is trimmed and holds a letter or a digit; repetitions are dropped */
             aliases?: string[];
+            /** @description At most 16 KiB */
             attributes?: {
                 [key: string]: unknown;
             };
@@ -820,7 +822,9 @@ export interface components {
              * @default 1
              */
             confidence: number;
+            /** @description Trimmed */
             description?: string;
+            /** @description Trimmed; holds a letter or a digit */
             name: string;
             type: components["schemas"]["TypeName"];
         };
@@ -834,13 +838,16 @@ export interface components {
             type: components["schemas"]["TypeName"];
         };
         EntityUpdate: {
+            /** @description Each is trimmed and holds a letter or a digit; repetitions are dropped */
             aliases?: string[] | null;
-            /** @description Replaces the whole object */
+            /** @description Replaces the whole object; at most 16 KiB */
             attributes?: {
                 [key: string]: unknown;
             } | null;
             confidence?: components["schemas"]["Confidence"];
+            /** @description Trimmed */
             description?: string | null;
+            /** @description Trimmed; holds a letter or a digit */
             name?: string;
             type?: components["schemas"]["TypeName"];
         };
@@ -960,7 +967,10 @@ export interface components {
         PasswordChange: {
             /** Format: password */
             current_password: string;
-            /** Format: password */
+            /**
+             * Format: password
+             * @description 10 to 256 characters; common passwords, slight variations of them and those that hold the email address are refused
+             */
             new_password: string;
         };
         /** @description An error as in RFC 9457 */
@@ -1098,7 +1108,7 @@ export interface components {
             fetch_interval_seconds?: number | null;
             status?: components["schemas"]["SourceStatusChoice"];
             tags?: components["schemas"]["Tag"][];
-            /** @description Replaces the title of the feed */
+            /** @description Trimmed; replaces the title of the feed unless it is only spaces */
             title?: string;
             /** @description An http or https URL of a feed */
             url: string;
@@ -1125,11 +1135,11 @@ export interface components {
             fetch_interval_seconds?: number | null;
             status?: components["schemas"]["SourceStatusChoice"];
             tags?: components["schemas"]["Tag"][] | null;
-            /** @description null: the title of the feed again */
+            /** @description Trimmed; null or only spaces: the title of the feed again */
             title?: string | null;
             url?: string;
         };
-        /** @description A label of the caller's choice; case does not matter */
+        /** @description A label of the caller's choice, trimmed and kept in lower case */
         Tag: string;
         /** @description Unknown parameters are ignored, as RFC 6749 asks */
         TokenRequest: {
@@ -1185,8 +1195,12 @@ export interface components {
         };
         UserCreate: {
             email: string;
+            /** @description Trimmed; not blank */
             name: string;
-            /** Format: password */
+            /**
+             * Format: password
+             * @description 10 to 256 characters; common passwords, slight variations of them and those that hold the email address are refused
+             */
             password: string;
             role: components["schemas"]["Role"];
         };
@@ -1198,8 +1212,12 @@ export interface components {
         UserStatus: "active" | "disabled";
         UserUpdate: {
             email?: string;
+            /** @description Trimmed; not blank */
             name?: string;
-            /** Format: password */
+            /**
+             * Format: password
+             * @description 10 to 256 characters; common passwords, slight variations of them and those that hold the email address are refused
+             */
             password?: string;
             role?: components["schemas"]["Role"];
             status?: components["schemas"]["UserStatus"];
