@@ -13,7 +13,7 @@ const claimTasks = `-- name: ClaimTasks :many
 UPDATE enrichment_tasks SET state = 'leased', attempts = attempts + 1, available_at = $1, lease_owner = $2,
   lease_token = lease_token + 1, lease_until = $1, updated_at = $3
 WHERE id = ANY(ARRAY(
-  SELECT t.id FROM enrichment_tasks t
+  SELECT t.id FROM enrichment_tasks t JOIN contents c ON c.id = t.content_id
   WHERE t.extractor = $4 AND t.available_at <= $3 AND t.state IN ('pending', 'leased')
   ORDER BY t.available_at, t.id LIMIT CAST($5 AS BIGINT) FOR NO KEY UPDATE SKIP LOCKED))
 RETURNING id, content_id, revision, extractor, state, attempts, available_at, lease_owner, lease_token, lease_until, last_error, created_at,
@@ -29,8 +29,8 @@ type ClaimTasksParams struct {
 }
 
 // A lease moves available_at to its own end, so that one range of the index holds all that can be claimed.
-// On Postgres, tasks that another transaction is claiming are passed over, and the array makes sure that the
-// subquery, which locks, runs once.
+// On Postgres, tasks that another transaction is claiming, or whose item it is changing, are passed over: a claim
+// waits for nobody. The array makes sure that the subquery, which locks, runs once.
 func (q *Queries) ClaimTasks(ctx context.Context, arg ClaimTasksParams) ([]EnrichmentTask, error) {
 	rows, err := q.db.Query(ctx, claimTasks,
 		arg.LeaseUntil,

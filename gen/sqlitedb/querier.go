@@ -23,8 +23,8 @@ type Querier interface {
 	// subquery, which locks, runs once.
 	ClaimHosts(ctx context.Context, arg ClaimHostsParams) ([]ClaimHostsRow, error)
 	// A lease moves available_at to its own end, so that one range of the index holds all that can be claimed.
-	// On Postgres, tasks that another transaction is claiming are passed over, and the array makes sure that the
-	// subquery, which locks, runs once.
+	// On Postgres, tasks that another transaction is claiming, or whose item it is changing, are passed over: a claim
+	// waits for nobody. The array makes sure that the subquery, which locks, runs once.
 	ClaimTasks(ctx context.Context, arg ClaimTasksParams) ([]EnrichmentTask, error)
 	ClearLoginThrottles(ctx context.Context, keys string) error
 	CompleteIdempotencyKey(ctx context.Context, arg CompleteIdempotencyKeyParams) (int64, error)

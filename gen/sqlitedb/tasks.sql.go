@@ -29,8 +29,8 @@ type ClaimTasksParams struct {
 }
 
 // A lease moves available_at to its own end, so that one range of the index holds all that can be claimed.
-// On Postgres, tasks that another transaction is claiming are passed over, and the array makes sure that the
-// subquery, which locks, runs once.
+// On Postgres, tasks that another transaction is claiming, or whose item it is changing, are passed over: a claim
+// waits for nobody. The array makes sure that the subquery, which locks, runs once.
 func (q *Queries) ClaimTasks(ctx context.Context, arg ClaimTasksParams) ([]EnrichmentTask, error) {
 	rows, err := q.db.QueryContext(ctx, claimTasks,
 		arg.LeaseUntil,

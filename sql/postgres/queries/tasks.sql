@@ -9,13 +9,13 @@ FROM jsonb_to_recordset(CAST(CAST(@rows_json AS TEXT) AS JSONB)) AS n (id TEXT, 
 ON CONFLICT (content_id, revision, extractor) DO NOTHING;
 
 -- A lease moves available_at to its own end, so that one range of the index holds all that can be claimed.
--- On Postgres, tasks that another transaction is claiming are passed over, and the array makes sure that the
--- subquery, which locks, runs once.
+-- On Postgres, tasks that another transaction is claiming, or whose item it is changing, are passed over: a claim
+-- waits for nobody. The array makes sure that the subquery, which locks, runs once.
 -- name: ClaimTasks :many
 UPDATE enrichment_tasks SET state = 'leased', attempts = attempts + 1, available_at = @lease_until, lease_owner = @lease_owner,
   lease_token = lease_token + 1, lease_until = @lease_until, updated_at = @now
 WHERE id = ANY(ARRAY(
-  SELECT t.id FROM enrichment_tasks t
+  SELECT t.id FROM enrichment_tasks t JOIN contents c ON c.id = t.content_id
   WHERE t.extractor = @extractor AND t.available_at <= @now AND t.state IN ('pending', 'leased')
   ORDER BY t.available_at, t.id LIMIT CAST(@row_limit AS BIGINT) FOR NO KEY UPDATE SKIP LOCKED))
 RETURNING id, content_id, revision, extractor, state, attempts, available_at, lease_owner, lease_token, lease_until, last_error, created_at,

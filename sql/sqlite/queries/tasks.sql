@@ -9,8 +9,8 @@ FROM json_each(CAST(@rows_json AS TEXT)) AS n WHERE TRUE
 ON CONFLICT (content_id, revision, extractor) DO NOTHING;
 
 -- A lease moves available_at to its own end, so that one range of the index holds all that can be claimed.
--- On Postgres, tasks that another transaction is claiming are passed over, and the array makes sure that the
--- subquery, which locks, runs once.
+-- On Postgres, tasks that another transaction is claiming, or whose item it is changing, are passed over: a claim
+-- waits for nobody. The array makes sure that the subquery, which locks, runs once.
 -- name: ClaimTasks :many
 UPDATE enrichment_tasks SET state = 'leased', attempts = attempts + 1, available_at = @lease_until, lease_owner = @lease_owner,
   lease_token = lease_token + 1, lease_until = @lease_until, updated_at = @now

@@ -41,6 +41,33 @@ func TestDeleteCountsWhatIsBeingStored(t *testing.T) {
 	}
 }
 
+// TestClaimPassesOverItemsInChange claims a task whose item a transaction holds
+// that may want the task next, as one that stores a revision does.
+func TestClaimPassesOverItemsInChange(t *testing.T) {
+	db := open(t, postgresTemplate.NewDatabase(t))
+	seedEvidence(t, db)
+	noError(t, db.CreateTasks(t.Context(), []kgl.EnrichmentTask{{
+		ID: "t1", ContentID: "c1", Revision: 1, Extractor: "mock", State: kgl.TaskPending, AvailableAt: now, CreatedAt: now, UpdatedAt: now,
+	}}))
+	claim := func() int {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		ts, err := db.ClaimTasks(ctx, "mock", "w", now, now.Add(time.Minute), 5)
+		noError(t, err)
+		return len(ts)
+	}
+	noError(t, db.InTx(t.Context(), func(ctx context.Context, tx kgl.Store) error {
+		noError(t, tx.SetContentStatus(ctx, "c1", kgl.ContentNew, now))
+		if n := claim(); n != 0 {
+			t.Errorf("%d tasks were claimed", n)
+		}
+		return nil
+	}))
+	if n := claim(); n != 1 {
+		t.Errorf("%d tasks were claimed afterwards", n)
+	}
+}
+
 // seedEvidence stores the source s1 with the item c1, and an entity and a
 // relationship that nothing supports yet.
 func seedEvidence(t *testing.T, db *store.DB) (kgl.Entity, kgl.Relationship) {
