@@ -230,6 +230,32 @@ func TestLoginAttackerCannotLockTheOwnerOut(t *testing.T) {
 	}
 }
 
+// A login of the owner gives those who guess from elsewhere no fresh start; the
+// owner gets in at the known address all the same.
+func TestLoginOfTheOwnerKeepsTheAccountCounter(t *testing.T) {
+	r := newService(t)
+	r.user(t, "ada@example.org", kgl.RoleUser)
+	r.login(t, "ada@example.org")
+	wrong := 0
+	for i := range 40 {
+		_, err := r.try("ada@example.org", otherPassword, fmt.Sprintf("203.0.113.%d", i))
+		if kgl.Is(err, kgl.CodeInvalidCredentials) {
+			wrong++
+		}
+		if i%5 == 4 {
+			r.login(t, "ada@example.org")
+		}
+	}
+	if wrong != 10 {
+		t.Errorf("%d guesses went through between the owner's logins, want 10", wrong)
+	}
+	// When the window is over, the account is free again everywhere.
+	r.clock.Advance(2 * time.Hour)
+	if _, err := r.try("ada@example.org", goodPassword, "198.51.100.7"); err != nil {
+		t.Errorf("the owner cannot log in elsewhere after the window: %v", err)
+	}
+}
+
 func TestLoginBlockGrows(t *testing.T) {
 	r := newService(t)
 	var blocks []time.Duration
@@ -548,12 +574,13 @@ func TestLoginDecidesOnThePresentState(t *testing.T) {
 	wantCode(t, decide().refused, kgl.CodeRateLimited)
 }
 
-func TestGoodLoginClearsTheAccount(t *testing.T) {
+func TestGoodLoginClearsThePair(t *testing.T) {
 	r := newService(t)
 	r.user(t, "ada@example.org", kgl.RoleUser)
+	r.login(t, "ada@example.org")
 	for range 3 {
-		for i := range 9 {
-			_, err := r.try("ada@example.org", otherPassword, fmt.Sprintf("198.51.100.%d", i))
+		for range 9 {
+			_, err := r.try("ada@example.org", otherPassword, home)
 			wantCode(t, err, kgl.CodeInvalidCredentials)
 		}
 		r.login(t, "ada@example.org")

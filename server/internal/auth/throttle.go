@@ -179,12 +179,14 @@ func (t *throttle) block(excess int64) time.Duration {
 	return min(d, t.cfg.MaxBlock)
 }
 
-// succeed forgets the failures of the account and remembers the address as one
-// of its own. The counter of the address stays: whoever has an account of their
-// own could otherwise reset it at will.
+// succeed forgets the failures of the account at this address and remembers the
+// address as one of its own. The other counters run out with their window: with
+// that of the account, each login of its owner would give those who guess from
+// elsewhere a fresh start, and with that of the address, each login to an
+// account of their own.
 func (t *throttle) succeed(ctx context.Context, tx kgl.ThrottleStore, a attempt) error {
-	if err := tx.ClearLoginThrottles(ctx, []string{a.account, a.pair}); err != nil {
-		return fmt.Errorf("clear the login counters: %w", err)
+	if err := tx.ClearLoginThrottles(ctx, []string{a.pair}); err != nil {
+		return fmt.Errorf("clear the login counter: %w", err)
 	}
 	now := t.clock.Now()
 	if _, err := tx.AddLoginFailure(ctx, a.known, now, now.Add(-t.cfg.KnownFor)); err != nil {
