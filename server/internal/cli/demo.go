@@ -13,7 +13,9 @@ import (
 	"github.com/peermesh/kgl-backend/server/internal/demo"
 )
 
-const demoDatabase = "sqlite:///data/demo.db"
+// demoDatabase is in a folder of its own, since keys and the first password lie
+// beside a database.
+const demoDatabase = "sqlite:///data/demo/kgl.db"
 
 func newDemo(env *Env) *cobra.Command {
 	var feedsAddr, addr string
@@ -21,7 +23,7 @@ func newDemo(env *Env) *cobra.Command {
 		Use:   "demo",
 		Short: "Serve on bundled sample feeds, without internet",
 		Long: `Demo is 'kgl serve' on five sample feeds that are served by the same process. It
-keeps its own database in ./data/demo.db unless KGL_DATABASE_URL is set, and
+keeps its own database in ./data/demo unless KGL_DATABASE_URL is set, and
 subscribes its feeds whatever KGL_SEED_OPML says. Only the address of the sample
 feeds is opened in the guard of outgoing requests.`,
 		Example: `  kgl demo
