@@ -2,6 +2,8 @@ package httpapi
 
 import (
 	"container/list"
+	"context"
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -32,7 +34,53 @@ func limitConnections(s *http.Server, l net.Listener, most int) net.Listener {
 			before(conn, state)
 		}
 	}
+	s.ConnContext = withConnection(s.ConnContext)
+	if s.Handler != nil {
+		s.Handler = watchBodies(s.Handler)
+	}
 	return limited
+}
+
+type connectionKey struct{}
+
+// withConnection lets requests know their connection.
+func withConnection(before func(context.Context, net.Conn) context.Context) func(context.Context, net.Conn) context.Context {
+	return func(ctx context.Context, conn net.Conn) context.Context {
+		if before != nil {
+			ctx = before(ctx, conn)
+		}
+		return context.WithValue(ctx, connectionKey{}, conn)
+	}
+}
+
+// watchBodies makes a connection count as waiting while a body is read from it.
+func watchBodies(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		conn, ok := req.Context().Value(connectionKey{}).(*limitedConn)
+		if ok && req.Body != nil && req.Body != http.NoBody {
+			watched := *req
+			watched.Body = &watchedBody{ReadCloser: req.Body, conn: conn}
+			req = &watched
+		}
+		next.ServeHTTP(w, req)
+	})
+}
+
+// watchedBody is a body that its peer may be slow to send. From the first read
+// to the last its connection waits, so that a byte now and then does not move
+// it to the end of the line.
+type watchedBody struct {
+	io.ReadCloser
+	conn *limitedConn
+}
+
+func (b *watchedBody) Read(p []byte) (int, error) {
+	b.conn.listener.setWaiting(b.conn, true)
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.conn.listener.setWaiting(b.conn, false)
+	}
+	return n, err
 }
 
 type limitedListener struct {

@@ -17,6 +17,9 @@ func blockingServer(t *testing.T, most int) (address string, blocked <-chan stru
 	h := newHarness(t)
 	arrived, release := make(chan struct{}, most), make(chan struct{})
 	h.handler = http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if _, err := io.Copy(io.Discard, req.Body); err != nil {
+			return
+		}
 		if req.URL.Path == "/block" {
 			arrived <- struct{}{}
 			<-release
@@ -75,6 +78,48 @@ func TestConnectionThatWaitsLongestMakesRoom(t *testing.T) {
 			t.Errorf("newcomer %d: status = %d", i, got)
 		}
 		wantClosed(t, []string{"silent", "slow headers", "idle"}[i], oldest)
+	}
+}
+
+func TestConnectionThatSendsItsBodySlowlyMakesRoom(t *testing.T) {
+	address, _, _ := blockingServer(t, 2)
+	var slow []net.Conn
+	for range 2 {
+		conn := dial(t, address)
+		if _, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n12"); err != nil {
+			t.Fatal(err)
+		}
+		slow = append(slow, conn)
+	}
+	for i := range slow {
+		if got := <-ask(t, dial(t, address), "/"); got != http.StatusNoContent {
+			t.Errorf("newcomer %d: status = %d", i, got)
+		}
+	}
+	wantClosed(t, "the first slow body", slow[0])
+}
+
+func TestWholeBodyKeepsThePlace(t *testing.T) {
+	address, blocked, release := blockingServer(t, 1)
+	working := dial(t, address)
+	if _, err := io.WriteString(working, "POST /block HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n1234"); err != nil {
+		t.Fatal(err)
+	}
+	<-blocked
+	newcomer := ask(t, dial(t, address), "/")
+	select {
+	case got := <-newcomer:
+		t.Errorf("the newcomer was served: %d", got)
+	case <-time.After(100 * time.Millisecond):
+	}
+	close(release)
+	res, err := http.ReadResponse(bufio.NewReader(working), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if got := <-newcomer; got != http.StatusNoContent {
+		t.Errorf("newcomer: status = %d", got)
 	}
 }
 
