@@ -108,6 +108,14 @@ func TestSources(t *testing.T) {
 		s.stdin = "no list"
 		s.want(1, line("source import -"), "OPML")
 
+		exported := s.want(0, line("source export"), "https://a.example/feed", "https://d.example/feed", "Grants für Künstler:innen", `text="film"`, `category="money"`)
+		s.stdin = exported.stdout
+		s.want(0, line("source import -"), "added 0 of 4 feeds")
+		fresh := newShell(s.t, "")
+		fresh.stdin = exported.stdout
+		fresh.want(0, line("migrate up"))
+		fresh.want(0, line("source import -"), "added 4 of 4 feeds")
+
 		s.want(0, line("source refresh "+id), "due now")
 		s.want(1, line("source refresh nothing"), "no such source")
 		r = s.want(0, line("source list"), "STATUS", id, "https://d.example/feed", "Grants für Künstler:innen", "active", "never")

@@ -21,7 +21,7 @@ func newSource(env *Env) *cobra.Command {
 	return group("source", "Manage sources, directly on the database",
 		`Source works on the configured database, also while the server runs. A running
 server fetches a new source within seconds.`,
-		newSourceAdd(env), newSourceList(env), newSourceImport(env), newSourceRefresh(env), newSourceDelete(env))
+		newSourceAdd(env), newSourceList(env), newSourceImport(env), newSourceExport(env), newSourceRefresh(env), newSourceDelete(env))
 }
 
 func newSourceAdd(env *Env) *cobra.Command {
@@ -87,6 +87,28 @@ func newSourceImport(env *Env) *cobra.Command {
 				done, err := a.Sources.Subscribe(ctx, list)
 				fmt.Fprintf(env.Stdout, "added %d of %d feeds, %d could not be added\n", done.Added, len(list), len(done.Refused))
 				return errors.Join(append(done.Refused, err)...)
+			})
+		},
+	}
+}
+
+func newSourceExport(env *Env) *cobra.Command {
+	return &cobra.Command{
+		Use: "export", Short: "Print the sources as an OPML list", Args: noArgs,
+		Long:    "Export prints every source, paused and failing ones too, with its tags as categories. 'kgl source import' reads it.",
+		Example: "  kgl source export > subscriptions.opml",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return env.withApp(cmd.Context(), func(ctx context.Context, a *app.App) error {
+				var list []feed.Subscription
+				err := eachRow(func(p kgl.Page) (kgl.List[kgl.Source], error) {
+					return a.Sources.List(ctx, kgl.SourceFilter{}, kgl.SourceByTitle, p)
+				}, func(s kgl.Source) {
+					list = append(list, feed.Subscription{Title: s.Title, FeedURL: s.URL, SiteURL: s.SiteURL, Categories: s.Tags})
+				})
+				if err != nil {
+					return err
+				}
+				return feed.WriteOPML(env.Stdout, "Sources of the KGL backend", env.Clock.Now(), list)
 			})
 		},
 	}
