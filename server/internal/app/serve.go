@@ -21,7 +21,7 @@ const adminPasswordFile = "admin-password.txt"
 
 // ServeOptions are what a command adds to the configuration.
 type ServeOptions struct {
-	// OnReady is called once the server answers. It returns true when it showed
+	// OnReady is called once the server listens. It returns true when it showed
 	// the generated password to a person; otherwise, and when OnReady is nil, the
 	// password is written to a file.
 	OnReady func(Ready) bool
