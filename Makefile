@@ -21,8 +21,12 @@ NODE_BIN := tools/ts/node_modules/.bin
 POSTGRES := go run ./server/internal/pgtest/cmd/withpg --
 ARCHTEST := go test ./server/internal/archtest -count=1
 
-# Modules of their own beside the main one: examples as other modules would write them.
-SIDE_MODULES := $(patsubst %/go.mod,%,$(shell find examples tools/perf -name go.mod -not -path '*/node_modules/*' 2>/dev/null | sort))
+# The checks of the code also see the tests that `make test` leaves out: drills, and what needs Docker.
+CHECKED_TAGS := $(TAGS),drill,container
+
+# Modules of their own beside the main one: examples as other modules would write them, tools with
+# dependencies that the backend does not have.
+SIDE_MODULES := $(patsubst %/go.mod,%,$(shell find examples tools/perf tools/lossydisk -name go.mod -not -path '*/node_modules/*' 2>/dev/null | sort))
 
 # Knobs: make test PKGS=./server/internal/feed/... TESTFLAGS=-v; make fuzz FUZZTIME=5m
 PKGS      ?= ./...
@@ -112,13 +116,13 @@ verify-modules: ## go.mod files are tidy, every version is pinned
 
 .PHONY: verify-vet
 verify-vet: ## go vet in every module
-	@go vet ./... || { echo 'verify-vet: go vet found faults' >&2; exit 1; }
+	@go vet -tags=$(CHECKED_TAGS) ./... || { echo 'verify-vet: go vet found faults' >&2; exit 1; }
 	@for m in $(SIDE_MODULES); do (cd $$m && go vet ./...) || { echo "verify-vet: go vet found faults in $$m" >&2; exit 1; }; done
 
 .PHONY: verify-staticcheck
 verify-staticcheck: ## staticcheck
 	@$(TOOL) staticcheck -version >/dev/null # builds it, with its own flags
-	@$$($(TOOL) -n staticcheck) ./... || { echo 'verify-staticcheck: staticcheck found faults' >&2; exit 1; }
+	@$$($(TOOL) -n staticcheck) -tags=$(CHECKED_TAGS) ./... || { echo 'verify-staticcheck: staticcheck found faults' >&2; exit 1; }
 
 .PHONY: verify-contract
 verify-contract: $(NODE_BIN) ## Lint the contracts in openapi/
@@ -155,3 +159,28 @@ e2e-browser: build $(NODE_BIN) ## Swagger UI in a real browser (needs chromium, 
 .PHONY: clean
 clean: ## Remove what was built (never ./data)
 	rm -rf bin dist tools/ts/node_modules
+
+##@ Drills
+
+# A drill is a test with the build tag `drill`: it runs for minutes, or needs what a test may not ask for.
+# What each does, and what came of it, is in docs/drills.md.
+DRILL := $(POSTGRES) go test -tags=$(TAGS),drill -count=1 -v -timeout 15m $(TESTFLAGS) ./server/internal/e2e -run
+
+.PHONY: drill
+drill: drill-crash drill-power drill-disk drill-stop ## Every drill, one after the other
+
+.PHONY: drill-crash
+drill-crash: ## Kill the server forty times under load, on both engines; kill a worker in a job
+	$(DRILL) '^TestDrill(Kill|KilledWorker)$$'
+
+.PHONY: drill-power
+drill-power: ## Cut the power: unsynced writes are lost, fsync fails (Linux, root, /dev/fuse)
+	$(DRILL) '^TestDrill(PowerLoss|PowerLossIsSeen|PowerLossFiles|FailingSync)$$'
+
+.PHONY: drill-disk
+drill-disk: ## Fill the disk of the database and make room again (Linux, root)
+	$(DRILL) '^TestDrillDiskFull$$'
+
+.PHONY: drill-stop
+drill-stop: ## SIGTERM in a request, a fetch, an enrichment, a migration; a second signal
+	$(DRILL) '^TestDrillStop'
