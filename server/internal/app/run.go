@@ -41,6 +41,13 @@ func (a *App) newServer(ctx context.Context) (*server, error) {
 	}
 	s.http = httpapi.NewHTTPServer(handler, a.env.Log)
 	s.workers = []func(context.Context){keys.Run, s.sweep}
+	if cfg.HTTP.DebugAddr != "" {
+		serveProfiles, err := a.newDebugServer(cfg.HTTP.DebugAddr)
+		if err != nil {
+			return nil, err
+		}
+		s.workers = append(s.workers, serveProfiles)
+	}
 	if cfg.HTTP.Roles.Has(config.RoleIngest) {
 		s.workers = append(s.workers, a.newIngestWorker(metrics))
 	}

@@ -37,6 +37,7 @@ var pointedTo = []string{"net/http.Client", "net/http.Transport", "net.Resolver"
 // Each has its reason.
 var networkHomes = []struct{ at, reason string }{
 	{"server/internal/outbound", "it is the guarded client"},
+	{"server/internal/app/debug.go", "it listens for the operator's profiles, on a loopback address only"},
 	{"server/internal/app/serve.go", "it listens for the API's clients"},
 	{"server/internal/cli/demo.go", "it listens for those who read the sample feeds"},
 	{"server/internal/cli/healthcheck.go", "it asks this very server, on a loopback address that the guard refuses"},

@@ -3,6 +3,7 @@ package config
 import (
 	"net"
 	"net/mail"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
@@ -60,6 +61,11 @@ func (c *Config) checkHTTP(report reporter) {
 		report("KGL_MAX_BODY", "must be at most 64MiB")
 	}
 	report.duration("KGL_STOP_TIMEOUT", c.HTTP.StopTimeout, time.Second, 10*time.Minute)
+	if c.HTTP.DebugAddr != "" {
+		if at, err := netip.ParseAddrPort(c.HTTP.DebugAddr); err != nil || !at.Addr().IsLoopback() {
+			report("KGL_DEBUG_ADDR", "must be a loopback address with a port, such as 127.0.0.1:8009: profiles are for this machine only")
+		}
+	}
 }
 
 func (c *Config) checkDatabase(report reporter) {

@@ -36,6 +36,7 @@ type HTTP struct {
 	TrustedProxies Networks      `env:"KGL_TRUSTED_PROXIES"`
 	MaxBody        Size          `env:"KGL_MAX_BODY" envDefault:"1MiB"`
 	StopTimeout    time.Duration `env:"KGL_STOP_TIMEOUT" envDefault:"8s"`
+	DebugAddr      string        `env:"KGL_DEBUG_ADDR"`
 }
 
 // Database configures the store.

@@ -83,7 +83,7 @@ func TestValues(t *testing.T) {
 func TestOneErrorNamesEveryVariable(t *testing.T) {
 	wrong := map[string]string{
 		"KGL_ADDR": "8000", "KGL_ROLES": "api,cook", "KGL_PUBLIC_URL": "kgl.example", "KGL_CORS_ORIGINS": "*",
-		"KGL_TRUSTED_PROXIES": "10.1.0.0/8", "KGL_MAX_BODY": "1GiB", "KGL_STOP_TIMEOUT": "-1s",
+		"KGL_TRUSTED_PROXIES": "10.1.0.0/8", "KGL_MAX_BODY": "1GiB", "KGL_STOP_TIMEOUT": "-1s", "KGL_DEBUG_ADDR": "0.0.0.0:8009",
 		"KGL_DB_MAX_CONNS": "1", "KGL_MASTER_KEY": testPassword, "KGL_ADMIN_EMAIL": "A <a@b.example>",
 		"KGL_ACCESS_TOKEN_TTL": "1h", "KGL_REFRESH_TOKEN_TTL": "1m", "KGL_SEED_OPML": "/no/such/file.opml", "KGL_WORKERS": "0",
 		"KGL_FETCH_INTERVAL": "1s", "KGL_HOST_DELAY": "-1s", "KGL_FETCH_TIMEOUT": "1h", "KGL_FETCH_MAX_BODY": "1GiB", "KGL_CONTACT": "a\r\nb",
