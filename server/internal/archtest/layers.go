@@ -61,7 +61,7 @@ var layers = [][]string{
 
 // testSupport are packages that only tests and their programs use. They may
 // import everything.
-var testSupport = []string{"pgtest", "archtest", "store/storetest", "e2e"}
+var testSupport = []string{"pgtest", "benchdata", "archtest", "store/storetest", "e2e"}
 
 // homes says where a kind of import is at home. Paths are relative to the
 // module; a path stands for what is below it, too.

@@ -1,0 +1,65 @@
+package benchdata
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+type postgresDB struct{ conn *pgx.Conn }
+
+func openPostgres(ctx context.Context, databaseURL string) (database, error) {
+	conn, err := pgx.Connect(ctx, databaseURL)
+	if err != nil {
+		return nil, fmt.Errorf("benchdata: %w", err)
+	}
+	return &postgresDB{conn: conn}, nil
+}
+
+func (d *postgresDB) close() error { return d.conn.Close(context.Background()) }
+
+func (d *postgresDB) count(ctx context.Context, table string) (n int64, err error) {
+	err = d.conn.QueryRow(ctx, "SELECT COUNT(*) FROM "+table).Scan(&n)
+	return n, err
+}
+
+func (d *postgresDB) exec(ctx context.Context, statements ...string) error {
+	for _, s := range statements {
+		if _, err := d.conn.Exec(ctx, s); err != nil {
+			return fmt.Errorf("benchdata: %s: %w", s, err)
+		}
+	}
+	return nil
+}
+
+func (d *postgresDB) begin(ctx context.Context) error {
+	return d.exec(ctx, "SET synchronous_commit = off")
+}
+
+// eventTx is where the position in the order of events stands in a row of events.
+const eventTx = 0
+
+func (d *postgresDB) store(ctx context.Context, b *batch) error {
+	return pgx.BeginFunc(ctx, d.conn, func(tx pgx.Tx) error {
+		var position int64
+		if err := tx.QueryRow(ctx, "SELECT k.tx_offset + CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT) FROM event_clock k").Scan(&position); err != nil {
+			return err
+		}
+		for _, row := range b[events] {
+			row[eventTx] = position
+		}
+		for i, t := range tables() {
+			if len(b[i]) == 0 {
+				continue
+			}
+			if _, err := tx.CopyFrom(ctx, pgx.Identifier{t.name}, t.columns, pgx.CopyFromRows(b[i])); err != nil {
+				return fmt.Errorf("benchdata: %s: %w", t.name, err)
+			}
+		}
+		return nil
+	})
+}
+
+// finish does what autovacuum would have done by and by.
+func (d *postgresDB) finish(ctx context.Context) error { return d.exec(ctx, "VACUUM ANALYZE") }

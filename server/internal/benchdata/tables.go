@@ -1,0 +1,67 @@
+package benchdata
+
+// table is one table with the columns that are filled.
+type table struct {
+	name    string
+	columns []string
+}
+
+// Tables in an order that satisfies their foreign keys.
+const (
+	hosts = iota
+	sources
+	entities
+	aliases
+	relationships
+	contents
+	revisions
+	links
+	tasks
+	mentions
+	evidence
+	events
+	fetches
+	tableCount
+)
+
+// tables returns the tables by the constants above.
+func tables() [tableCount]table {
+	body := []string{"published_at", "published_inferred", "language", "word_count", "content_hash", "text_hash", "url", "canonical_url", "title",
+		"summary", "authors", "categories", "enclosures", "content_html", "content_text"}
+	return [tableCount]table{
+		hosts: {"hosts", []string{"host", "due_at", "updated_at"}},
+		sources: {"sources", []string{"id", "url", "url_key", "host", "title", "title_key", "title_is_manual", "description", "site_url", "format",
+			"language", "tags", "status", "fetch_interval_seconds", "etag", "last_modified", "body_hash", "next_fetch_at", "last_fetched_at",
+			"last_success_at", "consecutive_failures", "last_error_code", "last_error", "created_by", "version", "created_at", "updated_at"}},
+		entities: {"entities", []string{"id", "name", "name_key", "type", "description", "attributes", "confidence", "extractor", "mention_count",
+			"version", "created_at", "updated_at"}},
+		aliases: {"entity_aliases", []string{"entity_id", "alias_key", "alias", "type"}},
+		relationships: {"relationships", []string{"id", "from_entity_id", "to_entity_id", "type", "confidence", "extractor", "evidence_count",
+			"version", "created_at", "updated_at"}},
+		contents: {"contents", append([]string{"id", "source_id", "guid", "identity_kind", "identity_key", "status", "revision", "duplicate_of",
+			"version", "fetched_at", "updated_at"}, body...)},
+		revisions: {"content_revisions", append([]string{"content_id", "revision", "recorded_at"}, body...)},
+		links:     {"duplicate_links", []string{"content_id", "duplicate_of", "reason", "score", "created_at"}},
+		tasks: {"enrichment_tasks", []string{"id", "content_id", "revision", "extractor", "state", "attempts", "available_at", "lease_owner",
+			"lease_token", "last_error", "created_at", "updated_at"}},
+		mentions: {"mentions", []string{"id", "content_id", "revision", "entity_id", "start_offset", "end_offset", "quote", "confidence",
+			"extractor", "created_at"}},
+		evidence: {"relationship_evidence", []string{"id", "relationship_id", "content_id", "revision", "start_offset", "end_offset", "quote",
+			"confidence", "extractor", "created_at"}},
+		events: {"events", []string{"tx_id", "id", "type", "subject_type", "subject_id", "data", "occurred_at"}},
+		fetches: {"source_fetches", []string{"id", "source_id", "started_at", "duration_us", "outcome", "http_status", "bytes", "items_seen",
+			"items_created", "items_updated", "items_failed", "error_code", "error", "warnings"}},
+	}
+}
+
+// batch is rows by table, each with values in the order of the table's columns.
+type batch [tableCount][][]any
+
+func (b *batch) add(t int, values ...any) { b[t] = append(b[t], values) }
+
+func (b *batch) clear() {
+	for t := range b {
+		clear(b[t])
+		b[t] = b[t][:0]
+	}
+}
