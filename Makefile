@@ -79,7 +79,7 @@ $(NODE_BIN): tools/ts/package.json tools/ts/package-lock.json
 ##@ Check
 
 .PHONY: verify
-verify: verify-format verify-modules verify-generated verify-sql verify-structs verify-layers verify-purity verify-vet verify-staticcheck verify-contract verify-ts ## Every check that needs no running service
+verify: verify-format verify-modules verify-generated verify-sql verify-structs verify-layers verify-purity verify-vet verify-staticcheck verify-contract verify-compat verify-ts ## Every check that needs no running service
 	@echo 'verify: clean'
 
 .PHONY: verify-generated
@@ -184,3 +184,19 @@ drill-disk: ## Fill the disk of the database and make room again (Linux, root)
 .PHONY: drill-stop
 drill-stop: ## SIGTERM in a request, a fetch, an enrichment, a migration; a second signal
 	$(DRILL) '^TestDrillStop'
+
+##@ Container
+
+# Static, for an image without a C library. Nothing loads an extension of SQLite, and that is what needs a
+# dynamic linker.
+.PHONY: build-static
+build-static: ## Build bin/kgl without any shared library, as the image has it (Linux)
+	@$(MAKE) build TAGS=$(TAGS),sqlite_omit_load_extension LDFLAGS="$(LDFLAGS) -linkmode external -extldflags -static"
+
+##@ Contract
+
+.PHONY: verify-compat
+verify-compat: ## The contract breaks no client of the last release tag, or of BASE=ref; needs node
+	@$(TOOL) oasdiff --version >/dev/null # builds it
+	@out=$$(OASDIFF=$$($(TOOL) -n oasdiff) node --test --test-reporter=spec tools/compat 2>&1) || { echo "$$out" >&2; echo 'verify-compat: tools/compat/compat.sh does not do what its tests say' >&2; exit 1; }
+	@OASDIFF=$$($(TOOL) -n oasdiff) BASE=$(BASE) tools/compat/compat.sh
