@@ -198,5 +198,5 @@ build-static: ## Build bin/kgl without any shared library, as the image has it (
 .PHONY: verify-compat
 verify-compat: ## The contract breaks no client of the last release tag, or of BASE=ref; needs node
 	@$(TOOL) oasdiff --version >/dev/null # builds it
-	@out=$$(OASDIFF=$$($(TOOL) -n oasdiff) node --test --test-reporter=spec tools/compat 2>&1) || { echo "$$out" >&2; echo 'verify-compat: tools/compat/compat.sh does not do what its tests say' >&2; exit 1; }
+	@out=$$(OASDIFF=$$($(TOOL) -n oasdiff) node --test --test-reporter=spec tools/compat/compat.test.mjs 2>&1) || { echo "$$out" >&2; echo 'verify-compat: tools/compat/compat.sh does not do what its tests say' >&2; exit 1; }
 	@OASDIFF=$$($(TOOL) -n oasdiff) BASE=$(BASE) tools/compat/compat.sh

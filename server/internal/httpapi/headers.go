@@ -69,7 +69,7 @@ func (s *server) cors(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		h.Set("Access-Control-Allow-Origin", origin)
 		if !preflight {
-			h.Set("Access-Control-Expose-Headers", "ETag, Location, Retry-After, WWW-Authenticate, X-Request-ID, Idempotency-Replayed")
+			h.Set("Access-Control-Expose-Headers", "ETag, Location, Retry-After, WWW-Authenticate, X-Request-ID, Idempotency-Replayed, Deprecation, Sunset, Link")
 			return next(c)
 		}
 		h.Add("Vary", "Access-Control-Request-Method, Access-Control-Request-Headers")

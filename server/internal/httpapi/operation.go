@@ -35,9 +35,10 @@ type operation struct {
 	bodyMust bool     // the body is required
 	query    map[string]queryParameter
 
-	idempotent  bool // takes an Idempotency-Key
-	conditional bool // takes an If-None-Match
-	oauthErrors bool // answers errors in the shape of RFC 6749
+	idempotent  bool         // takes an Idempotency-Key
+	conditional bool         // takes an If-None-Match
+	oauthErrors bool         // answers errors in the shape of RFC 6749
+	deprecation *deprecation // nil: it stays
 	route       *routers.Route
 }
 
@@ -78,11 +79,16 @@ func newOperation(doc *openapi3.T, path, method string, item *openapi3.PathItem,
 	if err != nil {
 		return nil, err
 	}
+	deprecation, err := deprecationOf(op)
+	if err != nil {
+		return nil, err
+	}
 	o := &operation{
 		id: op.OperationID, method: method, path: path, scopes: scopes, open: open,
 		query:       map[string]queryParameter{},
 		produces:    produced(op),
 		oauthErrors: op.OperationID == "issueToken",
+		deprecation: deprecation,
 		route:       &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: op},
 	}
 	for _, p := range op.Parameters {

@@ -101,7 +101,7 @@ func New(d Deps) (http.Handler, error) {
 	e.HTTPErrorHandler = func(err error, c echo.Context) { s.writeError(c, err) }
 	e.Use(
 		s.identify, s.matchOperation, s.observe, s.answerErrors, s.securityHeaders, s.cors, systemOnly,
-		onOperation(s.authorize), onOperation(s.limit), onOperation(s.negotiate),
+		onOperation(s.announceEnd), onOperation(s.authorize), onOperation(s.limit), onOperation(s.negotiate),
 		onOperation(s.conditional), onOperation(s.validate), onOperation(s.idempotent),
 	)
 	api.RegisterHandlers(e, api.NewStrictHandler(s, []api.StrictMiddlewareFunc{refuseNothing}))
