@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/peermesh/kgl-backend/gen/pgadapter"
@@ -30,10 +29,16 @@ func openPostgres(ctx context.Context, cfg Config) (*postgresEngine, error) {
 	}
 	pc.MaxConns = int32(min(cfg.MaxConns, 1000))
 	pc.MaxConnIdleTime = 5 * time.Minute
-	pc.ConnConfig.ConnectTimeout = cfg.AcquireTimeout
+	if pc.ConnConfig.ConnectTimeout == 0 {
+		// Of each host that the URL names: the second one has its turn while
+		// callers still wait.
+		pc.ConnConfig.ConnectTimeout = cfg.AcquireTimeout / 2
+	}
+	pc.ConnConfig.DialFunc = dialDatabase
+	pc.ShouldPing = noteIdleness
 	setDefault(pc.ConnConfig.RuntimeParams, "application_name", cfg.ApplicationName)
 	setDefault(pc.ConnConfig.RuntimeParams, "statement_timeout", milliseconds(cfg.StatementTimeout))
-	setDefault(pc.ConnConfig.RuntimeParams, "idle_in_transaction_session_timeout", milliseconds(2*cfg.StatementTimeout))
+	setDefault(pc.ConnConfig.RuntimeParams, "idle_in_transaction_session_timeout", milliseconds(cfg.StatementTimeout))
 	// Statements are short: compiling them costs more than it gives, and on
 	// today's disks reading an index is not four times as dear as a table.
 	setDefault(pc.ConnConfig.RuntimeParams, "jit", "off")
@@ -50,7 +55,7 @@ func openPostgres(ctx context.Context, cfg Config) (*postgresEngine, error) {
 		pool.Close()
 		return nil, fmt.Errorf("open Postgres: %w", err)
 	}
-	bounded := &boundedPool{pool: pool, wait: cfg.AcquireTimeout}
+	bounded := &boundedPool{pool: pool, wait: cfg.AcquireTimeout, limit: cfg.StatementTimeout + answerSlack}
 	return &postgresEngine{pool: bounded, read: postgresQueries(bounded)}, nil
 }
 
@@ -110,148 +115,6 @@ func (e *postgresEngine) begin(ctx context.Context) (transaction, error) {
 
 func (e *postgresEngine) snapshot(ctx context.Context) (transaction, error) {
 	return e.pool.begin(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
-}
-
-type postgresTx struct {
-	tx      pgx.Tx
-	release func()
-	queries *conn
-}
-
-func (t *postgresTx) conn() *conn { return t.queries }
-
-func (t *postgresTx) commit(ctx context.Context) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	err := t.tx.Commit(context.WithoutCancel(ctx))
-	if err == nil {
-		t.end()
-	}
-	return err
-}
-
-func (t *postgresTx) rollback(ctx context.Context) {
-	if t.release == nil {
-		return
-	}
-	_ = t.tx.Rollback(context.WithoutCancel(ctx))
-	t.end()
-}
-
-func (t *postgresTx) end() {
-	t.release()
-	t.release = nil
-}
-
-// boundedPool is a pool that does not let callers wait without end for a
-// connection. It implements pgdb.DBTX.
-type boundedPool struct {
-	pool *pgxpool.Pool
-	wait time.Duration
-}
-
-// acquire returns a connection. Unless ctx itself has ended, whatever goes
-// wrong means that the database cannot be used at the moment.
-func (p *boundedPool) acquire(ctx context.Context) (*pgxpool.Conn, error) {
-	wctx, cancel := context.WithTimeout(ctx, p.wait)
-	defer cancel()
-	c, err := p.pool.Acquire(wctx)
-	if err != nil && ctx.Err() == nil {
-		return nil, unavailable(fmt.Errorf("no connection within %v: %w", p.wait, err))
-	}
-	return c, err
-}
-
-func (p *boundedPool) begin(ctx context.Context, opts pgx.TxOptions) (transaction, error) {
-	c, err := p.acquire(ctx)
-	if err != nil {
-		return nil, err
-	}
-	tx, err := c.BeginTx(ctx, opts)
-	if err != nil {
-		c.Release()
-		return nil, err
-	}
-	return &postgresTx{tx: tx, release: c.Release, queries: postgresQueries(tx)}, nil
-}
-
-// Exec implements pgdb.DBTX.
-func (p *boundedPool) Exec(ctx context.Context, query string, args ...any) (pgconn.CommandTag, error) {
-	c, err := p.acquire(ctx)
-	if err != nil {
-		return pgconn.CommandTag{}, err
-	}
-	defer c.Release()
-	return c.Exec(ctx, query, args...)
-}
-
-// Query implements pgdb.DBTX.
-func (p *boundedPool) Query(ctx context.Context, query string, args ...any) (pgx.Rows, error) {
-	c, err := p.acquire(ctx)
-	if err != nil {
-		return nil, err
-	}
-	rs, err := c.Query(ctx, query, args...)
-	if err != nil {
-		c.Release()
-		return nil, err
-	}
-	return &pooledRows{Rows: rs, release: c.Release}, nil
-}
-
-// QueryRow implements pgdb.DBTX.
-func (p *boundedPool) QueryRow(ctx context.Context, query string, args ...any) pgx.Row {
-	rs, err := p.Query(ctx, query, args...)
-	return pooledRow{rows: rs, err: err}
-}
-
-// pooledRows gives its connection back when the rows end.
-type pooledRows struct {
-	pgx.Rows
-	release func()
-}
-
-// Next implements pgx.Rows.
-func (r *pooledRows) Next() bool {
-	if r.Rows.Next() {
-		return true
-	}
-	r.Close()
-	return false
-}
-
-// Close implements pgx.Rows.
-func (r *pooledRows) Close() {
-	r.Rows.Close()
-	if r.release != nil {
-		r.release()
-		r.release = nil
-	}
-}
-
-type pooledRow struct {
-	rows pgx.Rows
-	err  error
-}
-
-// Scan implements pgx.Row.
-func (r pooledRow) Scan(dest ...any) error {
-	if r.err != nil {
-		return r.err
-	}
-	defer r.rows.Close()
-	if !r.rows.Next() {
-		if err := r.rows.Err(); err != nil {
-			return err
-		}
-		return pgx.ErrNoRows
-	}
-	if err := r.rows.Scan(dest...); err != nil {
-		return err
-	}
-	r.rows.Close()
-	return r.rows.Err()
 }
 
 func postgresQueries(db pgdb.DBTX) *conn {

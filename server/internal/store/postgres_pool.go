@@ -1,0 +1,288 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/peermesh/kgl-backend/gen/pgdb"
+)
+
+const (
+	// answerSlack is how much later than the server's own timeout of a statement
+	// its answer may come. After that the connection counts as dead.
+	answerSlack = 5 * time.Second
+	// pingAfter is how long a connection may idle before it is asked whether it
+	// still works, and pingTimeout how long it may take to say so.
+	pingAfter   = time.Second
+	pingTimeout = 2 * time.Second
+)
+
+// boundedPool is a pool in which nothing waits without end: not for a
+// connection, and not for an answer over one whose other end is gone.
+//
+// A network that drops packets, or a server that was swapped for another one,
+// leaves connections that never fail by themselves. So an idle connection is
+// tried before use, every statement has a limit beside that of the server, and
+// the first connection that is found dead takes all others of its age with it.
+type boundedPool struct {
+	pool  *pgxpool.Pool
+	wait  time.Duration // for a connection
+	limit time.Duration // for the answer to a statement
+}
+
+// idledKey marks a connection that has to be tried before use.
+const idledKey = "kgl-idled"
+
+// noteIdleness implements pgxpool.Config.ShouldPing. The pool would keep the
+// place of a connection that failed its ping until pgx has taken leave of a
+// server that does not answer, which takes 15 s: boundedPool pings itself.
+func noteIdleness(_ context.Context, p pgxpool.ShouldPingParams) bool {
+	p.Conn.PgConn().CustomData()[idledKey] = p.IdleDuration > pingAfter
+	return false
+}
+
+// acquire returns a connection that answered a moment ago. Unless ctx itself
+// has ended, whatever goes wrong means that the database cannot be used at the
+// moment.
+func (p *boundedPool) acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	wctx, cancel := context.WithTimeout(ctx, p.wait)
+	defer cancel()
+	for {
+		c, err := p.pool.Acquire(wctx)
+		if err != nil {
+			if ctx.Err() == nil {
+				return nil, unavailable(fmt.Errorf("no connection within %v: %w", p.wait, err))
+			}
+			return nil, err
+		}
+		if p.alive(ctx, c) {
+			return c, nil
+		}
+	}
+}
+
+// alive reports whether a connection works, and gives it back when not.
+func (p *boundedPool) alive(ctx context.Context, c *pgxpool.Conn) bool {
+	if idled, _ := c.Conn().PgConn().CustomData()[idledKey].(bool); !idled {
+		return true
+	}
+	// A caller who leaves must not cost a connection that is well.
+	pctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), pingTimeout)
+	defer cancel()
+	if err := c.Ping(pctx); err == nil {
+		return true
+	}
+	p.pool.Reset()
+	p.release(c)
+	return false
+}
+
+// release gives a connection back. One that pgx gave up is taken out of the
+// pool: its place is free at once, while pgx still tries to part from the server.
+func (p *boundedPool) release(c *pgxpool.Conn) {
+	if c.Conn().IsClosed() {
+		c.Hijack()
+		return
+	}
+	c.Release()
+}
+
+// judge looks at the outcome of a statement of ctx, and drops the connections
+// of the pool when it shows that they lead nowhere: the connection broke, no
+// answer came in time, or the server takes no writes any more. Those in use are
+// dropped when they come back.
+func (p *boundedPool) judge(ctx context.Context, err error) {
+	if err == nil || ctx.Err() != nil {
+		return
+	}
+	if pe, ok := errors.AsType[*pgconn.PgError](err); ok {
+		switch pe.Code {
+		case "25006", // read_only_sql_transaction: the server became a standby
+			"57P01", "57P02": // admin_shutdown, crash_shutdown
+			p.pool.Reset()
+		}
+		return
+	}
+	if errors.Is(err, context.DeadlineExceeded) || isConnectionError(err) {
+		p.pool.Reset()
+	}
+}
+
+func (p *boundedPool) begin(ctx context.Context, opts pgx.TxOptions) (transaction, error) {
+	c, err := p.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	bctx, cancel := context.WithTimeout(ctx, p.limit)
+	defer cancel()
+	tx, err := c.BeginTx(bctx, opts)
+	if err != nil {
+		p.judge(ctx, err)
+		p.release(c)
+		return nil, err
+	}
+	return &postgresTx{tx: tx, pool: p, release: func() { p.release(c) }, queries: postgresQueries(session{tx, p})}, nil
+}
+
+// Exec implements pgdb.DBTX.
+func (p *boundedPool) Exec(ctx context.Context, query string, args ...any) (pgconn.CommandTag, error) {
+	c, err := p.acquire(ctx)
+	if err != nil {
+		return pgconn.CommandTag{}, err
+	}
+	defer p.release(c)
+	return session{c, p}.Exec(ctx, query, args...)
+}
+
+// Query implements pgdb.DBTX.
+func (p *boundedPool) Query(ctx context.Context, query string, args ...any) (pgx.Rows, error) {
+	c, err := p.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return session{c, p}.rows(ctx, func() { p.release(c) }, query, args)
+}
+
+// QueryRow implements pgdb.DBTX.
+func (p *boundedPool) QueryRow(ctx context.Context, query string, args ...any) pgx.Row {
+	rs, err := p.Query(ctx, query, args...)
+	return oneRow{rows: rs, err: err}
+}
+
+// postgresTx implements transaction.
+type postgresTx struct {
+	tx      pgx.Tx
+	pool    *boundedPool
+	release func()
+	queries *conn
+}
+
+func (t *postgresTx) conn() *conn { return t.queries }
+
+func (t *postgresTx) commit(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
+	cctx, cancel := context.WithTimeout(ctx, t.pool.limit)
+	defer cancel()
+	err := t.tx.Commit(cctx)
+	t.pool.judge(ctx, err)
+	if err == nil {
+		t.end()
+	}
+	return err
+}
+
+func (t *postgresTx) rollback(ctx context.Context) {
+	if t.release == nil {
+		return
+	}
+	rctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.pool.wait)
+	defer cancel()
+	_ = t.tx.Rollback(rctx)
+	t.end()
+}
+
+func (t *postgresTx) end() {
+	t.release()
+	t.release = nil
+}
+
+// session runs statements on one connection, or in its transaction, each within
+// the limit of the pool. It implements pgdb.DBTX.
+type session struct {
+	db   pgdb.DBTX
+	pool *boundedPool
+}
+
+// Exec implements pgdb.DBTX.
+func (s session) Exec(ctx context.Context, query string, args ...any) (pgconn.CommandTag, error) {
+	sctx, cancel := context.WithTimeout(ctx, s.pool.limit)
+	defer cancel()
+	tag, err := s.db.Exec(sctx, query, args...)
+	s.pool.judge(ctx, err)
+	return tag, err
+}
+
+// Query implements pgdb.DBTX.
+func (s session) Query(ctx context.Context, query string, args ...any) (pgx.Rows, error) {
+	return s.rows(ctx, func() {}, query, args)
+}
+
+// QueryRow implements pgdb.DBTX.
+func (s session) QueryRow(ctx context.Context, query string, args ...any) pgx.Row {
+	rs, err := s.Query(ctx, query, args...)
+	return oneRow{rows: rs, err: err}
+}
+
+// rows runs a query; release is called when its rows end.
+func (s session) rows(ctx context.Context, release func(), query string, args []any) (pgx.Rows, error) {
+	sctx, cancel := context.WithTimeout(ctx, s.pool.limit)
+	end := func(err error) {
+		cancel()
+		s.pool.judge(ctx, err)
+		release()
+	}
+	rs, err := s.db.Query(sctx, query, args...)
+	if err != nil {
+		end(err)
+		return nil, err
+	}
+	return &boundedRows{Rows: rs, end: end}, nil
+}
+
+// boundedRows tells when the rows end, and how.
+type boundedRows struct {
+	pgx.Rows
+	end func(err error)
+}
+
+// Next implements pgx.Rows.
+func (r *boundedRows) Next() bool {
+	if r.Rows.Next() {
+		return true
+	}
+	r.Close()
+	return false
+}
+
+// Close implements pgx.Rows.
+func (r *boundedRows) Close() {
+	r.Rows.Close()
+	if r.end != nil {
+		r.end(r.Rows.Err())
+		r.end = nil
+	}
+}
+
+// oneRow is the only row of a result.
+type oneRow struct {
+	rows pgx.Rows
+	err  error
+}
+
+// Scan implements pgx.Row.
+func (r oneRow) Scan(dest ...any) error {
+	if r.err != nil {
+		return r.err
+	}
+	defer r.rows.Close()
+	if !r.rows.Next() {
+		if err := r.rows.Err(); err != nil {
+			return err
+		}
+		return pgx.ErrNoRows
+	}
+	if err := r.rows.Scan(dest...); err != nil {
+		return err
+	}
+	r.rows.Close()
+	return r.rows.Err()
+}
