@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
@@ -71,6 +72,63 @@ func TestOperationsAreDescribed(t *testing.T) {
 		}
 		if strings.Contains(path, ":") {
 			t.Error("a path with a colon cannot be routed")
+		}
+	})
+}
+
+func TestParametersAreDescribed(t *testing.T) {
+	each(t, func(t *testing.T, _, _ string, item *openapi3.PathItem, op *openapi3.Operation) {
+		if len(item.Parameters) > 0 {
+			t.Error("parameters belong to the operation, not to the path")
+		}
+		for _, p := range op.Parameters {
+			if strings.TrimSpace(p.Value.Description) == "" {
+				t.Errorf("the parameter %s has no description", p.Value.Name)
+			}
+		}
+	})
+}
+
+// TestAnswersHaveExamples: whoever builds a fake of the service from the
+// contract needs one for every answer with a body.
+func TestAnswersHaveExamples(t *testing.T) {
+	each(t, func(t *testing.T, _, _ string, _ *openapi3.PathItem, op *openapi3.Operation) {
+		for status, response := range op.Responses.Map() {
+			for mediaType, media := range response.Value.Content {
+				if media.Example == nil && len(media.Examples) == 0 {
+					t.Errorf("response %s has no example of %s", status, mediaType)
+				}
+			}
+		}
+		if op.RequestBody == nil {
+			return
+		}
+		for mediaType, media := range op.RequestBody.Value.Content {
+			if media.Example == nil && len(media.Examples) == 0 {
+				t.Errorf("the body has no example of %s", mediaType)
+			}
+		}
+	})
+}
+
+// TestDeprecationsGiveNotice: 180 days, as docs/versioning.md promises. What is
+// missing altogether is refused by the server at its start.
+func TestDeprecationsGiveNotice(t *testing.T) {
+	each(t, func(t *testing.T, _, _ string, _ *openapi3.PathItem, op *openapi3.Operation) {
+		if !op.Deprecated {
+			return
+		}
+		days := [2]time.Time{}
+		for i, name := range []string{"x-deprecated-at", "x-sunset"} {
+			text, _ := op.Extensions[name].(string)
+			day, err := time.Parse(time.DateOnly, text)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			days[i] = day
+		}
+		if notice := days[1].Sub(days[0]); notice < 180*24*time.Hour {
+			t.Errorf("the notice is %v, want 180 days", notice)
 		}
 	})
 }

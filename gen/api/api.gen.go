@@ -494,18 +494,22 @@ type Content struct {
 	// ContentText Plain text; offsets of mentions count in it; left out in the summary view
 	ContentText *string `json:"content_text,omitempty"`
 
-	// DuplicateOf The first-seen item of the group
+	// DuplicateOf The first-seen item of the group; null: this item is not a repetition
 	DuplicateOf nullable.Nullable[string] `json:"duplicate_of"`
 	Enclosures  []Enclosure               `json:"enclosures"`
-	FetchedAt   time.Time                 `json:"fetched_at"`
+
+	// FetchedAt When the item was stored first
+	FetchedAt time.Time `json:"fetched_at"`
 
 	// GUID Id as published; may be empty
 	GUID string `json:"guid"`
 
 	// ID UUID of version 7 in its canonical lower-case form
-	ID          ID                        `json:"id"`
-	Language    nullable.Nullable[string] `json:"language"`
-	PublishedAt time.Time                 `json:"published_at"`
+	ID       ID                        `json:"id"`
+	Language nullable.Nullable[string] `json:"language"`
+
+	// PublishedAt As published; see published_at_inferred
+	PublishedAt time.Time `json:"published_at"`
 
 	// PublishedAtInferred The feed gave no usable date: the time of the fetch stands in
 	PublishedAtInferred bool `json:"published_at_inferred"`
@@ -516,12 +520,14 @@ type Content struct {
 	// SourceID UUID of version 7 in its canonical lower-case form
 	SourceID ID `json:"source_id"`
 
-	// Status How far enrichment has come
+	// Status How far enrichment has come: new waits, processing is being worked on, processed has its entities, failed was given up after several attempts, skipped holds no text. An edit in the feed makes an item new again
 	Status ContentStatus `json:"status"`
 
 	// Summary Plain text
-	Summary   string    `json:"summary"`
-	Title     string    `json:"title"`
+	Summary string `json:"summary"`
+	Title   string `json:"title"`
+
+	// UpdatedAt When the row changed last, by an edit in the feed or by enrichment
 	UpdatedAt time.Time `json:"updated_at"`
 	URL       string    `json:"url"`
 	WordCount int       `json:"word_count"`
@@ -545,7 +551,7 @@ type ContentList struct {
 	Pagination Pagination `json:"pagination"`
 }
 
-// ContentStatus How far enrichment has come
+// ContentStatus How far enrichment has come: new waits, processing is being worked on, processed has its entities, failed was given up after several attempts, skipped holds no text. An edit in the feed makes an item new again
 type ContentStatus string
 
 // Dashboard defines model for Dashboard.
@@ -671,7 +677,7 @@ type EntityList struct {
 	Pagination Pagination `json:"pagination"`
 }
 
-// EntityRef defines model for EntityRef.
+// EntityRef An entity as the end of a relationship
 type EntityRef struct {
 	// ID UUID of version 7 in its canonical lower-case form
 	ID   ID     `json:"id"`
@@ -931,10 +937,14 @@ type Relationship struct {
 	CreatedAt     time.Time  `json:"created_at"`
 	EvidenceCount int        `json:"evidence_count"`
 	Extractor     string     `json:"extractor"`
-	From          EntityRef  `json:"from"`
+
+	// From An entity as the end of a relationship
+	From EntityRef `json:"from"`
 
 	// ID UUID of version 7 in its canonical lower-case form
-	ID ID        `json:"id"`
+	ID ID `json:"id"`
+
+	// To An entity as the end of a relationship
 	To EntityRef `json:"to"`
 
 	// Type A word of the open vocabulary, such as person, organization, platform, grant, program, location, event or concept for entities
@@ -952,10 +962,14 @@ type RelationshipDetail struct {
 	Evidence      []Evidence `json:"evidence"`
 	EvidenceCount int        `json:"evidence_count"`
 	Extractor     string     `json:"extractor"`
-	From          EntityRef  `json:"from"`
+
+	// From An entity as the end of a relationship
+	From EntityRef `json:"from"`
 
 	// ID UUID of version 7 in its canonical lower-case form
-	ID ID        `json:"id"`
+	ID ID `json:"id"`
+
+	// To An entity as the end of a relationship
 	To EntityRef `json:"to"`
 
 	// Type A word of the open vocabulary, such as person, organization, platform, grant, program, location, event or concept for entities
@@ -1293,11 +1307,20 @@ type GetWellKnownJWKSParams struct {
 
 // ListAuditEventsParams defines parameters for ListAuditEvents.
 type ListAuditEventsParams struct {
-	ActorID     *string       `form:"actor_id,omitempty" json:"actor_id,omitempty"`
-	Action      *string       `form:"action,omitempty" json:"action,omitempty"`
-	SubjectType *string       `form:"subject_type,omitempty" json:"subject_type,omitempty"`
-	SubjectID   *string       `form:"subject_id,omitempty" json:"subject_id,omitempty"`
-	Outcome     *AuditOutcome `form:"outcome,omitempty" json:"outcome,omitempty"`
+	// ActorID Id of who acted
+	ActorID *string `form:"actor_id,omitempty" json:"actor_id,omitempty"`
+
+	// Action What was done, such as source.create
+	Action *string `form:"action,omitempty" json:"action,omitempty"`
+
+	// SubjectType Kind of what it was done to, such as source
+	SubjectType *string `form:"subject_type,omitempty" json:"subject_type,omitempty"`
+
+	// SubjectID Id of what it was done to
+	SubjectID *string `form:"subject_id,omitempty" json:"subject_id,omitempty"`
+
+	// Outcome How it ended
+	Outcome *AuditOutcome `form:"outcome,omitempty" json:"outcome,omitempty"`
 
 	// Since At or after this time
 	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
@@ -1329,6 +1352,7 @@ type GetCurrentUserParams struct {
 
 // ListContentParams defines parameters for ListContent.
 type ListContentParams struct {
+	// SourceID Items of this source
 	SourceID *ID `form:"source_id,omitempty" json:"source_id,omitempty"`
 
 	// Since Published at or after this time
@@ -1344,8 +1368,10 @@ type ListContentParams struct {
 	Duplicates *ListContentParamsDuplicates `form:"duplicates,omitempty" json:"duplicates,omitempty"`
 
 	// Language Language tag as published, such as en or pt-BR
-	Language *string                `form:"language,omitempty" json:"language,omitempty"`
-	Sort     *ListContentParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+	Language *string `form:"language,omitempty" json:"language,omitempty"`
+
+	// Sort -published_at is newest first
+	Sort *ListContentParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// View summary leaves content_html and content_text out
 	View *ListContentParamsView `form:"view,omitempty" json:"view,omitempty"`
@@ -1429,9 +1455,13 @@ type ListEntitiesParams struct {
 	Type *[]TypeName `form:"type,omitempty" json:"type,omitempty"`
 
 	// Name Beginning of the name or of an alias; case does not matter
-	Name          *string                 `form:"name,omitempty" json:"name,omitempty"`
-	MinConfidence *float64                `form:"min_confidence,omitempty" json:"min_confidence,omitempty"`
-	Sort          *ListEntitiesParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+	Name *string `form:"name,omitempty" json:"name,omitempty"`
+
+	// MinConfidence Rows of this confidence or more
+	MinConfidence *float64 `form:"min_confidence,omitempty" json:"min_confidence,omitempty"`
+
+	// Sort name is by the alphabet, -confidence highest first, -created_at newest first
+	Sort *ListEntitiesParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// Limit Rows on a page
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
@@ -1494,10 +1524,16 @@ type ListEntityRelationshipsParamsDirection string
 // ListRelationshipsParams defines parameters for ListRelationships.
 type ListRelationshipsParams struct {
 	// Type Type of the relationship
-	Type          *RelationshipType `form:"type,omitempty" json:"type,omitempty"`
-	FromEntityID  *ID               `form:"from_entity_id,omitempty" json:"from_entity_id,omitempty"`
-	ToEntityID    *ID               `form:"to_entity_id,omitempty" json:"to_entity_id,omitempty"`
-	MinConfidence *float64          `form:"min_confidence,omitempty" json:"min_confidence,omitempty"`
+	Type *RelationshipType `form:"type,omitempty" json:"type,omitempty"`
+
+	// FromEntityID Relationships that start at this entity
+	FromEntityID *ID `form:"from_entity_id,omitempty" json:"from_entity_id,omitempty"`
+
+	// ToEntityID Relationships that end at this entity
+	ToEntityID *ID `form:"to_entity_id,omitempty" json:"to_entity_id,omitempty"`
+
+	// MinConfidence Rows of this confidence or more
+	MinConfidence *float64 `form:"min_confidence,omitempty" json:"min_confidence,omitempty"`
 
 	// Limit Rows on a page
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
@@ -1522,10 +1558,14 @@ type ListSourcesParams struct {
 
 	// Host Host name of the feed
 	Host *string `form:"host,omitempty" json:"host,omitempty"`
-	Tag  *Tag    `form:"tag,omitempty" json:"tag,omitempty"`
+
+	// Tag Sources that carry this tag
+	Tag *Tag `form:"tag,omitempty" json:"tag,omitempty"`
 
 	// Q Beginning of the title; case does not matter
-	Q    *string                `form:"q,omitempty" json:"q,omitempty"`
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+
+	// Sort -created_at is newest first
 	Sort *ListSourcesParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// Limit Rows on a page
@@ -1579,7 +1619,10 @@ type ListSourceFetchesParams struct {
 
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
-	Role   *Role       `form:"role,omitempty" json:"role,omitempty"`
+	// Role Accounts with this role
+	Role *Role `form:"role,omitempty" json:"role,omitempty"`
+
+	// Status Accounts in this state
 	Status *UserStatus `form:"status,omitempty" json:"status,omitempty"`
 
 	// Email Beginning of the email address; case does not matter

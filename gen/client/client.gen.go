@@ -494,18 +494,22 @@ type Content struct {
 	// ContentText Plain text; offsets of mentions count in it; left out in the summary view
 	ContentText *string `json:"content_text,omitempty"`
 
-	// DuplicateOf The first-seen item of the group
+	// DuplicateOf The first-seen item of the group; null: this item is not a repetition
 	DuplicateOf nullable.Nullable[string] `json:"duplicate_of"`
 	Enclosures  []Enclosure               `json:"enclosures"`
-	FetchedAt   time.Time                 `json:"fetched_at"`
+
+	// FetchedAt When the item was stored first
+	FetchedAt time.Time `json:"fetched_at"`
 
 	// GUID Id as published; may be empty
 	GUID string `json:"guid"`
 
 	// ID UUID of version 7 in its canonical lower-case form
-	ID          ID                        `json:"id"`
-	Language    nullable.Nullable[string] `json:"language"`
-	PublishedAt time.Time                 `json:"published_at"`
+	ID       ID                        `json:"id"`
+	Language nullable.Nullable[string] `json:"language"`
+
+	// PublishedAt As published; see published_at_inferred
+	PublishedAt time.Time `json:"published_at"`
 
 	// PublishedAtInferred The feed gave no usable date: the time of the fetch stands in
 	PublishedAtInferred bool `json:"published_at_inferred"`
@@ -516,12 +520,14 @@ type Content struct {
 	// SourceID UUID of version 7 in its canonical lower-case form
 	SourceID ID `json:"source_id"`
 
-	// Status How far enrichment has come
+	// Status How far enrichment has come: new waits, processing is being worked on, processed has its entities, failed was given up after several attempts, skipped holds no text. An edit in the feed makes an item new again
 	Status ContentStatus `json:"status"`
 
 	// Summary Plain text
-	Summary   string    `json:"summary"`
-	Title     string    `json:"title"`
+	Summary string `json:"summary"`
+	Title   string `json:"title"`
+
+	// UpdatedAt When the row changed last, by an edit in the feed or by enrichment
 	UpdatedAt time.Time `json:"updated_at"`
 	URL       string    `json:"url"`
 	WordCount int       `json:"word_count"`
@@ -545,7 +551,7 @@ type ContentList struct {
 	Pagination Pagination `json:"pagination"`
 }
 
-// ContentStatus How far enrichment has come
+// ContentStatus How far enrichment has come: new waits, processing is being worked on, processed has its entities, failed was given up after several attempts, skipped holds no text. An edit in the feed makes an item new again
 type ContentStatus string
 
 // Dashboard defines model for Dashboard.
@@ -671,7 +677,7 @@ type EntityList struct {
 	Pagination Pagination `json:"pagination"`
 }
 
-// EntityRef defines model for EntityRef.
+// EntityRef An entity as the end of a relationship
 type EntityRef struct {
 	// ID UUID of version 7 in its canonical lower-case form
 	ID   ID     `json:"id"`
@@ -931,10 +937,14 @@ type Relationship struct {
 	CreatedAt     time.Time  `json:"created_at"`
 	EvidenceCount int        `json:"evidence_count"`
 	Extractor     string     `json:"extractor"`
-	From          EntityRef  `json:"from"`
+
+	// From An entity as the end of a relationship
+	From EntityRef `json:"from"`
 
 	// ID UUID of version 7 in its canonical lower-case form
-	ID ID        `json:"id"`
+	ID ID `json:"id"`
+
+	// To An entity as the end of a relationship
 	To EntityRef `json:"to"`
 
 	// Type A word of the open vocabulary, such as person, organization, platform, grant, program, location, event or concept for entities
@@ -952,10 +962,14 @@ type RelationshipDetail struct {
 	Evidence      []Evidence `json:"evidence"`
 	EvidenceCount int        `json:"evidence_count"`
 	Extractor     string     `json:"extractor"`
-	From          EntityRef  `json:"from"`
+
+	// From An entity as the end of a relationship
+	From EntityRef `json:"from"`
 
 	// ID UUID of version 7 in its canonical lower-case form
-	ID ID        `json:"id"`
+	ID ID `json:"id"`
+
+	// To An entity as the end of a relationship
 	To EntityRef `json:"to"`
 
 	// Type A word of the open vocabulary, such as person, organization, platform, grant, program, location, event or concept for entities
@@ -1293,11 +1307,20 @@ type GetWellKnownJWKSParams struct {
 
 // ListAuditEventsParams defines parameters for ListAuditEvents.
 type ListAuditEventsParams struct {
-	ActorID     *string       `form:"actor_id,omitempty" json:"actor_id,omitempty"`
-	Action      *string       `form:"action,omitempty" json:"action,omitempty"`
-	SubjectType *string       `form:"subject_type,omitempty" json:"subject_type,omitempty"`
-	SubjectID   *string       `form:"subject_id,omitempty" json:"subject_id,omitempty"`
-	Outcome     *AuditOutcome `form:"outcome,omitempty" json:"outcome,omitempty"`
+	// ActorID Id of who acted
+	ActorID *string `form:"actor_id,omitempty" json:"actor_id,omitempty"`
+
+	// Action What was done, such as source.create
+	Action *string `form:"action,omitempty" json:"action,omitempty"`
+
+	// SubjectType Kind of what it was done to, such as source
+	SubjectType *string `form:"subject_type,omitempty" json:"subject_type,omitempty"`
+
+	// SubjectID Id of what it was done to
+	SubjectID *string `form:"subject_id,omitempty" json:"subject_id,omitempty"`
+
+	// Outcome How it ended
+	Outcome *AuditOutcome `form:"outcome,omitempty" json:"outcome,omitempty"`
 
 	// Since At or after this time
 	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
@@ -1329,6 +1352,7 @@ type GetCurrentUserParams struct {
 
 // ListContentParams defines parameters for ListContent.
 type ListContentParams struct {
+	// SourceID Items of this source
 	SourceID *ID `form:"source_id,omitempty" json:"source_id,omitempty"`
 
 	// Since Published at or after this time
@@ -1344,8 +1368,10 @@ type ListContentParams struct {
 	Duplicates *ListContentParamsDuplicates `form:"duplicates,omitempty" json:"duplicates,omitempty"`
 
 	// Language Language tag as published, such as en or pt-BR
-	Language *string                `form:"language,omitempty" json:"language,omitempty"`
-	Sort     *ListContentParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+	Language *string `form:"language,omitempty" json:"language,omitempty"`
+
+	// Sort -published_at is newest first
+	Sort *ListContentParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// View summary leaves content_html and content_text out
 	View *ListContentParamsView `form:"view,omitempty" json:"view,omitempty"`
@@ -1429,9 +1455,13 @@ type ListEntitiesParams struct {
 	Type *[]TypeName `form:"type,omitempty" json:"type,omitempty"`
 
 	// Name Beginning of the name or of an alias; case does not matter
-	Name          *string                 `form:"name,omitempty" json:"name,omitempty"`
-	MinConfidence *float64                `form:"min_confidence,omitempty" json:"min_confidence,omitempty"`
-	Sort          *ListEntitiesParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+	Name *string `form:"name,omitempty" json:"name,omitempty"`
+
+	// MinConfidence Rows of this confidence or more
+	MinConfidence *float64 `form:"min_confidence,omitempty" json:"min_confidence,omitempty"`
+
+	// Sort name is by the alphabet, -confidence highest first, -created_at newest first
+	Sort *ListEntitiesParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// Limit Rows on a page
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
@@ -1500,10 +1530,16 @@ type GetContractJSONParams struct {
 // ListRelationshipsParams defines parameters for ListRelationships.
 type ListRelationshipsParams struct {
 	// Type Type of the relationship
-	Type          *RelationshipType `form:"type,omitempty" json:"type,omitempty"`
-	FromEntityID  *ID               `form:"from_entity_id,omitempty" json:"from_entity_id,omitempty"`
-	ToEntityID    *ID               `form:"to_entity_id,omitempty" json:"to_entity_id,omitempty"`
-	MinConfidence *float64          `form:"min_confidence,omitempty" json:"min_confidence,omitempty"`
+	Type *RelationshipType `form:"type,omitempty" json:"type,omitempty"`
+
+	// FromEntityID Relationships that start at this entity
+	FromEntityID *ID `form:"from_entity_id,omitempty" json:"from_entity_id,omitempty"`
+
+	// ToEntityID Relationships that end at this entity
+	ToEntityID *ID `form:"to_entity_id,omitempty" json:"to_entity_id,omitempty"`
+
+	// MinConfidence Rows of this confidence or more
+	MinConfidence *float64 `form:"min_confidence,omitempty" json:"min_confidence,omitempty"`
 
 	// Limit Rows on a page
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
@@ -1528,10 +1564,14 @@ type ListSourcesParams struct {
 
 	// Host Host name of the feed
 	Host *string `form:"host,omitempty" json:"host,omitempty"`
-	Tag  *Tag    `form:"tag,omitempty" json:"tag,omitempty"`
+
+	// Tag Sources that carry this tag
+	Tag *Tag `form:"tag,omitempty" json:"tag,omitempty"`
 
 	// Q Beginning of the title; case does not matter
-	Q    *string                `form:"q,omitempty" json:"q,omitempty"`
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+
+	// Sort -created_at is newest first
 	Sort *ListSourcesParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// Limit Rows on a page
@@ -1585,7 +1625,10 @@ type ListSourceFetchesParams struct {
 
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
-	Role   *Role       `form:"role,omitempty" json:"role,omitempty"`
+	// Role Accounts with this role
+	Role *Role `form:"role,omitempty" json:"role,omitempty"`
+
+	// Status Accounts in this state
 	Status *UserStatus `form:"status,omitempty" json:"status,omitempty"`
 
 	// Email Beginning of the email address; case does not matter
@@ -1846,14 +1889,14 @@ type ClientInterface interface {
 
 	// ListContent List content
 	//
-	// Duplicates are folded to their first-seen item by default.
+	// Ordered by published_at, newest first unless asked otherwise. since and until compare published_at too: an item may be stored, processed or edited long after that time. Duplicates are folded to their first-seen item by default.
 	//
 	// Corresponds with GET /api/v1/content (the `ListContent` operationId).
 	ListContent(ctx context.Context, params *ListContentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteContent Delete an item
 	//
-	// The item is not stored again while the feed still lists it unchanged.
+	// The item is not stored again while the feed still lists it unchanged. Its mentions and evidence go with it, and so do the relationships that an extractor found and that nothing else supports.
 	//
 	// Corresponds with DELETE /api/v1/content/{content_id} (the `DeleteContent` operationId).
 	DeleteContent(ctx context.Context, contentID ContentID, params *DeleteContentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1886,6 +1929,8 @@ type ClientInterface interface {
 	GetDashboard(ctx context.Context, params *GetDashboardParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListEntities List entities
+	//
+	// By name unless asked otherwise.
 	//
 	// Corresponds with GET /api/v1/entities (the `ListEntities` operationId).
 	ListEntities(ctx context.Context, params *ListEntitiesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1920,12 +1965,16 @@ type ClientInterface interface {
 
 	// UpdateEntityWithBody Change an entity
 	//
+	// Send If-Match, and read the entity again on 412: extractors and other people change entities too. A name and type that another entity has are refused with 409.
+	//
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /api/v1/entities/{entity_id} (the `UpdateEntity` operationId).
 	UpdateEntityWithBody(ctx context.Context, entityID EntityID, params *UpdateEntityParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// UpdateEntity Change an entity
+	//
+	// Send If-Match, and read the entity again on 412: extractors and other people change entities too. A name and type that another entity has are refused with 409.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1951,10 +2000,14 @@ type ClientInterface interface {
 
 	// GetRelationship Read a relationship with its evidence
 	//
+	// Evidence is the passage of an item that a relationship was found in.
+	//
 	// Corresponds with GET /api/v1/relationships/{relationship_id} (the `GetRelationship` operationId).
 	GetRelationship(ctx context.Context, relationshipID RelationshipID, params *GetRelationshipParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListSources List sources
+	//
+	// Newest first unless asked otherwise.
 	//
 	// Corresponds with GET /api/v1/sources (the `ListSources` operationId).
 	ListSources(ctx context.Context, params *ListSourcesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -1978,6 +2031,8 @@ type ClientInterface interface {
 	CreateSource(ctx context.Context, params *CreateSourceParams, body CreateSourceJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// DeleteSource Delete a source with its content
+	//
+	// Its items go with their mentions and evidence, and so do the relationships that an extractor found and that nothing else supports. Entities stay.
 	//
 	// Corresponds with DELETE /api/v1/sources/{source_id} (the `DeleteSource` operationId).
 	DeleteSource(ctx context.Context, sourceID SourceID, params *DeleteSourceParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2347,7 +2402,7 @@ func (c *Client) IssueTokenWithFormdataBody(ctx context.Context, body IssueToken
 
 // ListContent List content
 //
-// Duplicates are folded to their first-seen item by default.
+// Ordered by published_at, newest first unless asked otherwise. since and until compare published_at too: an item may be stored, processed or edited long after that time. Duplicates are folded to their first-seen item by default.
 //
 // Corresponds with GET /api/v1/content (the `ListContent` operationId).
 func (c *Client) ListContent(ctx context.Context, params *ListContentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2364,7 +2419,7 @@ func (c *Client) ListContent(ctx context.Context, params *ListContentParams, req
 
 // DeleteContent Delete an item
 //
-// The item is not stored again while the feed still lists it unchanged.
+// The item is not stored again while the feed still lists it unchanged. Its mentions and evidence go with it, and so do the relationships that an extractor found and that nothing else supports.
 //
 // Corresponds with DELETE /api/v1/content/{content_id} (the `DeleteContent` operationId).
 func (c *Client) DeleteContent(ctx context.Context, contentID ContentID, params *DeleteContentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2458,6 +2513,8 @@ func (c *Client) GetDashboard(ctx context.Context, params *GetDashboardParams, r
 
 // ListEntities List entities
 //
+// By name unless asked otherwise.
+//
 // Corresponds with GET /api/v1/entities (the `ListEntities` operationId).
 func (c *Client) ListEntities(ctx context.Context, params *ListEntitiesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListEntitiesRequest(c.Server, params)
@@ -2541,6 +2598,8 @@ func (c *Client) GetEntity(ctx context.Context, entityID EntityID, params *GetEn
 
 // UpdateEntityWithBody Change an entity
 //
+// Send If-Match, and read the entity again on 412: extractors and other people change entities too. A name and type that another entity has are refused with 409.
+//
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /api/v1/entities/{entity_id} (the `UpdateEntity` operationId).
@@ -2557,6 +2616,8 @@ func (c *Client) UpdateEntityWithBody(ctx context.Context, entityID EntityID, pa
 }
 
 // UpdateEntity Change an entity
+//
+// Send If-Match, and read the entity again on 412: extractors and other people change entities too. A name and type that another entity has are refused with 409.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2622,6 +2683,8 @@ func (c *Client) ListRelationships(ctx context.Context, params *ListRelationship
 
 // GetRelationship Read a relationship with its evidence
 //
+// Evidence is the passage of an item that a relationship was found in.
+//
 // Corresponds with GET /api/v1/relationships/{relationship_id} (the `GetRelationship` operationId).
 func (c *Client) GetRelationship(ctx context.Context, relationshipID RelationshipID, params *GetRelationshipParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetRelationshipRequest(c.Server, relationshipID, params)
@@ -2636,6 +2699,8 @@ func (c *Client) GetRelationship(ctx context.Context, relationshipID Relationshi
 }
 
 // ListSources List sources
+//
+// Newest first unless asked otherwise.
 //
 // Corresponds with GET /api/v1/sources (the `ListSources` operationId).
 func (c *Client) ListSources(ctx context.Context, params *ListSourcesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -2689,6 +2754,8 @@ func (c *Client) CreateSource(ctx context.Context, params *CreateSourceParams, b
 }
 
 // DeleteSource Delete a source with its content
+//
+// Its items go with their mentions and evidence, and so do the relationships that an extractor found and that nothing else supports. Entities stay.
 //
 // Corresponds with DELETE /api/v1/sources/{source_id} (the `DeleteSource` operationId).
 func (c *Client) DeleteSource(ctx context.Context, sourceID SourceID, params *DeleteSourceParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5805,7 +5872,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListContentWithResponse List content
 	//
-	// Duplicates are folded to their first-seen item by default.
+	// Ordered by published_at, newest first unless asked otherwise. since and until compare published_at too: an item may be stored, processed or edited long after that time. Duplicates are folded to their first-seen item by default.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -5814,7 +5881,7 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteContentWithResponse Delete an item
 	//
-	// The item is not stored again while the feed still lists it unchanged.
+	// The item is not stored again while the feed still lists it unchanged. Its mentions and evidence go with it, and so do the relationships that an extractor found and that nothing else supports.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -5860,6 +5927,8 @@ type ClientWithResponsesInterface interface {
 
 	// ListEntitiesWithResponse List entities
 	//
+	// By name unless asked otherwise.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/entities (the `ListEntities` operationId).
@@ -5899,12 +5968,16 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateEntityWithBodyWithResponse Change an entity
 	//
+	// Send If-Match, and read the entity again on 412: extractors and other people change entities too. A name and type that another entity has are refused with 409.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /api/v1/entities/{entity_id} (the `UpdateEntity` operationId).
 	UpdateEntityWithBodyWithResponse(ctx context.Context, entityID EntityID, params *UpdateEntityParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*UpdateEntityResponse, error)
 
 	// UpdateEntityWithResponse Change an entity
+	//
+	// Send If-Match, and read the entity again on 412: extractors and other people change entities too. A name and type that another entity has are refused with 409.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -5936,12 +6009,16 @@ type ClientWithResponsesInterface interface {
 
 	// GetRelationshipWithResponse Read a relationship with its evidence
 	//
+	// Evidence is the passage of an item that a relationship was found in.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/relationships/{relationship_id} (the `GetRelationship` operationId).
 	GetRelationshipWithResponse(ctx context.Context, relationshipID RelationshipID, params *GetRelationshipParams, reqEditors ...RequestEditorFn) (*GetRelationshipResponse, error)
 
 	// ListSourcesWithResponse List sources
+	//
+	// Newest first unless asked otherwise.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -5967,6 +6044,8 @@ type ClientWithResponsesInterface interface {
 	CreateSourceWithResponse(ctx context.Context, params *CreateSourceParams, body CreateSourceJSONRequestBody, reqEditors ...RequestEditorFn) (*CreateSourceResponse, error)
 
 	// DeleteSourceWithResponse Delete a source with its content
+	//
+	// Its items go with their mentions and evidence, and so do the relationships that an extractor found and that nothing else supports. Entities stay.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12908,7 +12987,7 @@ func (c *ClientWithResponses) IssueTokenWithFormdataBodyWithResponse(ctx context
 
 // ListContentWithResponse List content
 //
-// Duplicates are folded to their first-seen item by default.
+// Ordered by published_at, newest first unless asked otherwise. since and until compare published_at too: an item may be stored, processed or edited long after that time. Duplicates are folded to their first-seen item by default.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -12923,7 +13002,7 @@ func (c *ClientWithResponses) ListContentWithResponse(ctx context.Context, param
 
 // DeleteContentWithResponse Delete an item
 //
-// The item is not stored again while the feed still lists it unchanged.
+// The item is not stored again while the feed still lists it unchanged. Its mentions and evidence go with it, and so do the relationships that an extractor found and that nothing else supports.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -13005,6 +13084,8 @@ func (c *ClientWithResponses) GetDashboardWithResponse(ctx context.Context, para
 
 // ListEntitiesWithResponse List entities
 //
+// By name unless asked otherwise.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /api/v1/entities (the `ListEntities` operationId).
@@ -13074,6 +13155,8 @@ func (c *ClientWithResponses) GetEntityWithResponse(ctx context.Context, entityI
 
 // UpdateEntityWithBodyWithResponse Change an entity
 //
+// Send If-Match, and read the entity again on 412: extractors and other people change entities too. A name and type that another entity has are refused with 409.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /api/v1/entities/{entity_id} (the `UpdateEntity` operationId).
@@ -13086,6 +13169,8 @@ func (c *ClientWithResponses) UpdateEntityWithBodyWithResponse(ctx context.Conte
 }
 
 // UpdateEntityWithResponse Change an entity
+//
+// Send If-Match, and read the entity again on 412: extractors and other people change entities too. A name and type that another entity has are refused with 409.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -13141,6 +13226,8 @@ func (c *ClientWithResponses) ListRelationshipsWithResponse(ctx context.Context,
 
 // GetRelationshipWithResponse Read a relationship with its evidence
 //
+// Evidence is the passage of an item that a relationship was found in.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /api/v1/relationships/{relationship_id} (the `GetRelationship` operationId).
@@ -13153,6 +13240,8 @@ func (c *ClientWithResponses) GetRelationshipWithResponse(ctx context.Context, r
 }
 
 // ListSourcesWithResponse List sources
+//
+// Newest first unless asked otherwise.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -13196,6 +13285,8 @@ func (c *ClientWithResponses) CreateSourceWithResponse(ctx context.Context, para
 }
 
 // DeleteSourceWithResponse Delete a source with its content
+//
+// Its items go with their mentions and evidence, and so do the relationships that an extractor found and that nothing else supports. Entities stay.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -184,7 +184,7 @@ export interface paths {
         };
         /**
          * List content
-         * @description Duplicates are folded to their first-seen item by default.
+         * @description Ordered by published_at, newest first unless asked otherwise. since and until compare published_at too: an item may be stored, processed or edited long after that time. Duplicates are folded to their first-seen item by default.
          */
         get: operations["listContent"];
         put?: never;
@@ -208,7 +208,7 @@ export interface paths {
         post?: never;
         /**
          * Delete an item
-         * @description The item is not stored again while the feed still lists it unchanged.
+         * @description The item is not stored again while the feed still lists it unchanged. Its mentions and evidence go with it, and so do the relationships that an extractor found and that nothing else supports.
          */
         delete: operations["deleteContent"];
         options?: never;
@@ -294,7 +294,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List entities */
+        /**
+         * List entities
+         * @description By name unless asked otherwise.
+         */
         get: operations["listEntities"];
         put?: never;
         /**
@@ -323,7 +326,10 @@ export interface paths {
         delete: operations["deleteEntity"];
         options?: never;
         head?: never;
-        /** Change an entity */
+        /**
+         * Change an entity
+         * @description Send If-Match, and read the entity again on 412: extractors and other people change entities too. A name and type that another entity has are refused with 409.
+         */
         patch: operations["updateEntity"];
         trace?: never;
     };
@@ -405,7 +411,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read a relationship with its evidence */
+        /**
+         * Read a relationship with its evidence
+         * @description Evidence is the passage of an item that a relationship was found in.
+         */
         get: operations["getRelationship"];
         put?: never;
         post?: never;
@@ -422,7 +431,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List sources */
+        /**
+         * List sources
+         * @description Newest first unless asked otherwise.
+         */
         get: operations["listSources"];
         put?: never;
         /**
@@ -447,7 +459,10 @@ export interface paths {
         get: operations["getSource"];
         put?: never;
         post?: never;
-        /** Delete a source with its content */
+        /**
+         * Delete a source with its content
+         * @description Its items go with their mentions and evidence, and so do the relationships that an extractor found and that nothing else supports. Entities stay.
+         */
         delete: operations["deleteSource"];
         options?: never;
         head?: never;
@@ -672,17 +687,23 @@ export interface components {
             content_text?: string;
             /**
              * Format: uuid
-             * @description The first-seen item of the group
+             * @description The first-seen item of the group; null: this item is not a repetition
              */
             duplicate_of: string | null;
             enclosures: components["schemas"]["Enclosure"][];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When the item was stored first
+             */
             fetched_at: string;
             /** @description Id as published; may be empty */
             guid: string;
             id: components["schemas"]["ID"];
             language: string | null;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description As published; see published_at_inferred
+             */
             published_at: string;
             /** @description The feed gave no usable date: the time of the fetch stands in */
             published_at_inferred: boolean;
@@ -693,7 +714,10 @@ export interface components {
             /** @description Plain text */
             summary: string;
             title: string;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When the row changed last, by an edit in the feed or by enrichment
+             */
             updated_at: string;
             url: string;
             word_count: number;
@@ -711,7 +735,7 @@ export interface components {
             pagination: components["schemas"]["Pagination"];
         };
         /**
-         * @description How far enrichment has come
+         * @description How far enrichment has come: new waits, processing is being worked on, processed has its entities, failed was given up after several attempts, skipped holds no text. An edit in the feed makes an item new again
          * @enum {string}
          */
         ContentStatus: "new" | "processing" | "processed" | "failed" | "skipped";
@@ -832,6 +856,7 @@ export interface components {
             data: components["schemas"]["Entity"][];
             pagination: components["schemas"]["Pagination"];
         };
+        /** @description An entity as the end of a relationship */
         EntityRef: {
             id: components["schemas"]["ID"];
             name: string;
@@ -1653,11 +1678,17 @@ export interface components {
         };
     };
     parameters: {
-        /** @example 0198c6f0-0000-7000-8000-000000000003 */
+        /**
+         * @description Id of the item
+         * @example 0198c6f0-0000-7000-8000-000000000003
+         */
         contentId: components["schemas"]["ID"];
         /** @description next_cursor of the page before, with the same filters and order */
         cursor: string;
-        /** @example 0198c6f0-0000-7000-8000-000000000004 */
+        /**
+         * @description Id of the entity
+         * @example 0198c6f0-0000-7000-8000-000000000004
+         */
         entityId: components["schemas"]["ID"];
         /**
          * @description A key of the caller's making, unique per request that is meant once; 1 to 255 visible ASCII characters
@@ -1673,13 +1704,22 @@ export interface components {
         ifNoneMatch: string;
         /** @description Rows on a page */
         limit: number;
-        /** @example 0198c6f0-0000-7000-8000-000000000006 */
+        /**
+         * @description Id of the relationship
+         * @example 0198c6f0-0000-7000-8000-000000000006
+         */
         relationshipId: components["schemas"]["ID"];
         /** @description Type of the relationship */
         relationshipType: components["schemas"]["TypeName"];
-        /** @example 0198c6f0-0000-7000-8000-000000000002 */
+        /**
+         * @description Id of the source
+         * @example 0198c6f0-0000-7000-8000-000000000002
+         */
         sourceId: components["schemas"]["ID"];
-        /** @example 0198c6f0-0000-7000-8000-000000000001 */
+        /**
+         * @description Id of the account
+         * @example 0198c6f0-0000-7000-8000-000000000001
+         */
         userId: components["schemas"]["ID"];
     };
     requestBodies: never;
@@ -1858,16 +1898,21 @@ export interface operations {
     listAuditEvents: {
         parameters: {
             query?: {
+                /** @description What was done, such as source.create */
                 action?: string;
+                /** @description Id of who acted */
                 actor_id?: string;
                 /** @description next_cursor of the page before, with the same filters and order */
                 cursor?: components["parameters"]["cursor"];
                 /** @description Rows on a page */
                 limit?: components["parameters"]["limit"];
+                /** @description How it ended */
                 outcome?: components["schemas"]["AuditOutcome"];
                 /** @description At or after this time */
                 since?: string;
+                /** @description Id of what it was done to */
                 subject_id?: string;
+                /** @description Kind of what it was done to, such as source */
                 subject_type?: string;
                 /** @description Before this time */
                 until?: string;
@@ -2166,7 +2211,9 @@ export interface operations {
                 limit?: components["parameters"]["limit"];
                 /** @description Published at or after this time */
                 since?: string;
+                /** @description -published_at is newest first */
                 sort?: "-published_at" | "published_at";
+                /** @description Items of this source */
                 source_id?: components["schemas"]["ID"];
                 /** @description One or more states */
                 status?: components["schemas"]["ContentStatus"][];
@@ -2212,7 +2259,10 @@ export interface operations {
                 "If-None-Match"?: components["parameters"]["ifNoneMatch"];
             };
             path: {
-                /** @example 0198c6f0-0000-7000-8000-000000000003 */
+                /**
+                 * @description Id of the item
+                 * @example 0198c6f0-0000-7000-8000-000000000003
+                 */
                 content_id: components["parameters"]["contentId"];
             };
             cookie?: never;
@@ -2251,7 +2301,10 @@ export interface operations {
                 "If-Match"?: components["parameters"]["ifMatch"];
             };
             path: {
-                /** @example 0198c6f0-0000-7000-8000-000000000003 */
+                /**
+                 * @description Id of the item
+                 * @example 0198c6f0-0000-7000-8000-000000000003
+                 */
                 content_id: components["parameters"]["contentId"];
             };
             cookie?: never;
@@ -2289,7 +2342,10 @@ export interface operations {
                 "If-None-Match"?: components["parameters"]["ifNoneMatch"];
             };
             path: {
-                /** @example 0198c6f0-0000-7000-8000-000000000003 */
+                /**
+                 * @description Id of the item
+                 * @example 0198c6f0-0000-7000-8000-000000000003
+                 */
                 content_id: components["parameters"]["contentId"];
             };
             cookie?: never;
@@ -2330,7 +2386,10 @@ export interface operations {
                 "If-None-Match"?: components["parameters"]["ifNoneMatch"];
             };
             path: {
-                /** @example 0198c6f0-0000-7000-8000-000000000003 */
+                /**
+                 * @description Id of the item
+                 * @example 0198c6f0-0000-7000-8000-000000000003
+                 */
                 content_id: components["parameters"]["contentId"];
             };
             cookie?: never;
@@ -2371,7 +2430,10 @@ export interface operations {
                 "If-None-Match"?: components["parameters"]["ifNoneMatch"];
             };
             path: {
-                /** @example 0198c6f0-0000-7000-8000-000000000003 */
+                /**
+                 * @description Id of the item
+                 * @example 0198c6f0-0000-7000-8000-000000000003
+                 */
                 content_id: components["parameters"]["contentId"];
             };
             cookie?: never;
@@ -2438,9 +2500,11 @@ export interface operations {
                 cursor?: components["parameters"]["cursor"];
                 /** @description Rows on a page */
                 limit?: components["parameters"]["limit"];
+                /** @description Rows of this confidence or more */
                 min_confidence?: number;
                 /** @description Beginning of the name or of an alias; case does not matter */
                 name?: string;
+                /** @description name is by the alphabet, -confidence highest first, -created_at newest first */
                 sort?: "name" | "-confidence" | "-created_at";
                 /** @description One or more types */
                 type?: components["schemas"]["TypeName"][];
@@ -2538,7 +2602,10 @@ export interface operations {
                 "If-None-Match"?: components["parameters"]["ifNoneMatch"];
             };
             path: {
-                /** @example 0198c6f0-0000-7000-8000-000000000004 */
+                /**
+                 * @description Id of the entity
+                 * @example 0198c6f0-0000-7000-8000-000000000004
+                 */
                 entity_id: components["parameters"]["entityId"];
             };
             cookie?: never;
@@ -2577,7 +2644,10 @@ export interface operations {
                 "If-Match"?: components["parameters"]["ifMatch"];
             };
             path: {
-                /** @example 0198c6f0-0000-7000-8000-000000000004 */
+                /**
+                 * @description Id of the entity
+                 * @example 0198c6f0-0000-7000-8000-000000000004
+                 */
                 entity_id: components["parameters"]["entityId"];
             };
             cookie?: never;
@@ -2613,7 +2683,10 @@ export interface operations {
                 "If-Match"?: components["parameters"]["ifMatch"];
             };
             path: {
-                /** @example 0198c6f0-0000-7000-8000-000000000004 */
+                /**
+                 * @description Id of the entity
+                 * @example 0198c6f0-0000-7000-8000-000000000004
+                 */
                 entity_id: components["parameters"]["entityId"];
             };
             cookie?: never;
@@ -2670,7 +2743,10 @@ export interface operations {
                 "If-None-Match"?: components["parameters"]["ifNoneMatch"];
             };
             path: {
-                /** @example 0198c6f0-0000-7000-8000-000000000004 */
+                /**
+                 * @description Id of the entity
+                 * @example 0198c6f0-0000-7000-8000-000000000004
+                 */
                 entity_id: components["parameters"]["entityId"];
             };
             cookie?: never;
@@ -2773,10 +2849,13 @@ export interface operations {
             query?: {
                 /** @description next_cursor of the page before, with the same filters and order */
                 cursor?: components["parameters"]["cursor"];
+                /** @description Relationships that start at this entity */
                 from_entity_id?: components["schemas"]["ID"];
                 /** @description Rows on a page */
                 limit?: components["parameters"]["limit"];
+                /** @description Rows of this confidence or more */
                 min_confidence?: number;
+                /** @description Relationships that end at this entity */
                 to_entity_id?: components["schemas"]["ID"];
                 /** @description Type of the relationship */
                 type?: components["parameters"]["relationshipType"];
@@ -2818,7 +2897,10 @@ export interface operations {
                 "If-None-Match"?: components["parameters"]["ifNoneMatch"];
             };
             path: {
-                /** @example 0198c6f0-0000-7000-8000-000000000006 */
+                /**
+                 * @description Id of the relationship
+                 * @example 0198c6f0-0000-7000-8000-000000000006
+                 */
                 relationship_id: components["parameters"]["relationshipId"];
             };
             cookie?: never;
@@ -2857,9 +2939,11 @@ export interface operations {
                 limit?: components["parameters"]["limit"];
                 /** @description Beginning of the title; case does not matter */
                 q?: string;
+                /** @description -created_at is newest first */
                 sort?: "-created_at" | "title";
                 /** @description One or more states */
                 status?: components["schemas"]["SourceStatus"][];
+                /** @description Sources that carry this tag */
                 tag?: components["schemas"]["Tag"];
             };
             header?: {
@@ -2951,7 +3035,10 @@ export interface operations {
                 "If-None-Match"?: components["parameters"]["ifNoneMatch"];
             };
             path: {
-                /** @example 0198c6f0-0000-7000-8000-000000000002 */
+                /**
+                 * @description Id of the source
+                 * @example 0198c6f0-0000-7000-8000-000000000002
+                 */
                 source_id: components["parameters"]["sourceId"];
             };
             cookie?: never;
@@ -2990,7 +3077,10 @@ export interface operations {
                 "If-Match"?: components["parameters"]["ifMatch"];
             };
             path: {
-                /** @example 0198c6f0-0000-7000-8000-000000000002 */
+                /**
+                 * @description Id of the source
+                 * @example 0198c6f0-0000-7000-8000-000000000002
+                 */
                 source_id: components["parameters"]["sourceId"];
             };
             cookie?: never;
@@ -3026,7 +3116,10 @@ export interface operations {
                 "If-Match"?: components["parameters"]["ifMatch"];
             };
             path: {
-                /** @example 0198c6f0-0000-7000-8000-000000000002 */
+                /**
+                 * @description Id of the source
+                 * @example 0198c6f0-0000-7000-8000-000000000002
+                 */
                 source_id: components["parameters"]["sourceId"];
             };
             cookie?: never;
@@ -3080,7 +3173,10 @@ export interface operations {
                 "If-None-Match"?: components["parameters"]["ifNoneMatch"];
             };
             path: {
-                /** @example 0198c6f0-0000-7000-8000-000000000002 */
+                /**
+                 * @description Id of the source
+                 * @example 0198c6f0-0000-7000-8000-000000000002
+                 */
                 source_id: components["parameters"]["sourceId"];
             };
             cookie?: never;
@@ -3113,7 +3209,10 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                /** @example 0198c6f0-0000-7000-8000-000000000002 */
+                /**
+                 * @description Id of the source
+                 * @example 0198c6f0-0000-7000-8000-000000000002
+                 */
                 source_id: components["parameters"]["sourceId"];
             };
             cookie?: never;
@@ -3150,7 +3249,9 @@ export interface operations {
                 email?: string;
                 /** @description Rows on a page */
                 limit?: components["parameters"]["limit"];
+                /** @description Accounts with this role */
                 role?: components["schemas"]["Role"];
+                /** @description Accounts in this state */
                 status?: components["schemas"]["UserStatus"];
             };
             header?: {
@@ -3242,7 +3343,10 @@ export interface operations {
                 "If-None-Match"?: components["parameters"]["ifNoneMatch"];
             };
             path: {
-                /** @example 0198c6f0-0000-7000-8000-000000000001 */
+                /**
+                 * @description Id of the account
+                 * @example 0198c6f0-0000-7000-8000-000000000001
+                 */
                 user_id: components["parameters"]["userId"];
             };
             cookie?: never;
@@ -3281,7 +3385,10 @@ export interface operations {
                 "If-Match"?: components["parameters"]["ifMatch"];
             };
             path: {
-                /** @example 0198c6f0-0000-7000-8000-000000000001 */
+                /**
+                 * @description Id of the account
+                 * @example 0198c6f0-0000-7000-8000-000000000001
+                 */
                 user_id: components["parameters"]["userId"];
             };
             cookie?: never;
@@ -3318,7 +3425,10 @@ export interface operations {
                 "If-Match"?: components["parameters"]["ifMatch"];
             };
             path: {
-                /** @example 0198c6f0-0000-7000-8000-000000000001 */
+                /**
+                 * @description Id of the account
+                 * @example 0198c6f0-0000-7000-8000-000000000001
+                 */
                 user_id: components["parameters"]["userId"];
             };
             cookie?: never;
