@@ -43,7 +43,7 @@ const (
 	DefaultMaxAttempts    = 5
 	DefaultRetryBase      = 15 * time.Second
 	DefaultRetryMax       = time.Hour
-	DefaultOutageMax      = time.Minute
+	DefaultOutageMax      = 5 * time.Second
 )
 
 // storeTimeout bounds the transaction that stores one result.

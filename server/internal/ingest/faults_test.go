@@ -119,3 +119,28 @@ func TestOneBadSource(t *testing.T) {
 		})
 	}
 }
+
+// TestOutageAtTheEnd lets the database go away while a document is stored, and
+// come back: the host is given back then, and not left alone until its lease
+// has run out.
+func TestOutageAtTheEnd(t *testing.T) {
+	onEngines(t, func(t *testing.T, w *world) {
+		src, worker := w.add(feedURL), w.worker(Config{})
+		w.web.serve(feedURL, answer(200, rss("alpha", "one|a")))
+		var failed []string
+		w.faults.before = func(call string, _ any) error {
+			if call != "FinishFetch" && call != "ReleaseHost" || len(failed) == 2 {
+				return nil
+			}
+			failed = append(failed, call)
+			return kgl.Errorf(kgl.CodeUnavailable, "the database is away")
+		}
+		w.round(worker)
+		w.want("failed calls", strings.Join(failed, " "), "FinishFetch ReleaseHost")
+		w.want("items", w.titles(src.ID), "")
+		w.clock.Advance(outagePause)
+		w.round(worker)
+		w.want("items", w.titles(src.ID), "one")
+		w.want("fetches", len(w.fetches(src.ID)), 1)
+	})
+}

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
 )
@@ -117,4 +118,11 @@ func (s faulty) FinishFetch(ctx context.Context, l kgl.HostLease, r kgl.FetchRes
 		return err
 	}
 	return s.Store.FinishFetch(ctx, l, r, keep)
+}
+
+func (s faulty) ReleaseHost(ctx context.Context, l kgl.HostLease, notBefore time.Time) error {
+	if err := s.f.reads("ReleaseHost", l); err != nil {
+		return err
+	}
+	return s.Store.ReleaseHost(ctx, l, notBefore)
 }

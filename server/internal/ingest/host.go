@@ -13,6 +13,7 @@ import (
 // The bounds of giving up after a fault of ours, and of giving a host back.
 const (
 	faultPause     = time.Minute
+	outagePause    = time.Second // after an outage of the database, which says nothing about the host
 	releaseTimeout = 5 * time.Second
 )
 
@@ -73,19 +74,48 @@ func (w *Worker) giveUp(ctx context.Context, t *turn, sourceID string, err error
 		return false
 	}
 	w.log.ErrorContext(ctx, "a host was left alone because of a fault", "host", t.lease.Host, "source_id", sourceID, "code", kgl.ErrorCode(err), "error", err)
-	if until := w.clock.Now().Add(faultPause); until.After(t.notBefore) {
+	pause := faultPause
+	if kgl.Is(err, kgl.CodeUnavailable) {
+		pause = outagePause
+	}
+	if until := w.clock.Now().Add(pause); until.After(t.notBefore) {
 		t.notBefore = until
 	}
 	return false
 }
 
 // release gives the lease back even when the worker is stopping, so that
-// another replica need not wait for it to run out.
+// another replica need not wait for it to run out. While the database is away
+// it tries again, for as long as the lease lasts: a short outage must not leave
+// a host alone for minutes.
 func (w *Worker) release(ctx context.Context, t *turn) {
+	for {
+		err := w.tryRelease(ctx, t)
+		if err == nil {
+			return
+		}
+		if !kgl.Is(err, kgl.CodeUnavailable) || !w.clock.Now().Before(t.lease.Until) || !sleep(ctx, outagePause) {
+			w.log.WarnContext(ctx, "a host could not be released; its lease will run out", "host", t.lease.Host, "error", err)
+			return
+		}
+	}
+}
+
+func (w *Worker) tryRelease(ctx context.Context, t *turn) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
-	if err := w.store.ReleaseHost(ctx, t.lease, t.notBefore); err != nil {
-		w.log.WarnContext(ctx, "a host could not be released; its lease will run out", "host", t.lease.Host, "error", err)
+	return w.store.ReleaseHost(ctx, t.lease, t.notBefore)
+}
+
+// sleep waits and reports whether ctx lasted.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
 	}
 }
 
