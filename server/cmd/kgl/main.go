@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/KimMachineGun/automemlimit/memlimit"
+
 	"github.com/peermesh/kgl-backend/server/internal/cli"
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
 )
@@ -21,7 +23,14 @@ func main() {
 	os.Exit(run())
 }
 
+// goMemory is the part of a container's memory limit that Go's heap keeps to, as
+// far as it can; SQLite's caches take memory that Go does not see. GOMEMLIMIT
+// overrules it.
+const goMemory = 0.8
+
 func run() int {
+	// Where the limit cannot be read, the process runs as it would without one.
+	_, _ = memlimit.Set(memlimit.WithRatio(goMemory))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// A second signal kills, for whoever does not want to wait for the grace.
