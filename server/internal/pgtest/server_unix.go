@@ -27,6 +27,10 @@ type Server struct {
 	owner    account
 	port     string
 	running  *Cluster
+
+	// Set by Place.
+	place    string
+	settings []string
 }
 
 // StopMode is how a server is stopped, in the words of pg_ctl.
@@ -95,7 +99,12 @@ func (s *Server) endWith(t testing.TB) {
 	})
 }
 
-func (s *Server) data() string { return filepath.Join(s.dir, "data") }
+func (s *Server) data() string {
+	if s.place != "" {
+		return s.place
+	}
+	return filepath.Join(s.dir, "data")
+}
 
 // Addr returns the host and port on which the server listens while it runs.
 func (s *Server) Addr() string { return "127.0.0.1:" + s.port }
@@ -119,11 +128,11 @@ kill -QUIT "$server" 2>/dev/null; wait "$server"`
 func (s *Server) Start(t testing.TB) {
 	t.Helper()
 	args := []string{"-c", keepScript, s.dir, filepath.Join(s.bin, "postgres"), "-D", s.data()}
-	for _, setting := range []string{
+	for _, setting := range append([]string{
 		"listen_addresses=127.0.0.1", "port=" + s.port, "unix_socket_directories=",
 		"max_connections=100", "shared_buffers=64MB", "fsync=off", "wal_level=replica", "max_wal_senders=4",
 		"wal_retrieve_retry_interval=100ms",
-	} {
+	}, s.settings...) {
 		args = append(args, "-c", setting)
 	}
 	guard := exec.Command("/bin/sh", args...)
