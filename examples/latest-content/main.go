@@ -1,5 +1,4 @@
-// Command latest-content prints the newest items, page by page, as a module
-// that processes content would read them.
+// Command latest-content prints the newest items, page by page.
 package main
 
 import (
@@ -17,24 +16,16 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	limit, view := 50, client.ListContentParamsViewSummary
-	params := &client.ListContentParams{Limit: &limit, View: &view}
-	for page := 1; page <= 3; page++ {
-		list, err := kgl.ListContentWithResponse(ctx, params)
+	left := 150
+	for item, err := range examples.Content(ctx, kgl, client.ListContentParams{
+		Limit: examples.Ptr(50), View: examples.Ptr(client.ListContentParamsViewSummary),
+	}) {
 		if err != nil {
 			log.Fatal(err)
 		}
-		if list.JSON200 == nil {
-			log.Fatalf("list content: %s: %s", list.Status(), list.Body)
-		}
-		for _, item := range list.JSON200.Data {
-			fmt.Printf("%s  %-10s %s\n", item.PublishedAt.Format("2006-01-02 15:04"), item.Status, item.Title)
-		}
-		next := list.JSON200.Pagination.NextCursor
-		if next.IsNull() || !next.IsSpecified() {
+		fmt.Printf("%s  %-10s %s\n", item.PublishedAt.Format("2006-01-02 15:04"), item.Status, item.Title)
+		if left--; left == 0 {
 			return
 		}
-		cursor := next.MustGet()
-		params.Cursor = &cursor
 	}
 }
