@@ -120,7 +120,7 @@ func (a *App) Keyring(ctx context.Context) (*auth.Keyring, error) {
 
 func (a *App) keyStore() (auth.KeyStore, error) {
 	if a.cfg.Database.URL.Engine() == config.SQLite {
-		return auth.NewFileKeys(a.dataFile("signing-keys.json")), nil
+		return auth.NewFileKeys(a.dataFile(signingKeysFile)), nil
 	}
 	master, err := auth.ParseMasterKey(a.cfg.Auth.MasterKey.Reveal())
 	if err != nil {

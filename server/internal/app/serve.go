@@ -171,7 +171,10 @@ func (a *App) welcome(addr net.Addr, admin auth.FirstAdmin, onReady func(Ready) 
 	return nil
 }
 
-func (a *App) dataFile(name string) string { return filepath.Join(a.cfg.DataDir(), name) }
+func (a *App) dataFile(name string) string { return dataFile(a.cfg, name) }
+
+// dataFile returns the path of a file beside the database.
+func dataFile(cfg *config.Config, name string) string { return filepath.Join(cfg.DataDir(), name) }
 
 // localURL returns the URL of a listener as a browser on this machine takes it.
 func localURL(addr net.Addr) string {

@@ -4,7 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"net/url"
+	"os"
 	"strings"
+	"testing"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -24,6 +27,7 @@ var (
 	EntitiesQuery      = entitiesQuery
 	EntitiesByAlias    = entitiesByAliasQuery
 	RelationshipsQuery = relationshipsQuery
+	OpenPlain          = openPlain
 )
 
 // EngineOf returns the engine that a database URL names.
@@ -144,4 +148,26 @@ func (p pgRecorder) Query(_ context.Context, query string, args ...any) (pgx.Row
 
 func (p pgRecorder) QueryRow(context.Context, string, ...any) pgx.Row {
 	panic("a query of one row cannot be recorded")
+}
+
+// Rewrite changes the database in a backup and writes the hash anew, as if it
+// had been made so.
+func Rewrite(t *testing.T, backup string, statements ...string) {
+	t.Helper()
+	info, err := os.Stat(backup)
+	if err == nil {
+		err = os.Truncate(backup, info.Size()-trailerSize)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := openPlain(backup, url.Values{})
+	for _, s := range statements {
+		if _, err := db.ExecContext(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(db.Close(), appendTrailer(t.Context(), backup, nil)); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/mattn/go-sqlite3"
 
 	"github.com/peermesh/kgl-backend/gen/sqlitedb"
@@ -41,12 +42,26 @@ type sqliteEngine struct {
 	closed   chan struct{} // closed by close
 	closing  sync.Once
 	read     *conn
+	inUse    *flock.Flock // keeps the file from being replaced
 }
 
 func openSQLite(ctx context.Context, path string, cfg Config) (*sqliteEngine, error) {
 	if err := createPrivate(path); err != nil {
 		return nil, err
 	}
+	inUse, err := lockUse(ctx, path, cfg.AcquireTimeout)
+	if err != nil {
+		return nil, err
+	}
+	e, err := openLocked(ctx, path, cfg)
+	if err != nil {
+		return nil, errors.Join(err, inUse.Close())
+	}
+	e.inUse = inUse
+	return e, nil
+}
+
+func openLocked(ctx context.Context, path string, cfg Config) (*sqliteEngine, error) {
 	writerDB := sql.OpenDB(sqliteConnector(path, url.Values{
 		"_txlock":       {"immediate"},
 		"_journal_mode": {"WAL"},
@@ -135,7 +150,7 @@ func (e *sqliteEngine) close() (err error) {
 		close(e.closed)
 		<-e.turn // waits for the transaction that runs
 		e.writer.closeStatements()
-		err = errors.Join(e.readers.Close(), e.writer.c.Close(), e.writerDB.Close())
+		err = errors.Join(e.readers.Close(), e.writer.c.Close(), e.writerDB.Close(), e.inUse.Close())
 	})
 	return err
 }

@@ -1,0 +1,381 @@
+package store_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
+	"github.com/peermesh/kgl-backend/server/internal/store"
+	"github.com/peermesh/kgl-backend/server/internal/store/storetest"
+)
+
+const keyText = `{"a key of this test":"c2VjcmV0LWtleQ"}`
+
+func backupOptions(target string) store.BackupOptions {
+	return store.BackupOptions{
+		Target: target, Version: "test", Clock: kgl.ClockFunc(func() time.Time { return now }),
+		Files: map[string][]byte{"keys.json": []byte(keyText)},
+	}
+}
+
+func restoreOptions(force bool) store.RestoreOptions {
+	return store.RestoreOptions{Force: force, Clock: kgl.ClockFunc(func() time.Time { return now })}
+}
+
+// newBackup makes a database with some rows and a backup of it.
+func newBackup(t *testing.T) (databaseURL, target string) {
+	t.Helper()
+	databaseURL = sqliteURL(t)
+	db := open(t, databaseURL)
+	for n := range 50 {
+		writePair(t.Context(), db, n)
+	}
+	noError(t, db.Close())
+	target = filepath.Join(t.TempDir(), "kgl.backup.db")
+	_, err := store.Backup(t.Context(), databaseURL, backupOptions(target))
+	noError(t, err)
+	return databaseURL, target
+}
+
+// writePair writes a setting and an event in one transaction.
+func writePair(ctx context.Context, db *store.DB, n int) error {
+	return db.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
+		if err := tx.SetSetting(ctx, fmt.Sprint("n", n), strings.Repeat("v", 500), now); err != nil {
+			return err
+		}
+		return tx.AppendEvents(ctx, []kgl.Event{{ID: fmt.Sprint("n", n), Type: kgl.EventContentCreated, SubjectType: "content", OccurredAt: now}})
+	})
+}
+
+func plain(t *testing.T, path string, params url.Values) *sql.DB {
+	t.Helper()
+	db := store.OpenPlain(path, params)
+	t.Cleanup(func() { _ = db.Close() })
+	return db
+}
+
+func scan[T any](t *testing.T, db *sql.DB, query string) T {
+	t.Helper()
+	var v T
+	noError(t, db.QueryRowContext(t.Context(), query).Scan(&v))
+	return v
+}
+
+func folder(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	noError(t, err)
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names
+}
+
+// TestBackupUnderLoad backs up while four writers write: each backup holds what
+// was acknowledged before it began and whole transactions only, and no write
+// fails.
+func TestBackupUnderLoad(t *testing.T) {
+	databaseURL := sqliteURL(t)
+	db := open(t, databaseURL)
+	// Large enough to be copied in several steps.
+	noError(t, db.SetSetting(t.Context(), "large", strings.Repeat("v", 20<<20), now))
+	var next, acknowledged atomic.Int64
+	ctx, stop := context.WithCancel(t.Context())
+	var writers sync.WaitGroup
+	var mu sync.Mutex
+	written := map[int]bool{}
+	for range 4 {
+		writers.Go(func() {
+			for ctx.Err() == nil {
+				n := int(next.Add(1))
+				if err := writePair(t.Context(), db, n); err != nil {
+					t.Errorf("a write failed: %v", err)
+					return
+				}
+				mu.Lock()
+				written[n] = true
+				mu.Unlock()
+				acknowledged.Add(1)
+			}
+		})
+	}
+	target := filepath.Join(t.TempDir(), "b.db")
+	for round := range 3 {
+		reach(t, &acknowledged, int64(100*(round+1)))
+		mu.Lock()
+		before := slices.Collect(func(yield func(int) bool) {
+			for n := range written {
+				if !yield(n) {
+					return
+				}
+			}
+		})
+		mu.Unlock()
+		opts := backupOptions(target)
+		opts.Force = true
+		// The writers go on between the steps of the copy.
+		steps := 0
+		opts.Progress = func(stage string, _, _ int64) {
+			if stage == "copying" {
+				steps++
+				reach(t, &acknowledged, acknowledged.Load()+20)
+			}
+		}
+		info, err := store.Backup(t.Context(), databaseURL, opts)
+		noError(t, err)
+		if steps < 5 || steps > 10 {
+			t.Errorf("copied in %d steps: it must go on while others write, and not start again", steps)
+		}
+		checkBackup(t, target, info, before)
+	}
+	stop()
+	writers.Wait()
+}
+
+// reach waits until a counter has reached a number.
+func reach(t *testing.T, counter *atomic.Int64, n int64) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); counter.Load() < n; time.Sleep(time.Millisecond) {
+		if t.Failed() || time.Now().After(deadline) {
+			t.Fatalf("%d writes, and not %d", counter.Load(), n)
+		}
+	}
+}
+
+// checkBackup restores a backup elsewhere and looks for the writes.
+func checkBackup(t *testing.T, target string, info store.BackupInfo, want []int) {
+	t.Helper()
+	dir := t.TempDir()
+	restored := "sqlite:///" + filepath.Join(dir, "new", "kgl.db")
+	done, err := store.Restore(t.Context(), restored, target, restoreOptions(false))
+	noError(t, err)
+	if done.Aside != "" || done.Backup.Rows["events"] != info.Rows["events"] {
+		t.Errorf("restored %+v of %+v", done, info)
+	}
+	db := open(t, restored)
+	events := storetest.Events(t, db)
+	if int64(len(events)) != info.Rows["events"] || len(events) < len(want) {
+		t.Errorf("%d events, the manifest says %d, %d were acknowledged", len(events), info.Rows["events"], len(want))
+	}
+	have := map[string]bool{}
+	for _, e := range events {
+		have[e.ID] = true
+		_, err := db.Setting(t.Context(), e.ID)
+		noError(t, err) // the other half of its transaction
+	}
+	for _, n := range want {
+		if !have[fmt.Sprint("n", n)] {
+			t.Errorf("the acknowledged write %d is not in the backup", n)
+		}
+	}
+	if int64(len(have))+1 != info.Rows["settings"] {
+		t.Errorf("%d settings and %d events", info.Rows["settings"], len(have))
+	}
+	noError(t, writePair(t.Context(), db, -1)) // it goes on
+}
+
+// TestBackupFile looks at the file as other programs see it.
+func TestBackupFile(t *testing.T) {
+	databaseURL, target := newBackup(t)
+	info, err := os.Stat(target)
+	noError(t, err)
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v", info.Mode())
+	}
+	if names := folder(t, filepath.Dir(target)); len(names) != 1 {
+		t.Errorf("files %v", names)
+	}
+	content, err := os.ReadFile(target)
+	noError(t, err)
+	if content[18] != 1 || content[19] != 1 {
+		t.Error("the backup is in WAL mode, and so needs files beside it")
+	}
+	db := plain(t, target, url.Values{"mode": {"ro"}})
+	if got := scan[string](t, db, "PRAGMA integrity_check"); got != "ok" {
+		t.Error(got)
+	}
+	if n := scan[int](t, db, "SELECT count(*) FROM settings"); n != 50 {
+		t.Errorf("%d settings", n)
+	}
+	if got := scan[string](t, db, "SELECT content FROM kgl_backup WHERE name = 'keys.json'"); got != keyText {
+		t.Errorf("keys %q", got)
+	}
+	said, err := store.VerifyBackup(t.Context(), target, nil)
+	noError(t, err)
+	if said.Version != "test" || !said.CreatedAt.Equal(now) || said.Rows["settings"] != 50 || said.Schema != said.Latest || !slices.Equal(said.Files, []string{"keys.json"}) {
+		t.Errorf("manifest %+v", said)
+	}
+	after, err := os.ReadFile(target)
+	noError(t, err)
+	if !bytes.Equal(content, after) || len(folder(t, filepath.Dir(target))) != 1 {
+		t.Error("looking at the backup changed something")
+	}
+	path, _ := store.SQLitePath(databaseURL)
+	if main, err := os.ReadFile(path); err != nil || bytes.Contains(main, []byte(keyText)) {
+		t.Errorf("the keys are in the database: %v", err)
+	}
+}
+
+// TestBackupTargets tries places where a backup must not or cannot go.
+func TestBackupTargets(t *testing.T) {
+	databaseURL, target := newBackup(t)
+	path, _ := store.SQLitePath(databaseURL)
+	dir := filepath.Dir(target)
+	link := filepath.Join(dir, "link")
+	noError(t, os.Symlink(path, link))
+	for _, tt := range []struct {
+		target string
+		force  bool
+		want   string
+	}{
+		{target, false, "--force"},
+		{path, true, "the database itself"},
+		{dir, true, "not a file"},
+		{link, true, "not a file"},
+		{os.DevNull, true, "not a file"},
+		{filepath.Join(dir, "none", "b.db"), false, "no such file"},
+	} {
+		opts := backupOptions(tt.target)
+		opts.Force = tt.force
+		if _, err := store.Backup(t.Context(), databaseURL, opts); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v", tt.target, err)
+		}
+	}
+	opts := backupOptions(target)
+	opts.Force = true
+	_, err := store.Backup(t.Context(), databaseURL, opts)
+	noError(t, err)
+	if _, err := store.Backup(t.Context(), "sqlite:///"+filepath.Join(dir, "nothing.db"), backupOptions(filepath.Join(dir, "x"))); err == nil {
+		t.Error("a database that is not there was backed up")
+	}
+	if _, err := store.Backup(t.Context(), "postgres://h/d", opts); err != store.ErrBackupEngine {
+		t.Errorf("Postgres: %v", err)
+	}
+	if names := folder(t, dir); len(names) != 2 {
+		t.Errorf("files %v", names)
+	}
+}
+
+// TestBackupInterrupted ends the context in the middle of each stage: no file
+// is left.
+func TestBackupInterrupted(t *testing.T) {
+	databaseURL := sqliteURL(t)
+	for _, stage := range []string{"copying", "checking", "hashing"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		dir := t.TempDir()
+		opts := backupOptions(filepath.Join(dir, "b.db"))
+		opts.Progress = func(at string, _, _ int64) {
+			if at == stage {
+				cancel()
+			}
+		}
+		if _, err := store.Backup(ctx, databaseURL, opts); err == nil {
+			t.Errorf("%s: it did not notice", stage)
+		}
+		if names := folder(t, dir); len(names) != 0 {
+			t.Errorf("%s: files %v", stage, names)
+		}
+	}
+}
+
+// TestDamagedBackup changes a backup in many places: none is restored, and the
+// database that is there stays.
+func TestDamagedBackup(t *testing.T) {
+	_, target := newBackup(t)
+	whole, err := os.ReadFile(target)
+	noError(t, err)
+	damaged := map[string][]byte{
+		"empty": {}, "one byte": whole[:1], "half": whole[:len(whole)/2], "without the last byte": whole[:len(whole)-1],
+		"without the hash": whole[:len(whole)-84], "one byte more": append(slices.Clone(whole), 'x'), "text": []byte(strings.Repeat("no database ", 100)),
+	}
+	for i := 0; i < len(whole); i += len(whole) / 100 {
+		flipped := slices.Clone(whole)
+		flipped[i] ^= 1 << (i % 8)
+		damaged[fmt.Sprint("bit of byte ", i)] = flipped
+	}
+	for i := len(whole) - 84; i < len(whole); i++ {
+		flipped := slices.Clone(whole)
+		flipped[i] ^= 4
+		damaged[fmt.Sprint("hash byte ", i)] = flipped
+	}
+	present := sqliteURL(t)
+	path, _ := store.SQLitePath(present)
+	before, err := os.ReadFile(path)
+	noError(t, err)
+	for name, content := range damaged {
+		noError(t, os.WriteFile(target, content, 0o600))
+		if _, err := store.VerifyBackup(t.Context(), target, nil); err == nil {
+			t.Errorf("%s: verified", name)
+		}
+		opts := restoreOptions(true)
+		opts.Files = func(map[string][]byte, string) error { t.Errorf("%s: the keys were replaced", name); return nil }
+		if _, err := store.Restore(t.Context(), present, target, opts); err == nil {
+			t.Errorf("%s: restored", name)
+		}
+	}
+	after, err := os.ReadFile(path)
+	noError(t, err)
+	if !bytes.Equal(before, after) {
+		t.Error("the present database was changed")
+	}
+	for _, name := range folder(t, filepath.Dir(path)) {
+		if name != "kgl.db" && !strings.HasSuffix(name, ".lock") {
+			t.Errorf("%s was left", name)
+		}
+	}
+}
+
+// TestUnfitBackup restores backups whose content does not fit, with a good hash.
+func TestUnfitBackup(t *testing.T) {
+	for _, tt := range []struct{ name, statement, want string }{
+		{"newer schema", "UPDATE schema_migrations SET version = 9999", "newer kgl"},
+		{"dirty schema", "UPDATE schema_migrations SET dirty = 1", "dirty"},
+		{"newer form", `UPDATE kgl_backup SET content = '{"format":99,"kgl_version":"9.9"}' WHERE name = 'manifest'`, "form 99"},
+		{"no manifest", "DROP TABLE kgl_backup", "no manifest"},
+		{"a row less", "DELETE FROM settings WHERE key = 'n7'", "manifest"},
+		{"a reference to nothing", "INSERT INTO content_deletions VALUES ('none', 'guid', 'k', 'h')", "do not exist"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, target := newBackup(t)
+			store.Rewrite(t, target, tt.statement)
+			_, verify := store.VerifyBackup(t.Context(), target, nil)
+			fresh := "sqlite:///" + filepath.Join(t.TempDir(), "kgl.db")
+			_, restore := store.Restore(t.Context(), fresh, target, restoreOptions(false))
+			for _, err := range []error{verify, restore} {
+				if err == nil || !strings.Contains(err.Error(), tt.want) {
+					t.Errorf("%v", err)
+				}
+			}
+			path, _ := store.SQLitePath(fresh)
+			if _, err := os.Stat(path); err == nil {
+				t.Error("it is there all the same")
+			}
+		})
+	}
+}
+
+// TestRestoreOlderSchema restores a backup of an older schema: serving migrates
+// it then.
+func TestRestoreOlderSchema(t *testing.T) {
+	_, target := newBackup(t)
+	store.Rewrite(t, target, "UPDATE schema_migrations SET version = version - 1",
+		`UPDATE kgl_backup SET content = json_set(content, '$.schema_version', json_extract(content, '$.schema_version') - 1) WHERE name = 'manifest'`)
+	fresh := "sqlite:///" + filepath.Join(t.TempDir(), "kgl.db")
+	done, err := store.Restore(t.Context(), fresh, target, restoreOptions(false))
+	noError(t, err)
+	if done.Backup.Schema != done.Backup.Latest-1 {
+		t.Errorf("%+v", done.Backup)
+	}
+}
