@@ -40,7 +40,7 @@ var errInUse = errors.New("the database is in use: stop the servers and commands
 // lockAlone takes the locks of a database that keep out everybody who opens or
 // migrates it, or fails at once.
 func lockAlone(path string) (unlock func(), err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := makeFolder(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("create the folder of the database: %w", err)
 	}
 	var locks []*flock.Flock

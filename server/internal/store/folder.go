@@ -2,11 +2,9 @@ package store
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 )
 
 // makeFolder makes a folder that only the user of the process can enter, with
@@ -29,17 +27,4 @@ func makeFolder(dir string) error {
 		}
 	}
 	return nil
-}
-
-// syncFolder makes the names in a folder last through a loss of power, where the
-// system can: Windows cannot open a folder for it.
-func syncFolder(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	folder, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("open %s: %w", dir, err)
-	}
-	return errors.Join(folder.Sync(), folder.Close())
 }
