@@ -3,21 +3,15 @@
 package e2e
 
 import (
-	"context"
-	"database/sql"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-
-	"github.com/jackc/pgx/v5"
-
-	"github.com/peermesh/kgl-backend/server/internal/app"
-	"github.com/peermesh/kgl-backend/server/internal/kgl"
 )
 
 // kind is a kind of thing that the writers of a drill make.
@@ -248,22 +242,70 @@ func (w *writers) read() {
 }
 
 // verify holds the ledger against a server that is up again, and settles what
-// was open: an unanswered creation is sent again with its key.
+// was open.
 func (l *ledger) verify(t *testing.T, c *caller) {
 	t.Helper()
-	l.verifyItems(t, c)
-	for _, k := range kinds {
-		l.verifyKind(t, c, k)
+	for _, complaint := range l.complaints(t, c) {
+		t.Error(complaint)
 	}
+	l.settle(t, c)
+}
+
+// clone returns a ledger with the same entries, for another future.
+func (l *ledger) clone() *ledger {
+	other := newLedger()
+	for _, o := range l.objects {
+		again := *o
+		other.objects = append(other.objects, &again)
+	}
+	maps.Copy(other.items, l.items)
+	maps.Copy(other.sessions, l.sessions)
+	other.names.Store(l.names.Load())
+	other.acknowledged.Store(l.acknowledged.Load())
+	return other
+}
+
+// complaints says what was acknowledged and is not so.
+func (l *ledger) complaints(t *testing.T, c *caller) (list []string) {
+	t.Helper()
+	complain := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
+	for _, k := range kinds {
+		have := named(t, c, k)
+		for _, o := range l.objects {
+			if name, there := have[o.id]; o.kind == k && o.id != "" {
+				o.compare(name, there, complain)
+			}
+		}
+	}
+	l.lostItems(t, c, complain)
 	for token, user := range l.sessions {
 		if l.removed(user) {
 			continue
 		}
 		if res := c.b.refresh(t, token); res.status != http.StatusOK {
-			t.Errorf("an acknowledged login of %s is lost: %d %s", user, res.status, res.body)
+			complain("an acknowledged login of %s is lost: %d %s", user, res.status, res.body)
 		}
 	}
 	clear(l.sessions) // each is used once
+	return list
+}
+
+// compare holds an object against what the server has, and notes which of the
+// outcomes that were open came true.
+func (o *object) compare(name string, there bool, complain func(string, ...any)) {
+	switch {
+	case o.gone && there:
+		complain("%s %s is back, its end was acknowledged", o.kind.path, o.name)
+	case o.gone:
+	case !there && o.ending:
+		o.gone = true
+	case !there:
+		complain("%s %s is lost, it was acknowledged", o.kind.path, o.name)
+	case name == o.name, o.asked != "" && name == o.asked:
+		o.name, o.asked, o.ending = name, "", false
+	default:
+		complain("%s %s is called %q now; asked was %q", o.kind.path, o.name, name, o.asked)
+	}
 }
 
 // removed reports whether the end of an object was acknowledged or asked for.
@@ -276,38 +318,23 @@ func (l *ledger) removed(id string) bool {
 	return true
 }
 
-func (l *ledger) verifyKind(t *testing.T, c *caller, k kind) {
+// settle sends every unanswered creation again, with its Idempotency-Key. After
+// it nothing is there twice, and nothing that nobody made.
+func (l *ledger) settle(t *testing.T, c *caller) {
 	t.Helper()
-	have := named(t, c, k)
 	for _, o := range l.objects {
-		if o.kind != k || o.id == "" {
+		if o.id != "" {
 			continue
 		}
-		name, there := have[o.id]
-		switch {
-		case o.gone && there:
-			t.Errorf("%s %s is back, its end was acknowledged", k.path, o.name)
-		case o.gone:
-		case !there && o.ending:
-			o.gone = true
-		case !there:
-			t.Errorf("%s %s is lost, it was acknowledged", k.path, o.name)
-		case name == o.name, o.asked != "" && name == o.asked:
-			o.name, o.asked, o.ending = name, "", false
-		default:
-			t.Errorf("%s %s is called %q now; asked was %q", k.path, o.name, name, o.asked)
+		status, body := send(c, "POST", o.kind.path, o.body, "Idempotency-Key", o.key)
+		if status != http.StatusCreated {
+			t.Fatalf("%s sent again: %d %s", o.name, status, body)
 		}
+		o.id = decode[struct{ ID string }](t, body).ID
 	}
-	for _, o := range l.objects {
-		if o.kind == k && o.id == "" {
-			status, body := send(c, "POST", k.path, o.body, "Idempotency-Key", o.key)
-			if status != http.StatusCreated {
-				t.Fatalf("%s sent again: %d %s", o.name, status, body)
-			}
-			o.id = decode[struct{ ID string }](t, body).ID
-		}
+	for _, k := range kinds {
+		l.verifyOnce(t, c, k)
 	}
-	l.verifyOnce(t, c, k)
 }
 
 // verifyOnce looks for things that are there twice, or that nobody made.
@@ -330,9 +357,9 @@ func (l *ledger) verifyOnce(t *testing.T, c *caller, k kind) {
 	}
 }
 
-// verifyItems looks for the items that a reader saw, but for those that went
-// with their source.
-func (l *ledger) verifyItems(t *testing.T, c *caller) {
+// lostItems looks for the items that a reader saw, but for those that went with
+// their source.
+func (l *ledger) lostItems(t *testing.T, c *caller, complain func(string, ...any)) {
 	t.Helper()
 	have := map[string]bool{}
 	for _, row := range c.b.rows(t, "SELECT id FROM contents") {
@@ -350,7 +377,7 @@ func (l *ledger) verifyItems(t *testing.T, c *caller) {
 	}
 	for id := range l.items {
 		if !have[id] && !deleted[owner[id]] {
-			t.Errorf("the item %s is lost, a reader had seen it", id)
+			complain("the item %s is lost, a reader had seen it", id)
 		}
 	}
 }
@@ -375,129 +402,5 @@ func named(t *testing.T, c *caller, k kind) map[string]string {
 			return all
 		}
 		cursor = "&cursor=" + next
-	}
-}
-
-// rows runs a query on the database of the installation, beside its server.
-func (in *installation) rows(t *testing.T, query string) [][]string {
-	t.Helper()
-	if in.engine == "sqlite" {
-		return in.sqliteRows(t, query)
-	}
-	conn, err := pgx.Connect(context.Background(), in.setting("KGL_DATABASE_URL"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(context.Background())
-	rs, err := conn.Query(context.Background(), query)
-	if err != nil {
-		t.Fatal(err)
-	}
-	list, err := pgx.CollectRows(rs, func(row pgx.CollectableRow) ([]string, error) {
-		values, err := row.Values()
-		line := make([]string, len(values))
-		for i, v := range values {
-			line[i] = fmt.Sprint(v)
-		}
-		return line, err
-	})
-	if err != nil {
-		t.Fatalf("%s: %v", query, err)
-	}
-	return list
-}
-
-func (in *installation) sqliteRows(t *testing.T, query string) [][]string {
-	t.Helper()
-	db, err := sql.Open("sqlite3", "file:"+in.databaseFile()+"?_busy_timeout=10000")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	rs, err := db.Query(query)
-	if err != nil {
-		t.Fatalf("%s: %v", query, err)
-	}
-	defer rs.Close()
-	columns, err := rs.Columns()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var list [][]string
-	for rs.Next() {
-		values, targets := make([]sql.NullString, len(columns)), make([]any, len(columns))
-		for i := range values {
-			targets[i] = &values[i]
-		}
-		if err := rs.Scan(targets...); err != nil {
-			t.Fatal(err)
-		}
-		line := make([]string, len(columns))
-		for i, v := range values {
-			line[i] = v.String
-		}
-		list = append(list, line)
-	}
-	if err := rs.Err(); err != nil {
-		t.Fatalf("%s: %v", query, err)
-	}
-	return list
-}
-
-// checkEffects holds what must be true of the database at any time: it is whole,
-// nothing is there twice, and each event and task belongs to a change.
-func (in *installation) checkEffects(t *testing.T) {
-	t.Helper()
-	if in.engine == "sqlite" {
-		checkIntegrity(t, in)
-	}
-	if out, err := in.run(t, "audit", "verify"); err != nil {
-		t.Errorf("audit verify: %v %s", err, out)
-	}
-	for what, query := range map[string]string{
-		"an item twice":                       "SELECT source_id, identity_key FROM contents GROUP BY 1, 2 HAVING count(*) > 1",
-		"an item without an event":            "SELECT id FROM contents WHERE NOT EXISTS (SELECT 1 FROM events WHERE subject_id = contents.id AND type = 'content.created')",
-		"an item without a task":              "SELECT id FROM contents WHERE NOT EXISTS (SELECT 1 FROM enrichment_tasks t WHERE t.content_id = contents.id AND t.revision = contents.revision)",
-		"a processed item with an open task":  "SELECT t.id FROM enrichment_tasks t JOIN contents c ON c.id = t.content_id WHERE c.status = 'processed' AND t.revision = c.revision AND t.state <> 'done'",
-		"an event of an effect twice":         "SELECT type, subject_id FROM events WHERE type IN ('source.created', 'source.deleted', 'content.created', 'content.processed', 'entity.created', 'entity.deleted') GROUP BY 1, 2 HAVING count(*) > 1",
-		"a source without an event":           "SELECT id FROM sources WHERE NOT EXISTS (SELECT 1 FROM events WHERE subject_id = sources.id AND type = 'source.created')",
-		"an entity without an event":          "SELECT id FROM entities WHERE NOT EXISTS (SELECT 1 FROM events WHERE subject_id = entities.id AND type = 'entity.created')",
-		"a deletion of what is there":         "SELECT subject_id FROM events WHERE (type = 'source.deleted' AND subject_id IN (SELECT id FROM sources)) OR (type = 'entity.deleted' AND subject_id IN (SELECT id FROM entities))",
-		"an event before its subject's first": "SELECT e.id FROM events e JOIN events c ON c.subject_id = e.subject_id AND c.type = e.subject_type || '.created' WHERE e.seq < c.seq",
-		"a wrong count of mentions":           "SELECT id FROM entities WHERE mention_count <> (SELECT count(*) FROM mentions WHERE entity_id = entities.id)",
-	} {
-		if found := in.rows(t, query); len(found) > 0 {
-			t.Errorf("%d times %s, such as %v", len(found), what, found[0])
-		}
-	}
-}
-
-// checkEvents reads the change feed as its readers do: whole and in order.
-func (in *installation) checkEvents(t *testing.T) {
-	t.Helper()
-	a, err := app.Open(t.Context(), in.config(t), in.env())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer a.Close()
-	seen := map[string]bool{}
-	var at kgl.EventPosition
-	for {
-		list, err := a.Store.EventsAfter(t.Context(), at, 1000)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(list) == 0 {
-			break
-		}
-		for _, e := range list {
-			if seen[e.ID] || e.Position.Tx < at.Tx || e.Position.Tx == at.Tx && e.Position.Seq <= at.Seq {
-				t.Errorf("the event %s is told twice or out of order", e.ID)
-			}
-			seen[e.ID], at = true, e.Position
-		}
-	}
-	if count := in.rows(t, "SELECT count(*) FROM events")[0][0]; count != fmt.Sprint(len(seen)) {
-		t.Errorf("the change feed tells %d of %s events", len(seen), count)
 	}
 }
