@@ -193,6 +193,24 @@ drill-stop: ## SIGTERM in a request, a fetch, an enrichment, a migration; a seco
 build-static: ## Build bin/kgl without any shared library, as the image has it (Linux)
 	@$(MAKE) build TAGS=$(TAGS),sqlite_omit_load_extension LDFLAGS="$(LDFLAGS) -linkmode external -extldflags -static"
 
+IMAGE ?= kgl-backend:dev
+
+.PHONY: image
+image: ## Build the container image IMAGE and print its size
+	docker build --tag $(IMAGE) --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) $(IMAGEFLAGS) .
+	@docker image inspect --format '{{.Size}}' $(IMAGE) | awk '{printf "image: %.1f MB", $$1 / 1e6}'
+	@docker save $(IMAGE) | gzip | wc -c | awk '{printf ", %.1f MB compressed\n", $$1 / 1e6}'
+
+.PHONY: env
+env: ## Make the secrets of compose.yaml's profile postgres in ./secrets (replaces none)
+	@tools/env.sh
+
+.PHONY: test-container
+test-container: ## Run the image and both profiles of compose.yaml, kill and restart them (needs Docker, or Debian and root)
+	@tools/container/base-images.sh
+	@$(MAKE) image IMAGE=kgl-backend:test
+	KGL_TEST_IMAGE=kgl-backend:test go test -tags=$(TAGS),container -count=1 -v -timeout 15m $(TESTFLAGS) ./server/internal/e2e/container
+
 ##@ Contract
 
 .PHONY: verify-compat

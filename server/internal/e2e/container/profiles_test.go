@@ -1,0 +1,165 @@
+//go:build container
+
+package container
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// stopTime is what compose.yaml gives the backend to stop.
+const stopTime = 15 * time.Second
+
+// TestComposeServices says what each profile starts.
+func TestComposeServices(t *testing.T) {
+	for profile, want := range map[string]string{"": "backend", "sqlite": "backend", "postgres": "api migrate postgres worker"} {
+		p := newProject(t, profile)
+		found := map[string]bool{}
+		for _, name := range strings.Fields(p.compose("config", "--services")) {
+			found[name] = true
+		}
+		for _, name := range strings.Fields(want) {
+			if !found[name] {
+				t.Errorf("profile %q does not start %s", profile, name)
+			}
+			delete(found, name)
+		}
+		if len(found) > 0 {
+			t.Errorf("profile %q starts %v too", profile, found)
+		}
+	}
+}
+
+// TestComposeSQLite drives the default profile, kills it under load, and
+// restarts it.
+func TestComposeSQLite(t *testing.T) {
+	p, feeds := newProject(t, ""), serveFeeds(t)
+	p.up()
+	p.checkHardening()
+	backend := p.service("backend")
+	password := backend.password()
+	s := login(t, p.url, password)
+	l := begin(s, feeds)
+	for range 3 {
+		l.waitMore(5)
+		backend.crash()
+		backend.waitHealthy()
+	}
+	l.waitMore(5)
+	l.finish(s)
+	s.waitFilled(5*time.Minute, l.count()) // the lease of the last fetch has to run out
+	t.Logf("memory: %s", backend.memory())
+	backend.stop(stopTime)
+	p.up()
+	if found := login(t, p.url, password).sources(); len(found) != l.count() {
+		t.Errorf("%d sources after the restart, want %d", len(found), l.count())
+	}
+	if out, err := p.service("backend").exec("kgl", "audit", "verify"); err != nil {
+		t.Errorf("%v %s", err, out)
+	}
+	p.checkGone()
+}
+
+// TestComposePostgres drives the profile postgres while each of its containers
+// is killed, and a second worker joins.
+func TestComposePostgres(t *testing.T) {
+	p, feeds := newProject(t, "postgres"), serveFeeds(t)
+	p.makeSecrets(os.Getuid(), os.Getgid())
+	p.up()
+	p.checkHardening()
+	if code := p.service("migrate").inspect("{{.State.ExitCode}}"); code != "0" {
+		t.Errorf("migrate ended with %s", code)
+	}
+	s := login(t, p.url, p.secret("admin_password"))
+	l := begin(s, feeds)
+	l.waitMore(5)
+	for _, name := range []string{"api", "worker", "postgres", "worker", "api"} {
+		p.service(name).crash()
+		p.service(name).waitHealthy()
+		l.waitMore(5)
+	}
+	p.up("--scale", "worker=2")
+	if n := len(p.services("worker")); n != 2 {
+		t.Errorf("%d workers", n)
+	}
+	l.waitMore(10)
+	l.finish(s)
+	for _, name := range []string{"api", "worker", "postgres"} {
+		for _, c := range p.services(name) {
+			c.waitHealthy()
+		}
+	}
+	s.waitFilled(5*time.Minute, l.count()) // the leases of killed workers have to run out
+	if out, err := p.service("api").exec("kgl", "audit", "verify"); err != nil {
+		t.Errorf("%v %s", err, out)
+	}
+	p.checkStop()
+	p.up()
+	if found := login(t, p.url, p.secret("admin_password")).sources(); len(found) != l.count() {
+		t.Errorf("%d sources after the restart, want %d", len(found), l.count())
+	}
+	p.checkGone()
+}
+
+// checkStop stops all containers, and prints what they used before.
+func (p *project) checkStop() {
+	p.t.Helper()
+	for _, name := range []string{"worker", "api", "postgres"} {
+		for _, c := range p.services(name) {
+			p.t.Logf("memory of %s: %s", name, c.memory())
+			c.stop(stopTime)
+		}
+	}
+}
+
+// TestComposeUser has the secrets made by somebody who is not root: the
+// containers run as that user, and the files stay closed to everybody else.
+func TestComposeUser(t *testing.T) {
+	uid, gid := os.Getuid(), os.Getgid()
+	if uid == 0 {
+		uid, gid = 54321, 54321
+	}
+	p, feeds := newProject(t, "postgres"), serveFeeds(t)
+	p.makeSecrets(uid, gid)
+	before := p.secret("database_url")
+	p.makeSecrets(uid, gid)
+	if p.secret("database_url") != before {
+		t.Error("a secret was replaced")
+	}
+	env, err := os.ReadFile(filepath.Join(p.dir, ".env"))
+	if want := "CONTAINER_USER=" + userAndGroup(uid, gid); err != nil || strings.Count(string(env), want) != 1 {
+		t.Errorf("%v, want %s once in\n%s", err, want, env)
+	}
+	p.checkModes()
+	p.up()
+	s := login(t, p.url, p.secret("admin_password"))
+	if _, ok, problem := s.addSource(feeds+"/one.xml", "one"); !ok {
+		t.Fatal(problem)
+	}
+	s.waitFilled(time.Minute, 1)
+	api := p.service("api")
+	if user := api.inspect("{{.Config.User}}"); user != userAndGroup(uid, gid) {
+		t.Errorf("api runs as %s", user)
+	}
+	if strings.Contains(api.logs(), `"level":"warn"`) {
+		t.Errorf("api warns:\n%s", api.logs())
+	}
+	p.checkGone()
+}
+
+// checkModes checks that only their owner can read the secrets.
+func (p *project) checkModes() {
+	p.t.Helper()
+	files, err := filepath.Glob(filepath.Join(p.dir, "secrets", "*"))
+	if err != nil || len(files) != 4 {
+		p.t.Errorf("%v %v", err, files)
+	}
+	for _, file := range append(files, filepath.Join(p.dir, "secrets")) {
+		if info, err := os.Stat(file); err != nil || info.Mode().Perm()&0o077 != 0 {
+			p.t.Errorf("%v %v", err, info.Mode())
+		}
+	}
+}
