@@ -61,13 +61,15 @@ demo: build ## Build and serve bundled sample feeds (needs no internet)
 generate: $(NODE_BIN) ## Regenerate everything in gen/ and docs/erd.md
 	@tools/generate.sh write all
 
-.PHONY: generate-sql generate-api generate-ts generate-erd
+.PHONY: generate-sql generate-api generate-ts generate-http generate-erd
 generate-sql: ## Regenerate gen/sqlitedb and gen/pgdb from sql/
 	@tools/generate.sh write sql
 generate-api: ## Regenerate gen/api, gen/client and gen/aiclient from openapi/
 	@tools/generate.sh write api
 generate-ts: $(NODE_BIN) ## Regenerate gen/ts from openapi/
 	@tools/generate.sh write ts
+generate-http: $(NODE_BIN) ## Regenerate gen/http from openapi/
+	@tools/generate.sh write http
 generate-erd: ## Regenerate docs/erd.md from the migrated schema
 	@tools/generate.sh write erd
 
@@ -143,6 +145,7 @@ vuln: ## Known vulnerabilities in what the binary calls (asks the Go vulnerabili
 test: ## Every test, on both engines; starts a temporary Postgres itself
 	$(POSTGRES) go test -timeout 15m $(TESTFLAGS) $(PKGS)
 	@for m in $(SIDE_MODULES); do echo "module $$m" && (cd $$m && go test -timeout 5m $(TESTFLAGS) ./...); done
+	@[ '$(PKGS)' != ./... ] || $(MAKE) test-clients
 
 .PHONY: test-race
 test-race: ## Every test under the race detector
@@ -218,3 +221,7 @@ verify-compat: ## The contract breaks no client of the last release tag, or of B
 	@$(TOOL) oasdiff --version >/dev/null # builds it
 	@out=$$(OASDIFF=$$($(TOOL) -n oasdiff) node --test --test-reporter=spec tools/compat/compat.test.mjs 2>&1) || { echo "$$out" >&2; echo 'verify-compat: tools/compat/compat.sh does not do what its tests say' >&2; exit 1; }
 	@OASDIFF=$$($(TOOL) -n oasdiff) BASE=$(BASE) tools/compat/compat.sh
+
+.PHONY: test-clients
+test-clients: build $(NODE_BIN) ## Run examples/, the curl calls and gen/http against bin/kgl on the sample feeds
+	node --test --test-reporter=spec tools/ts/clients.test.mjs

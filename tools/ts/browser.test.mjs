@@ -1,18 +1,10 @@
 // Opens the page that the server has, Swagger UI, in a real browser, logs in there and runs a call. Run
 // it with `make e2e-browser`; it needs bin/kgl and a Chromium of this machine.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { existsSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { chromium } from "playwright-core";
-
-const program = resolve(import.meta.dirname, "../../bin/kgl");
-const email = "browser@example.org";
-const password = "correct horse battery staple 42";
+import { email, password, startDemo } from "./server.mjs";
 
 const browsers = [
   process.env.KGL_TEST_CHROMIUM,
@@ -22,48 +14,13 @@ const browsers = [
   "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 ];
 
-let folder, server, base, browser;
-let log = "";
-
-async function freePort() {
-  const listener = createServer();
-  await new Promise((done) => listener.listen(0, "127.0.0.1", done));
-  const { port } = listener.address();
-  await new Promise((done) => listener.close(done));
-  return port;
-}
-
-/** Starts the demo in a folder of its own and waits until it is ready. */
-async function startServer() {
-  folder = mkdtempSync(join(tmpdir(), "kgl-browser-"));
-  const port = await freePort();
-  base = `http://127.0.0.1:${port}`;
-  server = spawn(program, ["demo"], {
-    cwd: folder,
-    stdio: ["ignore", "pipe", "pipe"],
-    env: {
-      PATH: process.env.PATH,
-      KGL_ADDR: `127.0.0.1:${port}`,
-      KGL_DATABASE_URL: `sqlite:///${join(folder, "kgl.db")}`,
-      KGL_ADMIN_EMAIL: email,
-      KGL_ADMIN_PASSWORD: password,
-    },
-  });
-  for (const stream of [server.stdout, server.stderr]) stream.on("data", (text) => (log += text));
-  const deadline = Date.now() + 30_000;
-  for (;;) {
-    assert.equal(server.exitCode, null, `the server ended:\n${log}`);
-    assert.ok(Date.now() < deadline, `the server did not become ready:\n${log}`);
-    const answer = await fetch(`${base}/ready`).catch(() => undefined);
-    if (answer?.ok) return;
-    await sleep(100);
-  }
-}
+let server, base, browser;
 
 before(async () => {
   const executablePath = browsers.find((path) => path && existsSync(path));
   assert.ok(executablePath, "no browser found: install chromium, or set KGL_TEST_CHROMIUM to its path");
-  await startServer();
+  server = await startDemo();
+  base = server.base;
   browser = await chromium.launch({
     executablePath,
     args: [
@@ -75,12 +32,7 @@ before(async () => {
 
 after(async () => {
   await browser?.close();
-  if (server && server.exitCode === null) {
-    const ended = new Promise((done) => server.once("exit", done));
-    server.kill("SIGTERM");
-    await ended;
-  }
-  if (folder) rmSync(folder, { recursive: true, force: true });
+  await server?.stop();
 });
 
 test("Swagger UI opens from the binary, logs in and runs an authorised call", { timeout: 60_000 }, async (t) => {
