@@ -4,13 +4,13 @@
 #   tools/generate.sh write PART   generate, then put what changed into the tree
 #   tools/generate.sh check PART   generate beside the tree and fail when the tree differs
 #
-# PART is sql, api, ts, http, erd or all. Generators always write into a temporary folder first: a failing
+# PART is sql, api, ts, http, docs, erd or all. Generators always write into a temporary folder first: a failing
 # generator leaves the tree as it was, files whose source is gone disappear, and a check works in a
 # tree with uncommitted changes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-mode=${1:?write or check} part=${2:?sql, api, ts, http, erd or all}
+mode=${1:?write or check} part=${2:?sql, api, ts, http, docs, erd or all}
 flags='-buildvcs=false -tags=sqlite_fts5,netgo,osusergo'
 tool() { GOFLAGS=$flags go tool -modfile=tools/go.mod "$@"; }
 export GOFLAGS=${GOFLAGS:-$flags}
@@ -56,6 +56,13 @@ generate_http() {
   owned+=(gen/http)
 }
 
+# Pages whose code blocks come from tested programs.
+generate_docs() {
+  mkdir -p "$out/docs"
+  node tools/ts/snippets.mjs docs/integration.md >"$out/docs/integration.md"
+  owned+=(docs/integration.md)
+}
+
 generate_erd() {
   mkdir -p "$out/docs"
   go run ./server/internal/store/erd >"$out/docs/erd.md"
@@ -63,8 +70,8 @@ generate_erd() {
 }
 
 case $part in
-  all) generate_sql; generate_api; generate_ts; generate_http; generate_erd ;;
-  sql | api | ts | http | erd) "generate_$part" ;;
+  all) generate_sql; generate_api; generate_ts; generate_http; generate_docs; generate_erd ;;
+  sql | api | ts | http | docs | erd) "generate_$part" ;;
   *) echo "generate.sh: no part $part" >&2; exit 2 ;;
 esac
 
