@@ -74,7 +74,11 @@ func (a *App) prepare(ctx context.Context, addr net.Addr, opts ServeOptions) err
 	if err := a.subscribe(ctx, opts.Subscriptions); err != nil {
 		return err
 	}
-	admin, err := a.Accounts.Bootstrap(ctx, a.cfg.Auth.AdminEmail, a.cfg.Auth.AdminPassword.Reveal())
+	var keep func(password string) error
+	if opts.OnReady == nil { // nobody will be shown it
+		keep = a.keepAdminPassword
+	}
+	admin, err := a.Accounts.Bootstrap(ctx, a.cfg.Auth.AdminEmail, a.cfg.Auth.AdminPassword.Reveal(), keep)
 	if err != nil {
 		return err
 	}
@@ -163,12 +167,18 @@ func (a *App) welcome(addr net.Addr, admin auth.FirstAdmin, onReady func(Ready) 
 	if admin.Password == "" || shown {
 		return nil
 	}
-	path := a.dataFile(adminPasswordFile)
-	if err := auth.WriteSecretFile(path, []byte(admin.Password+"\n")); err != nil {
-		return fmt.Errorf("the generated password cannot be written; set one with `kgl user set-password %s`: %w", admin.User.Email, err)
+	if onReady != nil {
+		if err := a.keepAdminPassword(admin.Password); err != nil {
+			return fmt.Errorf("the generated password cannot be written; set one with `kgl user set-password %s`: %w", admin.User.Email, err)
+		}
 	}
-	a.env.Log.Info("the first administrator was created; the password is in a file", "email", admin.User.Email, "file", path)
+	a.env.Log.Info("the first administrator was created; the password is in a file", "email", admin.User.Email, "file", a.dataFile(adminPasswordFile))
 	return nil
+}
+
+// keepAdminPassword writes a generated password to its file.
+func (a *App) keepAdminPassword(password string) error {
+	return auth.WriteSecretFile(a.dataFile(adminPasswordFile), []byte(password+"\n"))
 }
 
 func (a *App) dataFile(name string) string { return dataFile(a.cfg, name) }

@@ -263,7 +263,7 @@ func TestSetPassword(t *testing.T) {
 
 func TestBootstrap(t *testing.T) {
 	r := newService(t)
-	first, err := r.accounts.Bootstrap(t.Context(), "admin@localhost", "")
+	first, err := r.accounts.Bootstrap(t.Context(), "admin@localhost", "", nil)
 	if err != nil || !first.Created || first.User.Role != kgl.RoleAdmin || first.Password == "" {
 		t.Fatalf("first admin = %+v, %v", first, err)
 	}
@@ -273,7 +273,7 @@ func TestBootstrap(t *testing.T) {
 	if _, err := r.try("admin@localhost", first.Password, home); err != nil {
 		t.Errorf("the generated password does not log in: %v", err)
 	}
-	again, err := r.accounts.Bootstrap(t.Context(), "other@localhost", goodPassword)
+	again, err := r.accounts.Bootstrap(t.Context(), "other@localhost", goodPassword, nil)
 	if err != nil || again.Created || again.Password != "" || len(r.store.data.users) != 1 {
 		t.Errorf("a second start made %+v, %v", again, err)
 	}
@@ -286,12 +286,12 @@ func TestBootstrapWithGivenPassword(t *testing.T) {
 		{"admin@example.org", "admin", "KGL_ADMIN_PASSWORD"},
 		{"admin@example.org", "password123", "KGL_ADMIN_PASSWORD"},
 	} {
-		_, err := r.accounts.Bootstrap(t.Context(), tc.email, tc.password)
+		_, err := r.accounts.Bootstrap(t.Context(), tc.email, tc.password, nil)
 		if e, ok := err.(*kgl.Error); !ok || e.Code != kgl.CodeInvalid || e.Fields[0].Field != tc.field {
 			t.Errorf("Bootstrap(%q, %q) = %v, want an error about %s", tc.email, tc.password, err, tc.field)
 		}
 	}
-	first, err := r.accounts.Bootstrap(t.Context(), "admin@example.org", goodPassword)
+	first, err := r.accounts.Bootstrap(t.Context(), "admin@example.org", goodPassword, nil)
 	if err != nil || !first.Created || first.Password != "" {
 		t.Fatalf("first admin = %+v, %v", first, err)
 	}
@@ -307,7 +307,7 @@ func TestBootstrapAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for i, r := range replicas {
 		wg.Go(func() {
-			first, err := r.accounts.Bootstrap(context.Background(), "admin@localhost", "")
+			first, err := r.accounts.Bootstrap(context.Background(), "admin@localhost", "", nil)
 			if err != nil {
 				t.Errorf("Bootstrap: %v", err)
 			}

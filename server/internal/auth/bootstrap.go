@@ -21,9 +21,11 @@ type FirstAdmin struct {
 
 // Bootstrap makes the first administrator where there is no user at all. An
 // empty password is replaced by a generated one, which the result holds and
-// nothing else does. Of several processes that start at once, one creates it.
-// CodeInvalid names KGL_ADMIN_EMAIL or KGL_ADMIN_PASSWORD.
-func (a *Accounts) Bootstrap(ctx context.Context, email, password string) (FirstAdmin, error) {
+// which keep is given, unless that is nil, before the account is stored: a
+// process that dies between the two leaves a password without an account, never
+// an account whose password nobody knows. Of several processes that start at
+// once, one creates it. CodeInvalid names KGL_ADMIN_EMAIL or KGL_ADMIN_PASSWORD.
+func (a *Accounts) Bootstrap(ctx context.Context, email, password string, keep func(password string) error) (FirstAdmin, error) {
 	n, err := a.store.CountUsers(ctx)
 	if err != nil {
 		return FirstAdmin{}, fmt.Errorf("count the users: %w", err)
@@ -58,6 +60,11 @@ func (a *Accounts) Bootstrap(ctx context.Context, email, password string) (First
 		n, err := tx.CountUsers(ctx)
 		if err != nil || n > 0 {
 			return err
+		}
+		if generated != "" && keep != nil {
+			if err := keep(generated); err != nil {
+				return err
+			}
 		}
 		if err := a.insert(ctx, tx, user); err != nil {
 			return err

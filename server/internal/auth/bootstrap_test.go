@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"sync"
@@ -53,7 +54,7 @@ func bootstrapReplicas(t *testing.T, url string) {
 		accounts := NewAccounts(Deps{Store: db, Clock: clock, IDs: kgl.NewUUIDv7(clock, rand.Reader), Random: rand.Reader, Hasher: hasher})
 		group.Go(func() {
 			<-start
-			outcomes[i], errs[i] = accounts.Bootstrap(t.Context(), fmt.Sprintf("admin%d@example.org", i), "")
+			outcomes[i], errs[i] = accounts.Bootstrap(t.Context(), fmt.Sprintf("admin%d@example.org", i), "", nil)
 		})
 	}
 	close(start)
@@ -79,5 +80,28 @@ func bootstrapReplicas(t *testing.T, url string) {
 	users, err := db.Users(t.Context(), kgl.UserFilter{}, kgl.Page{Limit: 10})
 	if err != nil || len(users.Rows) != 1 || users.Rows[0].Email != made[0].User.Email {
 		t.Fatalf("users %+v (%v), want %s only", users.Rows, err, made[0].User.Email)
+	}
+}
+
+// TestBootstrapKeepsThePasswordFirst cannot keep the generated password at
+// first: no account is stored whose password nobody knows.
+func TestBootstrapKeepsThePasswordFirst(t *testing.T) {
+	r := newService(t)
+	noRoom := errors.New("no room")
+	if _, err := r.accounts.Bootstrap(t.Context(), "admin@localhost", "", func(string) error { return noRoom }); !errors.Is(err, noRoom) {
+		t.Fatalf("Bootstrap: %v", err)
+	}
+	if n := len(r.store.data.users); n != 0 {
+		t.Fatalf("%d users after a failure", n)
+	}
+	var kept string
+	first, err := r.accounts.Bootstrap(t.Context(), "admin@localhost", "", func(password string) error {
+		if kept = password; len(r.store.data.users) != 0 {
+			t.Error("the account came before its password was kept")
+		}
+		return nil
+	})
+	if err != nil || !first.Created || kept == "" || kept != first.Password {
+		t.Fatalf("Bootstrap: %+v, %v; kept %q", first, err, kept)
 	}
 }
