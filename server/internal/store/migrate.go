@@ -32,7 +32,7 @@ const (
 type MigrationStatus struct {
 	Version int64 // of the database; 0 for an empty one
 	Latest  int64 // that this binary knows
-	Dirty   bool  // a migration to Version failed
+	Dirty   bool  // a migration to Version failed, under golang-migrate itself: ours leave no such mark
 
 	previous int64 // the version before Version
 }
@@ -222,7 +222,7 @@ func (m *Migrator) migrate(ctx context.Context, fn func(*migrate.Migrate) error)
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
-	mg, err := migrate.NewWithInstance("embedded", src, string(m.loc.engine), drv)
+	mg, err := migrate.NewWithInstance("embedded", src, string(m.loc.engine), &atomicDriver{Driver: drv})
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
