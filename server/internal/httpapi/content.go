@@ -50,10 +50,7 @@ func (s *server) ListContent(ctx context.Context, r api.ListContentRequestObject
 	if err != nil {
 		return nil, err
 	}
-	return api.ListContent200JSONResponse{Body: api.ContentList{
-		Data:       convertAll(list.Rows, func(c kgl.Content) api.Content { return toContent(c, withBody) }),
-		Pagination: pagination,
-	}}, nil
+	return contentPage{items: list.Rows, withBody: withBody, pagination: pagination}, nil
 }
 
 // GetContent returns an item.
@@ -62,9 +59,7 @@ func (s *server) GetContent(ctx context.Context, r api.GetContentRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	return api.GetContent200JSONResponse{
-		Body: toContent(content, true), Headers: api.GetContent200ResponseHeaders{ETag: versionTag(content.Version)},
-	}, nil
+	return contentItem{content}, nil
 }
 
 // DeleteContent deletes an item.

@@ -106,25 +106,6 @@ func toFetch(f kgl.Fetch) api.Fetch {
 
 func toAuthor(a kgl.Author) api.Author { return api.Author{Name: a.Name, URL: textOrNull(a.URL)} }
 
-func toEnclosure(e kgl.Enclosure) api.Enclosure {
-	return api.Enclosure{URL: e.URL, Type: textOrNull(e.Type), Length: unlessZero(e.Length)}
-}
-
-// toContent converts an item; withBody false leaves HTML and text out.
-func toContent(c kgl.Content, withBody bool) api.Content {
-	out := api.Content{
-		ID: c.ID, SourceID: c.SourceID, GUID: c.GUID, URL: c.URL, CanonicalURL: c.CanonicalURL,
-		Title: c.Title, Summary: c.Summary, Authors: convertAll(c.Authors, toAuthor), Categories: notNil(c.Categories),
-		Enclosures: convertAll(c.Enclosures, toEnclosure), Language: textOrNull(c.Language),
-		PublishedAt: c.PublishedAt, PublishedAtInferred: c.PublishedInferred, FetchedAt: c.FetchedAt, UpdatedAt: c.UpdatedAt,
-		Status: api.ContentStatus(c.Status), Revision: int(c.Revision), DuplicateOf: textOrNull(c.DuplicateOf), WordCount: int(c.WordCount),
-	}
-	if withBody {
-		out.ContentHTML, out.ContentText = &c.HTML, &c.Text
-	}
-	return out
-}
-
 func toRevision(r kgl.ContentRevision) api.Revision {
 	return api.Revision{
 		ContentID: r.ContentID, Revision: int(r.Revision), Title: r.Title, Summary: r.Summary, ContentHTML: r.HTML, ContentText: r.Text,

@@ -23,10 +23,11 @@ func (s *server) conditional(c echo.Context, op *operation, next echo.HandlerFun
 	if !op.conditional {
 		return next(c)
 	}
-	answer, err := record(c, next)
-	if err != nil {
+	answer := s.recorders.get()
+	if err := answer.record(c, next); err != nil {
 		return err
 	}
+	defer s.recorders.put(answer)
 	if answer.status != http.StatusOK {
 		return answer.send(c)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/http"
 	"strconv"
+	"sync"
 
 	"github.com/labstack/echo/v4"
 )
@@ -35,12 +36,43 @@ func (r *recorder) Write(p []byte) (int, error) {
 // record runs next with an empty recorder in place of the writer, and puts the
 // writer back. Nothing has reached the caller when it returns.
 func record(c echo.Context, next echo.HandlerFunc) (*recorder, error) {
-	writer := c.Response().Writer
 	r := &recorder{header: http.Header{}}
+	return r, r.record(c, next)
+}
+
+// record is the function of that name, with a recorder that is empty.
+func (r *recorder) record(c echo.Context, next echo.HandlerFunc) error {
+	writer := c.Response().Writer
 	c.Response().Writer = r
 	err := next(c)
 	unbuffer(c, writer)
-	return r, err
+	return err
+}
+
+// recorders keeps recorders for further answers, with their buffers.
+type recorders struct{ pool sync.Pool }
+
+// maxKeptBuffer bounds the buffers that are kept, in bytes: a few large answers
+// must not stay in memory.
+const maxKeptBuffer = 512 << 10
+
+// get returns an empty recorder.
+func (p *recorders) get() *recorder {
+	if r, ok := p.pool.Get().(*recorder); ok {
+		return r
+	}
+	return &recorder{header: http.Header{}}
+}
+
+// put takes a recorder back of which nobody holds a part any more.
+func (p *recorders) put(r *recorder) {
+	if r.body.Cap() > maxKeptBuffer {
+		return
+	}
+	clear(r.header)
+	r.body.Reset()
+	r.status = 0
+	p.pool.Put(r)
 }
 
 // unbuffer makes writer the one that the answer goes to, as if nothing had been

@@ -85,6 +85,8 @@ type server struct {
 	checks   []Check
 	ready    readiness
 
+	recorders recorders // of the answers to reads
+
 	Services
 }
 

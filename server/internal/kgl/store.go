@@ -141,7 +141,7 @@ type ContentStore interface {
 	Content(ctx context.Context, id string) (Content, error)
 
 	// Contents returns a page of items. Position: Int (published_at), ID.
-	// withBody false leaves HTML and Text empty.
+	// withBody false leaves HTML, Text, the identity and the hashes empty.
 	Contents(ctx context.Context, f ContentFilter, sort ContentSort, withBody bool, p Page) (List[Content], error)
 
 	// SetContentStatus changes the status of an item. CodeNotFound.

@@ -85,35 +85,45 @@ func (db *DB) Content(ctx context.Context, id string) (kgl.Content, error) {
 	if err != nil {
 		return kgl.Content{}, err
 	}
-	return mapped(contentOf(row))
+	return mapped(contentOf(&row))
 }
 
-// Columns of contents without the bodies, which stand last in a row and are
-// large.
+// Columns of contents: those that people ask for, and the rest. Reading a list
+// costs a good part of its time by the column, hence the two selections.
 const (
-	contentColumns sqlText = `SELECT id, source_id, guid, identity_kind, identity_key, status, revision, duplicate_of, version, fetched_at,
-  updated_at, published_at, published_inferred, language, word_count, content_hash, text_hash, url, canonical_url, title, summary,
-  authors, categories, enclosures`
-	selectContents = contentColumns + ", '' AS content_html, '' AS content_text FROM contents"
-	selectBodies   = contentColumns + ", content_html, content_text FROM contents"
+	summaryColumns sqlText = `SELECT id, source_id, guid, status, revision, duplicate_of, version, fetched_at, updated_at, published_at,
+  published_inferred, language, word_count, url, canonical_url, title, summary, authors, categories, enclosures`
+	selectSummaries = summaryColumns + " FROM contents"
+	selectContents  = summaryColumns + ", identity_kind, identity_key, content_hash, text_hash, content_html, content_text FROM contents"
 )
 
-func scanContent(rs rows) (kgl.Content, error) {
-	var r sqlitedb.Content
-	err := rs.Scan(&r.ID, &r.SourceID, &r.Guid, &r.IdentityKind, &r.IdentityKey, &r.Status, &r.Revision, &r.DuplicateOf, &r.Version, &r.FetchedAt,
-		&r.UpdatedAt, &r.PublishedAt, &r.PublishedInferred, &r.Language, &r.WordCount, &r.ContentHash, &r.TextHash, &r.URL, &r.CanonicalURL,
-		&r.Title, &r.Summary, &r.Authors, &r.Categories, &r.Enclosures, &r.ContentHTML, &r.ContentText)
-	if err != nil {
-		return kgl.Content{}, err
+// summaryFields returns where the columns of selectSummaries go.
+func summaryFields(r *sqlitedb.Content) []any {
+	return []any{&r.ID, &r.SourceID, &r.Guid, &r.Status, &r.Revision, &r.DuplicateOf, &r.Version, &r.FetchedAt, &r.UpdatedAt, &r.PublishedAt,
+		&r.PublishedInferred, &r.Language, &r.WordCount, &r.URL, &r.CanonicalURL, &r.Title, &r.Summary, &r.Authors, &r.Categories, &r.Enclosures}
+}
+
+// contentScanner returns what reads the rows of contentsQuery. It reads all of
+// them into the same fields.
+func contentScanner(withBody bool) func(rows) (kgl.Content, error) {
+	r := &sqlitedb.Content{}
+	fields := summaryFields(r)
+	if withBody {
+		fields = append(fields, &r.IdentityKind, &r.IdentityKey, &r.ContentHash, &r.TextHash, &r.ContentHTML, &r.ContentText)
 	}
-	return contentOf(r)
+	return func(rs rows) (kgl.Content, error) {
+		if err := rs.Scan(fields...); err != nil {
+			return kgl.Content{}, err
+		}
+		return contentOf(r)
+	}
 }
 
 // contentsQuery builds the list of items.
 func contentsQuery(e Engine, f kgl.ContentFilter, sort kgl.ContentSort, withBody bool, p kgl.Page) *listQuery {
-	q := newList(e, selectContents)
+	q := newList(e, selectSummaries)
 	if withBody {
-		q.from = selectBodies
+		q.from = selectContents
 	}
 	if f.SourceID != "" {
 		q.compare("source_id", "=", f.SourceID)
@@ -146,7 +156,7 @@ func contentsQuery(e Engine, f kgl.ContentFilter, sort kgl.ContentSort, withBody
 func (db *DB) Contents(ctx context.Context, f kgl.ContentFilter, sort kgl.ContentSort, withBody bool, p kgl.Page) (kgl.List[kgl.Content], error) {
 	var list kgl.List[kgl.Content]
 	err := db.read(ctx, func(c *conn) (err error) {
-		list, err = readList(ctx, c, contentsQuery(c.engine, f, sort, withBody, p), p, scanContent,
+		list, err = readList(ctx, c, contentsQuery(c.engine, f, sort, withBody, p), p, contentScanner(withBody),
 			func(ct kgl.Content) kgl.Position { return kgl.Position{Int: micros(ct.PublishedAt), ID: ct.ID} })
 		return err
 	})
@@ -165,7 +175,7 @@ func scanRevision(rs rows) (kgl.ContentRevision, error) {
 	if err != nil {
 		return kgl.ContentRevision{}, err
 	}
-	body, err := bodyOf(r)
+	body, err := bodyOf(&r)
 	return kgl.ContentRevision{ContentID: r.ID, Revision: r.Revision, RecordedAt: timeOf(recordedAt), ContentBody: body}, err
 }
 
@@ -193,7 +203,7 @@ func (db *DB) ContentRevisions(ctx context.Context, contentID string, p kgl.Page
 }
 
 // contentOf returns an item from its row.
-func contentOf(r sqlitedb.Content) (kgl.Content, error) {
+func contentOf(r *sqlitedb.Content) (kgl.Content, error) {
 	body, err := bodyOf(r)
 	c := kgl.Content{
 		ID: r.ID, SourceID: r.SourceID, GUID: r.Guid, IdentityKind: kgl.IdentityKind(r.IdentityKind), IdentityKey: r.IdentityKey,
@@ -206,11 +216,11 @@ func contentOf(r sqlitedb.Content) (kgl.Content, error) {
 	return c, err
 }
 
-func bodyOf(r sqlitedb.Content) (kgl.ContentBody, error) {
+func bodyOf(r *sqlitedb.Content) (kgl.ContentBody, error) {
 	b := kgl.ContentBody{
 		URL: r.URL, CanonicalURL: r.CanonicalURL, Title: r.Title, Summary: r.Summary, HTML: r.ContentHTML, Text: r.ContentText,
 		Language: r.Language, WordCount: r.WordCount, PublishedAt: timeOf(r.PublishedAt), PublishedInferred: r.PublishedInferred,
 		ContentHash: r.ContentHash, TextHash: r.TextHash,
 	}
-	return b, errors.Join(fromJSON(r.Authors, &b.Authors), fromJSON(r.Categories, &b.Categories), fromJSON(r.Enclosures, &b.Enclosures))
+	return b, errors.Join(authorsOf(r.Authors, &b.Authors), textsOf(r.Categories, &b.Categories), listOf(r.Enclosures, &b.Enclosures))
 }

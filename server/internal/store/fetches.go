@@ -111,7 +111,7 @@ func scanFetch(rs rows) (kgl.Fetch, error) {
 		Outcome: kgl.FetchOutcome(r.Outcome), HTTPStatus: r.HTTPStatus, Bytes: r.Bytes, ItemsSeen: r.ItemsSeen,
 		ItemsCreated: r.ItemsCreated, ItemsUpdated: r.ItemsUpdated, ItemsFailed: r.ItemsFailed, ErrorCode: r.ErrorCode, Error: r.Error,
 	}
-	return f, fromJSON(r.Warnings, &f.Warnings)
+	return f, listOf(r.Warnings, &f.Warnings)
 }
 
 func fetchRow(f kgl.Fetch) (sqlitedb.CreateFetchParams, error) {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
 )
 
 // micros returns a time as it is stored: Unix microseconds. The zero time is 0.
@@ -66,6 +68,42 @@ func fromJSON[T any](text string, into *T) error {
 		return fmt.Errorf("decode the stored %T: %w", *into, err)
 	}
 	return nil
+}
+
+// listOf is fromJSON for lists, which mostly are empty.
+func listOf[T any](text string, into *[]T) error {
+	if text == "[]" {
+		*into = []T{}
+		return nil
+	}
+	return fromJSON(text, into)
+}
+
+// textsOf is fromJSON for a list of texts. Unless one of them has an escape, a
+// list that listText wrote is its texts with `","` between them, and needs no
+// decoder.
+func textsOf(text string, into *[]string) error {
+	inner, opens := strings.CutPrefix(text, `["`)
+	inner, closes := strings.CutSuffix(inner, `"]`)
+	if opens && closes && !strings.Contains(inner, `\`) {
+		if list := strings.Split(inner, `","`); strings.Count(inner, `"`) == 2*(len(list)-1) {
+			*into = list
+			return nil
+		}
+	}
+	return listOf(text, into)
+}
+
+// authorsOf is fromJSON for authors, of whom an item mostly has one with nothing
+// but a name.
+func authorsOf(text string, into *[]kgl.Author) error {
+	name, opens := strings.CutPrefix(text, `[{"name":"`)
+	name, closes := strings.CutSuffix(name, `"}]`)
+	if opens && closes && !strings.ContainsAny(name, `"\`) {
+		*into = []kgl.Author{{Name: name}}
+		return nil
+	}
+	return listOf(text, into)
 }
 
 // convert maps rows by a function that may fail.

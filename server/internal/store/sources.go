@@ -155,5 +155,5 @@ func sourceOf(r sqlitedb.Source) (kgl.Source, error) {
 		ConsecutiveFailures: r.ConsecutiveFailures, LastErrorCode: r.LastErrorCode, LastError: r.LastError, LastErrorAt: timePtr(r.LastErrorAt),
 		CreatedBy: r.CreatedBy, Version: r.Version, CreatedAt: timeOf(r.CreatedAt), UpdatedAt: timeOf(r.UpdatedAt),
 	}
-	return s, fromJSON(r.Tags, &s.Tags)
+	return s, textsOf(r.Tags, &s.Tags)
 }

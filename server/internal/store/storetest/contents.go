@@ -181,7 +181,7 @@ func contentFilters(t *testing.T, db *store.DB) {
 
 func contentWithoutBody(t *testing.T, db *store.DB) {
 	want := addContents(t, db, newContent(1, addSource(t, db, 1, "a.example", nil)))[0]
-	want.HTML, want.Text = "", ""
+	want.HTML, want.Text, want.IdentityKind, want.IdentityKey, want.ContentHash, want.TextHash = "", "", "", "", "", ""
 	same(t, got(db.Contents(ctx(t), kgl.ContentFilter{}, kgl.ContentNewestFirst, false, kgl.Page{Limit: 5}))(t).Rows, []kgl.Content{want})
 }
 
