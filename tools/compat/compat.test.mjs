@@ -163,6 +163,18 @@ test("the highest release counts, other tags do not", () => {
   assert.match(text, /breaks clients of v1\.10\.0/);
 });
 
+test("a break that a person accepted passes, another one does not", () => {
+  const at = repository();
+  const removed = changed(raised, ["        note: {type: string}\n", ""]);
+  write(at, removed);
+  mkdirSync(join(at, "tools/compat"), { recursive: true });
+  writeFileSync(join(at, "tools/compat/accepted.txt"), "GET /things removed the optional property `note` from the response with the `200` status\n");
+  const { status, text } = compat(at);
+  assert.equal(status, 0, text);
+  write(at, removed.replace("maxLength: 100", "maxLength: 50"));
+  assert.equal(compat(at).status, 1);
+});
+
 test("BASE names another commit, whose version may be the same", () => {
   const at = repository({ tags: false });
   write(at, changed(["        size: {type: integer}\n", "        size: {type: integer}\n        extra: {type: string}\n"]));
