@@ -120,7 +120,7 @@ func (a *App) Keyring(ctx context.Context) (*auth.Keyring, error) {
 
 func (a *App) keyStore() (auth.KeyStore, error) {
 	if a.cfg.Database.URL.Engine() == config.SQLite {
-		return auth.NewFileKeys(a.dataFile(signingKeysFile)), nil
+		return a.fileKeys(), nil
 	}
 	master, err := auth.ParseMasterKey(a.cfg.Auth.MasterKey.Reveal())
 	if err != nil {
@@ -130,7 +130,25 @@ func (a *App) keyStore() (auth.KeyStore, error) {
 	if err != nil {
 		return nil, err
 	}
-	return auth.NewDatabaseKeys(a.Store, sealer, a.env.Clock), nil
+	return auth.NewDatabaseKeys(a.Store, sealer, a.env.Clock, a.IDs), nil
+}
+
+func (a *App) fileKeys() *auth.FileKeys {
+	return auth.NewFileKeys(a.dataFile(signingKeysFile), a.Store, a.env.Clock, a.IDs)
+}
+
+// SigningKeys returns what may be known of the signing keys. It makes none, and
+// on Postgres needs no master key.
+func (a *App) SigningKeys(ctx context.Context) ([]auth.KeyInfo, error) {
+	list := a.Store.SigningKeys
+	if a.cfg.Database.URL.Engine() == config.SQLite {
+		list = a.fileKeys().Keys
+	}
+	keys, err := list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return auth.DescribeKeys(keys, a.env.Clock.Now()), nil
 }
 
 // NewOutbound returns the guarded HTTP client as the configuration sets it.

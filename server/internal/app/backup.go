@@ -35,7 +35,7 @@ func Backup(ctx context.Context, cfg *config.Config, env Env, target string, for
 	files := map[string][]byte{}
 	path := dataFile(cfg, signingKeysFile)
 	// A file that cannot be used must not be kept as if it could.
-	if _, err := auth.NewFileKeys(path).Keys(ctx); err != nil {
+	if err := auth.CheckKeyFile(ctx, path); err != nil {
 		return BackupInfo{}, err
 	}
 	keys, err := os.ReadFile(path)

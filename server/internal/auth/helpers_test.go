@@ -53,6 +53,10 @@ var testKeyPair = sync.OnceValue(func() kgl.SigningKey {
 
 func quietLog() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
+func newFileKeys(path string, clock kgl.Clock) *FileKeys {
+	return NewFileKeys(path, newMemStore(), clock, kgl.NewUUIDv7(clock, rand.Reader))
+}
+
 func newTestRing(t *testing.T, clock kgl.Clock, store KeyStore) *Keyring {
 	t.Helper()
 	ring, err := NewKeyring(t.Context(), store, clock, rand.Reader, quietLog(), KeyringConfig{})

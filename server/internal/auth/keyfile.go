@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -18,11 +19,23 @@ import (
 
 // FileKeys is the KeyStore in a file that only its owner can read, beside the
 // SQLite database. Processes that share the file take turns by a lock file.
-type FileKeys struct{ path string }
+type FileKeys struct {
+	path  string
+	audit keyAudit
+}
 
-// NewFileKeys returns the KeyStore of a file. Its folder must exist; the file
-// is made at the first Update.
-func NewFileKeys(path string) *FileKeys { return &FileKeys{path: path} }
+// NewFileKeys returns the KeyStore of a file, whose changes are audited in
+// store. Its folder must exist; the file is made at the first Update.
+func NewFileKeys(path string, store kgl.Store, clock kgl.Clock, ids kgl.IDSource) *FileKeys {
+	return &FileKeys{path: path, audit: keyAudit{store: store, clock: clock, ids: ids}}
+}
+
+// CheckKeyFile returns what keeps a file of signing keys from being used; a
+// file that is not there is no fault.
+func CheckKeyFile(ctx context.Context, path string) error {
+	_, err := (&FileKeys{path: path}).Keys(ctx)
+	return err
+}
 
 // keyFile is the content of the file.
 type keyFile struct {
@@ -87,21 +100,31 @@ func checkPrivate(file *os.File) error {
 		file.Name(), info.Mode().Perm())
 }
 
-// Update implements KeyStore.
+// Update implements KeyStore. A file and a database cannot be changed in one
+// transaction: the audit rows come first, so that there is no change without
+// them, and are contradicted by others when the file cannot be written.
 func (f *FileKeys) Update(ctx context.Context, change func([]kgl.SigningKey) ([]kgl.SigningKey, error)) error {
 	lock := flock.New(f.path+".lock", flock.SetPermissions(0o600))
 	defer lock.Close()
 	if _, err := lock.TryLockContext(ctx, 20*time.Millisecond); err != nil {
 		return fmt.Errorf("lock the signing keys: %w", err)
 	}
-	keys, err := f.Keys(ctx)
+	old, err := f.Keys(ctx)
 	if err != nil {
 		return err
 	}
-	if keys, err = change(keys); err != nil {
+	keys, err := change(slices.Clone(old))
+	if err != nil {
 		return err
 	}
-	return f.write(keys)
+	events := f.audit.changes(ctx, old, keys)
+	if err := f.audit.record(ctx, events); err != nil {
+		return fmt.Errorf("audit the change of the signing keys: %w", err)
+	}
+	if err := f.write(keys); err != nil {
+		return errors.Join(err, f.audit.recordFailure(ctx, events))
+	}
+	return nil
 }
 
 func (f *FileKeys) write(keys []kgl.SigningKey) error {

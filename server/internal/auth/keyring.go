@@ -64,7 +64,7 @@ type ringKey struct {
 	jwk     json.RawMessage
 }
 
-func (k ringKey) expired(now time.Time) bool { return k.ExpiresAt != nil && !now.Before(*k.ExpiresAt) }
+func (k ringKey) expired(now time.Time) bool { return keyEnded(k.SigningKey, now) }
 
 // NewKeyring returns a Keyring on the keys of store, where it makes the first
 // one when there is none.
@@ -109,7 +109,9 @@ func (r *Keyring) Refresh(ctx context.Context) error {
 		return fmt.Errorf("read the signing keys: %w", err)
 	}
 	if r.due(stored, r.clock.Now()) {
-		if err := r.store.Update(ctx, r.rotate); err != nil {
+		// It is due by itself, whoever made the keyring look.
+		itself := kgl.WithPrincipal(ctx, kgl.Principal{Type: kgl.PrincipalSystem, ID: "keyring"})
+		if err := r.store.Update(itself, r.rotate); err != nil {
 			return fmt.Errorf("rotate the signing keys: %w", err)
 		}
 		if stored, err = r.store.Keys(ctx); err != nil {
@@ -243,17 +245,11 @@ func (r *Keyring) Revoke(ctx context.Context, kid string) error {
 	return r.Refresh(ctx)
 }
 
-// signer returns the key that signs now: the one that became active last.
+// signer returns the key that signs now.
 func (r *Keyring) signer() (ringKey, error) {
-	now := r.clock.Now()
 	keys := *r.keys.Load()
-	for _, k := range slices.Backward(keys) {
-		if !now.Before(k.ActiveAt) && !k.expired(now) {
-			return k, nil
-		}
-	}
-	if len(keys) > 0 && !keys[0].expired(now) {
-		return keys[0], nil // the clock went back behind the first key
+	if i := signerAt(keys, func(k ringKey) kgl.SigningKey { return k.SigningKey }, r.clock.Now()); i >= 0 {
+		return keys[i], nil
 	}
 	return ringKey{}, kgl.Errorf(kgl.CodeUnavailable, "there is no signing key")
 }

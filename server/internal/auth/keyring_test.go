@@ -221,12 +221,12 @@ func TestKeyringRefusesDamagedKeys(t *testing.T) {
 func TestFileKeys(t *testing.T) {
 	clock := kgl.NewFakeClock(testStart)
 	path := filepath.Join(t.TempDir(), "keys.json")
-	ring := newTestRing(t, clock, NewFileKeys(path))
+	ring := newTestRing(t, clock, newFileKeys(path, clock))
 	token, _ := issueBy(t, ringTokens(t, ring, clock))
 	if info, err := os.Stat(path); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
 		t.Fatalf("mode = %v, %v; want 0600", info.Mode(), err)
 	}
-	again := newTestRing(t, clock, NewFileKeys(path))
+	again := newTestRing(t, clock, newFileKeys(path, clock))
 	if _, err := ringTokens(t, again, clock).Verify(t.Context(), token); err != nil {
 		t.Errorf("after a restart a token is refused: %v", err)
 	}
@@ -248,7 +248,7 @@ func TestFileKeysRefuse(t *testing.T) {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := NewKeyring(t.Context(), NewFileKeys(path), clock, rand.Reader, quietLog(), KeyringConfig{}); err == nil {
+		if _, err := NewKeyring(t.Context(), newFileKeys(path, clock), clock, rand.Reader, quietLog(), KeyringConfig{}); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 		if got, err := os.ReadFile(path); err != nil || string(got) != content {
@@ -260,17 +260,17 @@ func TestFileKeysRefuse(t *testing.T) {
 	}
 	for _, mode := range []os.FileMode{0o644, 0o640, 0o604, 0o602, 0o660} {
 		path := filepath.Join(t.TempDir(), "keys.json")
-		newTestRing(t, clock, NewFileKeys(path))
+		newTestRing(t, clock, newFileKeys(path, clock))
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
-		_, err := NewKeyring(t.Context(), NewFileKeys(path), clock, rand.Reader, quietLog(), KeyringConfig{})
+		_, err := NewKeyring(t.Context(), newFileKeys(path, clock), clock, rand.Reader, quietLog(), KeyringConfig{})
 		if err == nil || !strings.Contains(err.Error(), "chmod 600") {
 			t.Errorf("mode %o: error = %v, want a word on what to do", mode, err)
 		}
 	}
 	missing := filepath.Join(t.TempDir(), "missing", "keys.json")
-	if _, err := NewKeyring(t.Context(), NewFileKeys(missing), clock, rand.Reader, quietLog(), KeyringConfig{}); err == nil {
+	if _, err := NewKeyring(t.Context(), newFileKeys(missing, clock), clock, rand.Reader, quietLog(), KeyringConfig{}); err == nil {
 		t.Error("a missing folder is no error")
 	}
 }
@@ -283,7 +283,7 @@ func TestFileKeysStartedAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range rings {
 		wg.Go(func() {
-			ring, err := NewKeyring(context.Background(), NewFileKeys(path), clock, rand.Reader, quietLog(), KeyringConfig{})
+			ring, err := NewKeyring(context.Background(), newFileKeys(path, clock), clock, rand.Reader, quietLog(), KeyringConfig{})
 			if err != nil {
 				t.Errorf("NewKeyring: %v", err)
 				return

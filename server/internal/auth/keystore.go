@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
@@ -14,11 +15,12 @@ type DatabaseKeys struct {
 	store  kgl.Store
 	sealer *Sealer
 	clock  kgl.Clock
+	ids    kgl.IDSource
 }
 
 // NewDatabaseKeys returns the KeyStore of a database.
-func NewDatabaseKeys(store kgl.Store, sealer *Sealer, clock kgl.Clock) *DatabaseKeys {
-	return &DatabaseKeys{store: store, sealer: sealer, clock: clock}
+func NewDatabaseKeys(store kgl.Store, sealer *Sealer, clock kgl.Clock, ids kgl.IDSource) *DatabaseKeys {
+	return &DatabaseKeys{store: store, sealer: sealer, clock: clock, ids: ids}
 }
 
 const sealSigningKey = "signing-key"
@@ -39,11 +41,11 @@ func (d *DatabaseKeys) Keys(ctx context.Context) ([]kgl.SigningKey, error) {
 	return keys, nil
 }
 
-// Update implements KeyStore. Two replicas that change an empty set at the same
+// Update implements KeyStore. The change is audited in its transaction. Two replicas that change an empty set at the same
 // moment may each add a key: both are good, and the keyring retires one.
 func (d *DatabaseKeys) Update(ctx context.Context, change func([]kgl.SigningKey) ([]kgl.SigningKey, error)) error {
 	return d.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
-		old, err := (&DatabaseKeys{store: tx, sealer: d.sealer, clock: d.clock}).Keys(ctx)
+		old, err := (&DatabaseKeys{store: tx, sealer: d.sealer}).Keys(ctx)
 		if err != nil {
 			return err
 		}
@@ -51,7 +53,7 @@ func (d *DatabaseKeys) Update(ctx context.Context, change func([]kgl.SigningKey)
 		for _, k := range old {
 			stored[k.ID] = k
 		}
-		keys, err := change(old)
+		keys, err := change(slices.Clone(old))
 		if err != nil {
 			return err
 		}
@@ -61,7 +63,11 @@ func (d *DatabaseKeys) Update(ctx context.Context, change func([]kgl.SigningKey)
 			}
 			delete(stored, k.ID)
 		}
-		return d.remove(ctx, tx, stored)
+		if err := d.remove(ctx, tx, stored); err != nil {
+			return err
+		}
+		audit := keyAudit{store: tx, clock: d.clock, ids: d.ids}
+		return appendAll(ctx, tx, audit.changes(ctx, old, keys))
 	})
 }
 

@@ -12,8 +12,8 @@ import (
 func TestDatabaseKeys(t *testing.T) {
 	clock := kgl.NewFakeClock(testStart)
 	store, sealer := newMemStore(), newTestSealer(t)
-	one := newTestRing(t, clock, NewDatabaseKeys(store, sealer, clock))
-	two := newTestRing(t, clock, NewDatabaseKeys(store, sealer, clock))
+	one := newTestRing(t, clock, NewDatabaseKeys(store, sealer, clock, kgl.NewUUIDv7(clock, rand.Reader)))
+	two := newTestRing(t, clock, NewDatabaseKeys(store, sealer, clock, kgl.NewUUIDv7(clock, rand.Reader)))
 	token, first := issueBy(t, ringTokens(t, one, clock))
 	if _, err := ringTokens(t, two, clock).Verify(t.Context(), token); err != nil {
 		t.Errorf("replicas do not agree: %v", err)
@@ -50,8 +50,8 @@ func TestDatabaseKeys(t *testing.T) {
 func TestDatabaseKeysNeedTheirMasterKey(t *testing.T) {
 	clock := kgl.NewFakeClock(testStart)
 	store := newMemStore()
-	newTestRing(t, clock, NewDatabaseKeys(store, newTestSealer(t), clock))
-	_, err := NewKeyring(t.Context(), NewDatabaseKeys(store, newTestSealer(t), clock), clock, rand.Reader, quietLog(), KeyringConfig{})
+	newTestRing(t, clock, NewDatabaseKeys(store, newTestSealer(t), clock, kgl.NewUUIDv7(clock, rand.Reader)))
+	_, err := NewKeyring(t.Context(), NewDatabaseKeys(store, newTestSealer(t), clock, kgl.NewUUIDv7(clock, rand.Reader)), clock, rand.Reader, quietLog(), KeyringConfig{})
 	if err == nil || !strings.Contains(err.Error(), "another master key") {
 		t.Errorf("error = %v, want it to name the master key", err)
 	}

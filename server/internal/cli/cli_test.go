@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/peermesh/kgl-backend/server/internal/app"
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
 	"github.com/peermesh/kgl-backend/server/internal/pgtest"
 )
@@ -208,6 +210,23 @@ func TestKeys(t *testing.T) {
 		kid := s.keyID()
 		s.want(0, line("keys revoke "+kid), "revoked "+kid)
 		s.want(1, line("keys revoke "+kid), "no such signing key")
+		r = s.want(0, line("keys list"), "KID", "signing", "announced")
+		if strings.Contains(r.stdout, kid) || strings.Contains(r.stdout, "PRIVATE") {
+			s.t.Errorf("the list shows a key that was revoked, or a private one:\n%s", r.stdout)
+		}
+		r = s.want(0, line("keys list --json"), `"state": "signing"`, `"expires_at": null`)
+		if !json.Valid([]byte(r.stdout)) || strings.Contains(r.stdout, "rivate") {
+			s.t.Errorf("%s", r.stdout)
+		}
+		s.withApp(func(ctx context.Context, a *app.App) {
+			for action, actor := range map[string]kgl.PrincipalType{"signing_key.revoke": kgl.PrincipalOperator, "signing_key.create": ""} {
+				rows, err := a.Store.AuditEvents(ctx, kgl.AuditFilter{Action: action}, kgl.Page{Limit: 10})
+				if err != nil || len(rows.Rows) == 0 || actor != "" && (rows.Rows[0].ActorType != actor || rows.Rows[0].SubjectID != kid) {
+					s.t.Errorf("audit rows of %s: %+v, %v", action, rows.Rows, err)
+				}
+			}
+		})
+		s.want(0, line("audit verify"), "intact")
 	})
 }
 

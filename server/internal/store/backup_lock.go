@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -78,16 +79,15 @@ func lockBackup(path string) (*flock.Flock, error) {
 	return l, nil
 }
 
-// syncFolder makes the names in a folder last through a loss of power. Systems
-// that cannot open a folder for it need no such call.
+// syncFolder makes the names in a folder last through a loss of power, where
+// the system can: Windows cannot open a folder for it.
 func syncFolder(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
 	f, err := os.Open(dir)
 	if err != nil {
 		return err
 	}
-	err = f.Sync()
-	if errors.Is(err, errors.ErrUnsupported) || errors.Is(err, os.ErrInvalid) {
-		err = nil
-	}
-	return errors.Join(err, f.Close())
+	return errors.Join(f.Sync(), f.Close())
 }
