@@ -225,3 +225,20 @@ verify-compat: ## The contract breaks no client of the last release tag, or of B
 .PHONY: test-clients
 test-clients: build $(NODE_BIN) ## Run examples/, the curl calls and gen/http against bin/kgl on the sample feeds
 	node --test --test-reporter=spec tools/ts/clients.test.mjs
+
+##@ Measure
+
+# quick takes about a quarter of an hour on two quiet cores; full goes up to 1,000,000 items and takes twice
+# that. BENCHFLAGS, such as '-parts ratio -engines sqlite -sizes 10000', measures less; see docs/performance.md.
+BENCH      ?= quick
+BENCHFLAGS ?=
+
+.PHONY: bench
+bench: ## Measure the service on both engines; BENCH=quick or full; writes bench-results/
+	go build -o bin/ ./server/internal/pgtest/cmd/withpg
+	cd tools/perf && go build -o ../../bin/ ./cmd/bench
+	bin/withpg -durable -- bin/bench -set $(BENCH) -out bench-results $(BENCHFLAGS)
+
+.PHONY: bench-docs
+bench-docs: ## Write the tables of bench-results/report.json into docs/performance.md
+	cd tools/perf && go run ./cmd/bench -render ../../bench-results/report.json -docs ../../docs/performance.md

@@ -19,7 +19,7 @@ func (account) run(*exec.Cmd) {}
 
 func (account) take(string) error { return nil }
 
-func (account) tempDir() (string, error) {
+func (account) tempDir(kind) (string, error) {
 	return "", errors.New("temporary clusters need a Unix system")
 }
 

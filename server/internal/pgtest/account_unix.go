@@ -54,10 +54,15 @@ func (a account) take(path string) error {
 	return os.Chown(path, int(a.credential.Uid), int(a.credential.Gid))
 }
 
-// tempDir makes a folder that the account owns, in memory when there is room.
-func (a account) tempDir() (string, error) {
+// tempDir makes a folder that the account owns, in memory when there is room and
+// the server may forget.
+func (a account) tempDir(k kind) (string, error) {
+	parents := []string{os.TempDir(), "/tmp", "/var/tmp"}
+	if k == forgetful {
+		parents = append([]string{ramDisk()}, parents...)
+	}
 	var failure error
-	for _, parent := range []string{ramDisk(), os.TempDir(), "/tmp", "/var/tmp"} {
+	for _, parent := range parents {
 		if parent == "" || !a.reaches(parent) {
 			continue
 		}

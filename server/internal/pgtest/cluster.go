@@ -40,7 +40,7 @@ func (c *Cluster) Stop() error {
 // Start starts a temporary server with binaries found on this machine, else
 // with Docker. The error says what was tried and what to install.
 func Start(ctx context.Context) (*Cluster, error) {
-	cluster, local := startLocal(ctx)
+	cluster, local := startLocal(ctx, forgetful)
 	if local == nil {
 		return cluster, nil
 	}
@@ -57,9 +57,38 @@ Do one of these:
   set %s to the URL of a server whose user may create databases`, local, docker, MinMajor, EnvURL)
 }
 
+// StartDurable starts a temporary server with binaries found on this machine,
+// on disk and with the settings of a new installation: what is committed is
+// synced. It is for measurements, which Start's settings would flatter.
+func StartDurable(ctx context.Context) (*Cluster, error) {
+	return startLocal(ctx, durable)
+}
+
+// kind is what a local server is for.
+type kind int
+
+const (
+	forgetful kind = iota // in memory where there is room; nothing outlives a crash
+	durable               // on disk, with the settings of a new installation
+)
+
+// settings returns what a server is told besides where to listen.
+func (k kind) settings() []string {
+	if k == durable {
+		return []string{"max_connections=200"}
+	}
+	return []string{
+		"max_connections=200", "shared_buffers=64MB", "max_wal_size=256MB",
+		// Nothing here outlives a crash, so nothing waits for the disk.
+		"fsync=off", "synchronous_commit=off", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0",
+		// A worker that visits a template database would delay its copies.
+		"autovacuum=off",
+	}
+}
+
 // startLocal makes a cluster in a new folder and starts it. When this process
 // runs as root, which PostgreSQL refuses, another user runs it.
-func startLocal(ctx context.Context) (*Cluster, error) {
+func startLocal(ctx context.Context, k kind) (*Cluster, error) {
 	bin, err := findBinaries(ctx)
 	if err != nil {
 		return nil, err
@@ -68,18 +97,18 @@ func startLocal(ctx context.Context) (*Cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := owner.tempDir()
+	dir, err := owner.tempDir(k)
 	if err != nil {
 		return nil, err
 	}
-	cluster, err := runLocal(ctx, bin, dir, owner)
+	cluster, err := runLocal(ctx, bin, dir, owner, k)
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return cluster, nil
 }
 
-func runLocal(ctx context.Context, bin, dir string, owner account) (*Cluster, error) {
+func runLocal(ctx context.Context, bin, dir string, owner account, k kind) (*Cluster, error) {
 	password := rand.Text()
 	if err := initialise(ctx, bin, dir, password, owner); err != nil {
 		return nil, err
@@ -87,7 +116,7 @@ func runLocal(ctx context.Context, bin, dir string, owner account) (*Cluster, er
 	// Another process may take the free port before the server does: try again.
 	var failure error
 	for range 5 {
-		cluster, err := serve(ctx, bin, dir, password, owner)
+		cluster, err := serve(ctx, bin, dir, password, owner, k)
 		if err == nil {
 			return cluster, nil
 		}
@@ -145,7 +174,7 @@ kill -QUIT "$server" 2>/dev/null; wait "$server"
 rm -rf "$0"`
 
 // serve starts the server on a free port and waits until it answers.
-func serve(ctx context.Context, bin, dir, password string, owner account) (*Cluster, error) {
+func serve(ctx context.Context, bin, dir, password string, owner account, k kind) (*Cluster, error) {
 	port, err := freePort(ctx)
 	if err != nil {
 		return nil, err
@@ -155,14 +184,8 @@ func serve(ctx context.Context, bin, dir, password string, owner account) (*Clus
 		sockets = ""
 	}
 	args := []string{"-c", guardScript, dir, filepath.Join(bin, "postgres"), "-D", filepath.Join(dir, "data")}
-	for _, setting := range []string{
-		"listen_addresses=127.0.0.1", "port=" + port, "unix_socket_directories=" + sockets,
-		"max_connections=200", "shared_buffers=64MB", "max_wal_size=256MB",
-		// Nothing here outlives a crash, so nothing waits for the disk.
-		"fsync=off", "synchronous_commit=off", "full_page_writes=off", "wal_level=minimal", "max_wal_senders=0",
-		// A worker that visits a template database would delay its copies.
-		"autovacuum=off",
-	} {
+	listen := []string{"listen_addresses=127.0.0.1", "port=" + port, "unix_socket_directories=" + sockets}
+	for _, setting := range append(listen, k.settings()...) {
 		args = append(args, "-c", setting)
 	}
 	guard := exec.Command("/bin/sh", args...)

@@ -79,7 +79,7 @@ func newServer(ctx context.Context, password string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := owner.tempDir()
+	dir, err := owner.tempDir(forgetful)
 	if err != nil {
 		return nil, err
 	}

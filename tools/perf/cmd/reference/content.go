@@ -46,14 +46,18 @@ type pagination struct {
 	NextCursor string `json:"next_cursor"`
 }
 
-// scan reads one row of the statements in sql/.
-func scan(row func(dest ...any) error) (content, error) {
+// scan reads one row of the statements in sql/, which select what the answer
+// shows and nothing else.
+func scan(row func(dest ...any) error, withBody bool) (content, error) {
 	var c content
-	var kind, key, contentHash, textHash, authors, categories, enclosures string
-	var version, fetched, updated, published int64
-	err := row(&c.ID, &c.SourceID, &c.GUID, &kind, &key, &c.Status, &c.Revision, &c.DuplicateOf, &version, &fetched, &updated, &published,
-		&c.Inferred, &c.Language, &c.WordCount, &contentHash, &textHash, &c.URL, &c.CanonicalURL, &c.Title, &c.Summary, &authors, &categories,
-		&enclosures, &c.HTML, &c.Text)
+	var authors, categories, enclosures string
+	var fetched, updated, published int64
+	fields := []any{&c.ID, &c.SourceID, &c.GUID, &c.URL, &c.CanonicalURL, &c.Title, &c.Summary, &authors, &categories, &enclosures, &c.Language,
+		&published, &c.Inferred, &fetched, &updated, &c.Status, &c.Revision, &c.DuplicateOf, &c.WordCount}
+	if withBody {
+		fields = append(fields, &c.HTML, &c.Text)
+	}
+	err := row(fields...)
 	c.FetchedAt, c.UpdatedAt, c.PublishedAt = time.UnixMicro(fetched).UTC(), time.UnixMicro(updated).UTC(), time.UnixMicro(published).UTC()
 	c.Authors, c.Categories, c.Enclosures = json.RawMessage(authors), json.RawMessage(categories), json.RawMessage(enclosures)
 	return c, err

@@ -13,8 +13,8 @@ import (
 	_ "github.com/mattn/go-sqlite3" // the driver "sqlite3"
 )
 
-// The statements as the service's store sends them; a test beside the store
-// compares them with what it builds.
+// The least that the service's requests need: its filters, orders and limits,
+// and only the columns that an answer shows.
 //
 //go:embed sql
 var statements embed.FS
@@ -84,7 +84,7 @@ func (r sqliteReader) list(ctx context.Context, summary bool, until int64, n int
 	defer rows.Close()
 	list := make([]content, 0, n)
 	for rows.Next() {
-		c, err := scan(rows.Scan)
+		c, err := scan(rows.Scan, !summary)
 		if err != nil {
 			return nil, err
 		}
@@ -94,7 +94,7 @@ func (r sqliteReader) list(ctx context.Context, summary bool, until int64, n int
 }
 
 func (r sqliteReader) get(ctx context.Context, id string) (content, error) {
-	return scan(r.one.QueryRowContext(ctx, id).Scan)
+	return scan(r.one.QueryRowContext(ctx, id).Scan, true)
 }
 
 // postgresReader uses pgx's pool, which prepares what it sends.
@@ -130,7 +130,7 @@ func (r postgresReader) list(ctx context.Context, summary bool, until int64, n i
 	defer rows.Close()
 	list := make([]content, 0, n)
 	for rows.Next() {
-		c, err := scan(rows.Scan)
+		c, err := scan(rows.Scan, !summary)
 		if err != nil {
 			return nil, err
 		}
@@ -140,5 +140,5 @@ func (r postgresReader) list(ctx context.Context, summary bool, until int64, n i
 }
 
 func (r postgresReader) get(ctx context.Context, id string) (content, error) {
-	return scan(r.pool.QueryRow(ctx, r.one, id).Scan)
+	return scan(r.pool.QueryRow(ctx, r.one, id).Scan, true)
 }

@@ -12,6 +12,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"time"
 
@@ -20,7 +21,7 @@ import (
 
 func main() {
 	addr := flag.String("addr", "127.0.0.1:9801", "address to listen on")
-	database := flag.String("db", "", "database, as in KGL_DATABASE_URL")
+	database := flag.String("db", os.Getenv("KGL_DATABASE_URL"), "database, as in KGL_DATABASE_URL")
 	conns := flag.Int("conns", 10, "connections to the database at most")
 	jwks := flag.String("jwks", "http://127.0.0.1:8000/.well-known/jwks.json", "the service's keys")
 	issuer := flag.String("issuer", "kgl-backend", "issuer that a token must name")
@@ -48,6 +49,7 @@ func run(addr, database string, conns int, tokens string, check *tokenCheck) err
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.Server.ReadHeaderTimeout = 10 * time.Second
+	e.GET("/ready", func(c echo.Context) error { return c.NoContent(http.StatusOK) })
 	api := e.Group("/api/v1", check.middleware)
 	api.GET("/content", listContent(r))
 	api.GET("/content/:id", getContent(r))

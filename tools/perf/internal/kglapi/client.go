@@ -35,6 +35,9 @@ func Login(base, email, password string) (*Client, error) {
 	return c, nil
 }
 
+// At returns a client with the same token for another base URL.
+func (c *Client) At(base string) *Client { return &Client{base: base, token: c.token, http: c.http} }
+
 // Token returns the access token.
 func (c *Client) Token() string { return c.token }
 
@@ -43,6 +46,22 @@ func (c *Client) Get(path string, into any) error { return c.call(http.MethodGet
 
 // Post posts to path, without a body, and reads the answer away.
 func (c *Client) Post(path string) error { return c.call(http.MethodPost, path, nil, nil) }
+
+// Delete deletes the resource at path.
+func (c *Client) Delete(path string) error { return c.call(http.MethodDelete, path, nil, nil) }
+
+// Create posts a body to path and returns the id of what was made.
+func (c *Client) Create(path string, body any) (string, error) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return "", err
+	}
+	var made struct {
+		ID string `json:"id"`
+	}
+	err = c.call(http.MethodPost, path, text, &made)
+	return made.ID, err
+}
 
 func (c *Client) call(method, path string, body []byte, into any) error {
 	request, err := http.NewRequest(method, c.base+path, bytes.NewReader(body))

@@ -5,6 +5,9 @@
 //
 // The command finds the server's URL in KGL_TEST_POSTGRES_URL. When that is set
 // already, withpg starts no server.
+//
+// With -durable before the command the server syncs what is committed and has
+// the settings of a new installation, for measurements.
 package main
 
 import (
@@ -22,14 +25,18 @@ import (
 
 func main() {
 	args := os.Args[1:]
+	start := pgtest.Start
+	if len(args) > 0 && args[0] == "-durable" {
+		args, start = args[1:], pgtest.StartDurable
+	}
 	if len(args) > 0 && args[0] == "--" {
 		args = args[1:]
 	}
 	if len(args) == 0 {
-		fmt.Fprintln(os.Stderr, "usage: withpg -- command [argument...]")
+		fmt.Fprintln(os.Stderr, "usage: withpg [-durable] -- command [argument...]")
 		os.Exit(2)
 	}
-	code, err := run(args)
+	code, err := run(start, args)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "withpg:", err)
 	}
@@ -37,7 +44,7 @@ func main() {
 }
 
 // run starts the server, then the command, and returns the command's exit code.
-func run(args []string) (code int, err error) {
+func run(start func(context.Context) (*pgtest.Cluster, error), args []string) (code int, err error) {
 	// The command gets a terminal's interrupt itself: wait for it to end.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -45,7 +52,7 @@ func run(args []string) (code int, err error) {
 	if os.Getenv(pgtest.EnvURL) == "" {
 		starting, cancel := context.WithTimeout(ctx, 2*time.Minute)
 		defer cancel()
-		cluster, err := pgtest.Start(starting)
+		cluster, err := start(starting)
 		if err != nil {
 			return 1, err
 		}
