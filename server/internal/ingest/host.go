@@ -75,8 +75,11 @@ func (w *Worker) giveUp(ctx context.Context, t *turn, sourceID string, err error
 	}
 	w.log.ErrorContext(ctx, "a host was left alone because of a fault", "host", t.lease.Host, "source_id", sourceID, "code", kgl.ErrorCode(err), "error", err)
 	pause := faultPause
-	if kgl.Is(err, kgl.CodeUnavailable) {
+	if outage(err) {
 		pause = outagePause
+	}
+	if kgl.Is(err, kgl.CodeStorageFull) {
+		w.rest.begin(w.clock.Now(), err)
 	}
 	if until := w.clock.Now().Add(pause); until.After(t.notBefore) {
 		t.notBefore = until
@@ -85,8 +88,8 @@ func (w *Worker) giveUp(ctx context.Context, t *turn, sourceID string, err error
 }
 
 // release gives the lease back even when the worker is stopping, so that
-// another replica need not wait for it to run out. While the database is away
-// it tries again, for as long as the lease lasts: a short outage must not leave
+// another replica need not wait for it to run out. While the database is away,
+// or has no room, it tries again, for as long as the lease lasts: a short outage must not leave
 // a host alone for minutes.
 func (w *Worker) release(ctx context.Context, t *turn) {
 	for {
@@ -94,7 +97,7 @@ func (w *Worker) release(ctx context.Context, t *turn) {
 		if err == nil {
 			return
 		}
-		if !kgl.Is(err, kgl.CodeUnavailable) || !w.clock.Now().Before(t.lease.Until) || !sleep(ctx, outagePause) {
+		if !outage(err) || !w.clock.Now().Before(t.lease.Until) || !sleep(ctx, outagePause) {
 			w.log.WarnContext(ctx, "a host could not be released; its lease will run out", "host", t.lease.Host, "error", err)
 			return
 		}
@@ -148,6 +151,7 @@ func (w *Worker) workSource(ctx context.Context, lease kgl.HostLease, src kgl.So
 	if err != nil {
 		return a.hostPause, err
 	}
+	w.rest.end()
 	f := a.result.Fetch
 	w.metrics.FetchDone(a.outcome(done), f.Duration, f.Bytes)
 	w.metrics.ItemsStored(done.created, done.updated, done.failed)

@@ -69,6 +69,7 @@ type Worker struct {
 
 	budget *semaphore.Weighted // of ParseBudget
 	wake   chan struct{}
+	rest   rest
 }
 
 // NewWorker returns a worker. onStored is called after new content was
@@ -117,6 +118,9 @@ func (w *Worker) claim(ctx context.Context, free int) []kgl.HostLease {
 		return nil
 	}
 	now := w.clock.Now()
+	if w.rest.left(now) > 0 {
+		return nil
+	}
 	// A look that does not write: an idle worker leaves the database alone.
 	if due, err := w.store.NextDueAt(ctx); err == nil && (due == nil || due.After(now)) {
 		return nil
@@ -124,6 +128,7 @@ func (w *Worker) claim(ctx context.Context, free int) []kgl.HostLease {
 	leases, err := w.store.ClaimHosts(ctx, w.cfg.Owner, now, now.Add(w.cfg.Lease), free)
 	if err != nil && ctx.Err() == nil {
 		w.log.ErrorContext(ctx, "hosts could not be claimed", "error", err)
+		w.rest.begin(now, err)
 	}
 	return leases
 }
@@ -156,6 +161,9 @@ func (w *Worker) pause(ctx context.Context, freed <-chan struct{}, busy int) int
 func (w *Worker) untilDue(ctx context.Context, busy int) time.Duration {
 	if busy == w.cfg.Workers {
 		return w.cfg.Poll
+	}
+	if left := w.rest.left(w.clock.Now()); left > 0 {
+		return min(left, w.cfg.Poll)
 	}
 	due, err := w.store.NextDueAt(ctx)
 	if err != nil || due == nil {

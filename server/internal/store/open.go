@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/peermesh/kgl-backend/gen/pgadapter"
@@ -75,6 +76,7 @@ const (
 type DB struct {
 	engine engine
 	jitter *jitter
+	noRoom atomic.Bool // a write found no room on the disk, and none has found it since
 }
 
 var _ kgl.Store = (*DB)(nil)

@@ -74,7 +74,7 @@ func (db *DB) write(ctx context.Context, fn func(ctx context.Context, c *conn) e
 			return nil
 		}
 		if !isRetryable(err) || attempt == maxAttempts {
-			return failure(err)
+			return db.noteRoom(failure(err))
 		}
 		if werr := db.jitter.sleep(ctx, firstWait<<attempt); werr != nil {
 			return failure(werr)
@@ -178,8 +178,12 @@ func affected(n int64, err error, kind string) error {
 	return err
 }
 
-// Ping implements kgl.Store: it writes a row and rolls back.
+// Ping implements kgl.Store: it writes a row and rolls back. After a write that
+// found the disk full it asks for room instead.
 func (db *DB) Ping(ctx context.Context) error {
+	if db.noRoom.Load() {
+		return db.findRoom(ctx)
+	}
 	err := failure(db.runTx(ctx, db.engine.begin, func(ctx context.Context, c *conn) error {
 		if err := c.PingWrite(ctx); err != nil {
 			return err
