@@ -158,3 +158,18 @@ func typeLine(t *testing.T, master, terminal *os.File, text string) {
 		t.Fatal(err)
 	}
 }
+
+// At a terminal a copy is a bar, and what is told stands on lines of its own.
+func TestCopyAtATerminal(t *testing.T) {
+	s, _ := newInstallation(t, "")
+	master, terminal := newTerminal(t)
+	shown := screen(master)
+	var stdout bytes.Buffer
+	if code := s.runOnTerminal(t.Context(), terminal, &stdout, "db", "copy", "--to", s.database()+".copy"); code != 0 {
+		t.Fatalf("exit code %d: %s", code, shown())
+	}
+	until(t, shown, `(?s)\r\n.*copying +\[#+\] 100 %.*indexing +\[#+\] 100 %.*comparing +\[#+\] 100 %  [0-9,]+ of [0-9,]+`)
+	if strings.Contains(stdout.String(), "\r") || !strings.Contains(stdout.String(), "the same") {
+		t.Errorf("stdout: %q", &stdout)
+	}
+}

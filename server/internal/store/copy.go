@@ -29,6 +29,16 @@ func SQLiteConnector(path string, params url.Values) driver.Connector {
 	return sqliteConnector(path, params)
 }
 
+// HoldFile keeps others from replacing a file of SQLite, as a restoration does,
+// until it is released.
+func HoldFile(ctx context.Context, path string) (release func(), err error) {
+	l, err := lockUse(ctx, path, DefaultAcquireTimeout)
+	if err != nil {
+		return nil, err
+	}
+	return func() { _ = l.Close() }, nil
+}
+
 // checkCopied refuses the target of a copy that is not complete.
 func (m *Migrator) checkCopied(ctx context.Context, db *sql.DB) error {
 	exists := "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = '" + CopyMarker + "'"

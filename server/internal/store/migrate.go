@@ -146,10 +146,18 @@ func (m *Migrator) status(ctx context.Context, db *sql.DB) (MigrationStatus, err
 	return s, nil
 }
 
-// Check returns nil when the database has the schema of this binary, and
-// otherwise an error that says what to do.
+// Check returns nil when the database has the schema of this binary and is not
+// the target of an unfinished copy, and otherwise an error that says what to do.
 func (m *Migrator) Check(ctx context.Context) error {
-	s, err := m.Status(ctx)
+	db, err := m.open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = db.Close() }()
+	if err := m.checkCopied(ctx, db); err != nil {
+		return err
+	}
+	s, err := m.status(ctx, db)
 	if err != nil {
 		return err
 	}

@@ -65,9 +65,6 @@ func (c *copier) loadTable(ctx context.Context, t table, report *reporter) error
 	if err == nil {
 		err = readErr
 	}
-	if err == nil {
-		report.table(t.name, c.state.Tables[t.name].Rows, c.total[t.name])
-	}
 	return err
 }
 

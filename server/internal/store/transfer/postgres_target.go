@@ -184,6 +184,17 @@ func (p *postgresTarget) write(ctx context.Context, t table, rows [][]any, s *st
 	})
 }
 
+// replace implements target.
+func (p *postgresTarget) replace(ctx context.Context, t table, rows [][]any, s *state) error {
+	if _, err := p.conn.Exec(ctx, "DELETE FROM "+quote(t.name)); err != nil {
+		return err
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return p.write(ctx, t, rows, s)
+}
+
 // checkTexts finds texts that Postgres cannot hold.
 func checkTexts(t table, row []any) error {
 	for i, value := range row {

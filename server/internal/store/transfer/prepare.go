@@ -98,7 +98,11 @@ func (c *copier) adopt(ctx context.Context, from []table) (ignored []string, err
 		return nil, err
 	}
 	c.tables = slices.DeleteFunc(c.tables, func(t table) bool {
-		return t.name == clockTable || t.name == keysTable && c.opts.CopyKeys != nil
+		if t.name == keysTable && c.opts.Keys != nil {
+			c.keys = &t
+			return true
+		}
+		return t.name == clockTable
 	})
 	c.total, c.all = map[string]int64{}, 0
 	for _, t := range c.tables {

@@ -7,7 +7,7 @@ import (
 	"github.com/peermesh/kgl-backend/server/internal/store"
 )
 
-// Tables that are not copied row by row. The clock of events is set so that
+// Tables that are not simply copied. The clock of events is set so that
 // their order goes on: docs/decisions/0003-event-order.md. The end of the audit
 // chain and the clock have a row from the migrations.
 const (
@@ -64,6 +64,8 @@ type target interface {
 	strip(ctx context.Context, tables []table, s *state) error
 	// write stores rows and marks s, in one transaction.
 	write(ctx context.Context, t table, rows [][]any, s *state) error
+	// replace makes rows the only ones of a small table.
+	replace(ctx context.Context, t table, rows [][]any, s *state) error
 	// build runs the first pending statement of s, and marks s without it.
 	build(ctx context.Context, s *state) error
 	// loaded checks the references and lets the planner know the tables.

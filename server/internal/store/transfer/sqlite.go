@@ -233,17 +233,35 @@ func kindOfValue(value any) kind {
 func shorten(value any) string { return fmt.Sprintf("%.40q", fmt.Sprint(value)) }
 
 // sqliteSource implements source.
-type sqliteSource struct{ *sqlite }
+type sqliteSource struct {
+	*sqlite
+	release func()
+}
+
+func (s *sqliteSource) close() {
+	s.sqlite.close()
+	s.release()
+}
 
 func openSQLiteSource(ctx context.Context, path string) (*sqliteSource, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("there is no database to copy: %w", err)
 	}
-	s, err := openSQLite(ctx, path, url.Values{})
+	release, err := store.HoldFile(ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	return &sqliteSource{s}, s.exec(ctx, "PRAGMA busy_timeout = 0")
+	s, err := openSQLite(ctx, path, url.Values{})
+	if err != nil {
+		release()
+		return nil, err
+	}
+	source := &sqliteSource{sqlite: s, release: release}
+	if err := s.exec(ctx, "PRAGMA busy_timeout = 0"); err != nil {
+		source.close()
+		return nil, err
+	}
+	return source, nil
 }
 
 // lock implements source: it begins to write, and never does.

@@ -21,6 +21,7 @@ type sqliteTarget struct {
 	*sqlite
 	migrator *store.Migrator
 	lockFile *flock.Flock
+	letGo    func() // gives the right to the file back
 	inserts  map[string]*sql.Stmt
 }
 
@@ -30,6 +31,9 @@ func newSQLiteTarget(path string, m *store.Migrator) *sqliteTarget {
 
 func (s *sqliteTarget) close() {
 	s.release()
+	if s.letGo != nil {
+		s.letGo()
+	}
 	if s.lockFile != nil {
 		_ = s.lockFile.Close()
 	}
@@ -57,6 +61,9 @@ func (s *sqliteTarget) claim(ctx context.Context) error {
 	}
 	if !free {
 		return errTargetCopied
+	}
+	if s.letGo, err = store.HoldFile(ctx, s.path); err != nil {
+		return err
 	}
 	if _, err := s.migrator.Status(ctx); err != nil { // makes the file
 		return err
@@ -242,6 +249,14 @@ func (s *sqliteTarget) write(ctx context.Context, t table, rows [][]any, st *sta
 		}
 		return s.save(ctx, st)
 	})
+}
+
+// replace implements target.
+func (s *sqliteTarget) replace(ctx context.Context, t table, rows [][]any, st *state) error {
+	if err := s.exec(ctx, "DELETE FROM "+quote(t.name)); err != nil {
+		return err
+	}
+	return s.write(ctx, t, rows, st)
 }
 
 func (s *sqliteTarget) insert(ctx context.Context, t table) (*sql.Stmt, error) {

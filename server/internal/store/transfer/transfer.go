@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
 	"github.com/peermesh/kgl-backend/server/internal/store"
 )
 
@@ -22,10 +23,11 @@ type Options struct {
 	Force bool
 	// LockWait bounds the wait for the source's lock. 0: DefaultLockWait.
 	LockWait time.Duration
-	// CopyKeys carries the signing keys over, and reads them back, since their
-	// home and form differ between installations. It returns how many there are.
-	// nil: their table is copied like any other.
-	CopyKeys func(ctx context.Context) (int64, error)
+	// Keys returns the rows that the target's table of signing keys is to have,
+	// since the home and the form of these keys differ between installations. It
+	// is called when everything else was copied. nil: the table is copied like any
+	// other.
+	Keys func(ctx context.Context) ([]kgl.SigningKey, error)
 	// Progress is told how far the work has come, after each batch; may be nil.
 	Progress func(Progress)
 	// Note is told what an operator should know on the way; may be nil.
@@ -41,7 +43,6 @@ type Options struct {
 type Report struct {
 	Tables  []TableReport `json:"tables"`
 	Resumed int64         `json:"resumed_rows"` // that an earlier run had copied
-	Keys    *int64        `json:"signing_keys,omitempty"`
 	// Ignored are tables of the source that are not KGL's.
 	Ignored []string `json:"ignored_tables,omitempty"`
 }
@@ -117,6 +118,7 @@ type copier struct {
 	opts   Options
 	from   source
 	to     target
+	keys   *table           // signing_keys, when Options.Keys gives its rows
 	tables []table          // of both, parents first, that are copied by rows
 	total  map[string]int64 // rows of each in the source
 	all    int64            // rows of all of them
@@ -243,12 +245,8 @@ func (c *copier) run(ctx context.Context) (Report, error) {
 	if report.Tables, err = c.verify(ctx); err != nil {
 		return report, err
 	}
-	if c.opts.CopyKeys != nil {
-		n, err := c.opts.CopyKeys(ctx)
-		if err != nil {
-			return report, fmt.Errorf("copy the signing keys: %w", err)
-		}
-		report.Keys = &n
+	if err := c.copyKeys(ctx); err != nil {
+		return report, fmt.Errorf("copy the signing keys: %w", err)
 	}
 	return report, c.finish(ctx)
 }

@@ -1,0 +1,169 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/peermesh/kgl-backend/server/internal/auth"
+	"github.com/peermesh/kgl-backend/server/internal/config"
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
+	"github.com/peermesh/kgl-backend/server/internal/store"
+	"github.com/peermesh/kgl-backend/server/internal/store/transfer"
+)
+
+// CopyOptions say which database is copied where.
+type CopyOptions struct {
+	From, To config.DatabaseURL
+	Force    bool // empties a target that holds something
+	Progress func(CopyProgress)
+	Note     func(text string) // told what an operator should know on the way
+}
+
+// CopyProgress is how far a copy has come.
+type CopyProgress = transfer.Progress
+
+// CopyReport is the outcome of a complete copy.
+type CopyReport struct {
+	transfer.Report
+	Keys int `json:"signing_keys"`
+}
+
+// ErrCopyStopped is the cause of a copy that was told to stop and can go on.
+var ErrCopyStopped = transfer.ErrInterrupted
+
+// CopyDatabase copies a database with its signing keys into another one, and
+// compares both. The rest of the configuration counts for both: the folder of
+// the signing keys on SQLite, and the master key that seals them on Postgres.
+func CopyDatabase(ctx context.Context, cfg *config.Config, env Env, opts CopyOptions) (CopyReport, error) {
+	from, to := *cfg, *cfg
+	from.Database.URL, to.Database.URL = opts.From, opts.To
+	move, err := newKeyMove(ctx, &from, &to, env)
+	if err != nil {
+		return CopyReport{}, err
+	}
+	defer move.close()
+	if err := move.check(ctx, opts.Force); err != nil {
+		return CopyReport{}, err
+	}
+	report, err := transfer.Run(ctx, transfer.Options{
+		From: databaseURL(&from), To: databaseURL(&to), Force: opts.Force,
+		Keys: move.run, Progress: opts.Progress, Note: opts.Note,
+	})
+	return CopyReport{Report: report, Keys: move.moved}, err
+}
+
+// keyMove carries the signing keys from one installation to another. Each has
+// them in a file, or sealed in its database.
+type keyMove struct {
+	from, to *config.Config
+	sealer   *auth.Sealer // nil when neither is on Postgres
+	source   *store.DB    // nil on SQLite
+	moved    int
+}
+
+var errNoMasterKey = errors.New("KGL_MASTER_KEY is needed to copy from or to Postgres, where it seals the signing keys: " +
+	"set it, or KGL_MASTER_KEY_FILE, to what the servers on Postgres have; for a new installation make one with `openssl rand -base64 32`")
+
+func newKeyMove(ctx context.Context, from, to *config.Config, env Env) (*keyMove, error) {
+	m := &keyMove{from: from, to: to}
+	onPostgres := func(c *config.Config) bool { return c.Database.URL.Engine() == config.Postgres }
+	if onPostgres(from) || onPostgres(to) {
+		if !from.Auth.MasterKey.IsSet() {
+			return nil, errNoMasterKey
+		}
+		master, err := auth.ParseMasterKey(from.Auth.MasterKey.Reveal())
+		if err == nil {
+			m.sealer, err = auth.NewSealer(master, env.Random)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("KGL_MASTER_KEY: %w", err)
+		}
+	}
+	if !onPostgres(from) {
+		return m, nil
+	}
+	migrator, err := NewMigrator(from)
+	if err == nil {
+		err = migrator.Check(ctx)
+	}
+	if err == nil {
+		m.source, err = store.Open(ctx, store.Config{URL: databaseURL(from), MaxConns: 1, Clock: env.Clock})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the source: %w", err)
+	}
+	return m, nil
+}
+
+func (m *keyMove) close() {
+	if m.source != nil {
+		_ = m.source.Close()
+	}
+}
+
+// check makes sure, before anything is copied, that the keys can be read and
+// replace no others.
+func (m *keyMove) check(ctx context.Context, force bool) error {
+	keys, err := m.read(ctx)
+	if err != nil || m.sealsAtTarget() {
+		return err
+	}
+	path := dataFile(m.to, signingKeysFile)
+	present, err := auth.ReadKeyFile(ctx, path)
+	if err != nil {
+		return fmt.Errorf("the target: %w", err)
+	}
+	for _, k := range present {
+		if !force && !slices.ContainsFunc(keys, func(s kgl.SigningKey) bool { return s.ID == k.ID }) {
+			return fmt.Errorf("the target: %s holds signing keys that the source has not, so they belong to another installation: "+
+				"name a database in another folder, or let --force replace them", path)
+		}
+	}
+	return nil
+}
+
+func (m *keyMove) sealsAtTarget() bool { return m.to.Database.URL.Engine() == config.Postgres }
+
+// read returns the keys of the source, opened.
+func (m *keyMove) read(ctx context.Context) ([]kgl.SigningKey, error) {
+	if m.source == nil {
+		keys, err := auth.ReadKeyFile(ctx, dataFile(m.from, signingKeysFile))
+		if err != nil {
+			return nil, fmt.Errorf("the source: %w", err)
+		}
+		return keys, nil
+	}
+	sealed, err := m.source.SigningKeys(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("the source: read the signing keys: %w", err)
+	}
+	keys, err := m.sealer.OpenKeys(sealed)
+	if err != nil {
+		return nil, fmt.Errorf("the source: KGL_MASTER_KEY is not the key under which it keeps its signing keys: %w", err)
+	}
+	return keys, nil
+}
+
+// run returns the rows of the keys in the target's database. On SQLite there are
+// none: it writes the file beside it.
+func (m *keyMove) run(ctx context.Context) ([]kgl.SigningKey, error) {
+	keys, err := m.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m.moved = len(keys)
+	if m.sealsAtTarget() {
+		return m.sealer.SealKeys(keys)
+	}
+	path := dataFile(m.to, signingKeysFile)
+	if len(keys) == 0 || m.source == nil && path == dataFile(m.from, signingKeysFile) {
+		return nil, nil
+	}
+	if err := os.MkdirAll(m.to.DataDir(), 0o700); err != nil {
+		return nil, err
+	}
+	return nil, auth.WriteKeyFile(path, keys)
+}
