@@ -80,17 +80,29 @@ func checkName(name string) (string, error) {
 // Create makes an account. CodeInvalid names the field that breaks a rule;
 // CodeConflict: the email is taken; CodeUnavailable: too many hashes at once.
 func (a *Accounts) Create(ctx context.Context, n NewUser) (kgl.User, error) {
-	user, err := a.newUser(ctx, n, "password")
+	user, err := a.Prepare(ctx, n)
 	if err != nil {
 		return kgl.User{}, err
 	}
-	err = a.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
-		return a.insert(ctx, tx, user)
-	})
-	if err != nil {
+	if err := a.CreatePrepared(ctx, user); err != nil {
 		return kgl.User{}, err
 	}
 	return user, nil
+}
+
+// Prepare does what Create does before its transaction: it checks n and hashes
+// the password, which takes long. A caller with a transaction of its own
+// prepares before that begins. CodeInvalid; CodeUnavailable: too many hashes at once.
+func (a *Accounts) Prepare(ctx context.Context, n NewUser) (kgl.User, error) {
+	return a.newUser(ctx, n, "password")
+}
+
+// CreatePrepared stores an account that Prepare returned. CodeConflict: the
+// email is taken.
+func (a *Accounts) CreatePrepared(ctx context.Context, user kgl.User) error {
+	return a.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
+		return a.insert(ctx, tx, user)
+	})
 }
 
 // newUser checks n and returns the row of the account. passwordField names the

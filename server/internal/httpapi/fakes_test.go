@@ -99,14 +99,17 @@ func (l *logins) JWKS() ([]byte, error) {
 
 type users struct {
 	*fault
-	patch   auth.UserPatch
-	version int64
+	prepared []bool // for each account that was prepared, whether in a transaction
+	patch    auth.UserPatch
+	version  int64
 }
 
-func (u *users) Create(_ context.Context, n auth.NewUser) (kgl.User, error) {
-	return result(u.fault, testUser())
+func (u *users) Prepare(ctx context.Context, _ auth.NewUser) (kgl.User, error) {
+	u.prepared = append(u.prepared, ctx.Value(inTransaction{}) != nil)
+	return testUser(), nil
 }
-func (u *users) Get(context.Context, string) (kgl.User, error) { return result(u.fault, testUser()) }
+func (u *users) CreatePrepared(context.Context, kgl.User) error { return u.check() }
+func (u *users) Get(context.Context, string) (kgl.User, error)  { return result(u.fault, testUser()) }
 func (u *users) List(context.Context, kgl.UserFilter, kgl.Page) (kgl.List[kgl.User], error) {
 	return result(u.fault, one(testUser()))
 }
@@ -267,6 +270,9 @@ type keyStore struct {
 	reruns  int // how often each transaction is run again before it counts
 }
 
+// inTransaction marks the context of a transaction.
+type inTransaction struct{}
+
 func (k *keyStore) InTx(ctx context.Context, fn func(context.Context, kgl.Store) error) error {
 	for i := 0; ; i++ {
 		err := k.once(ctx, i >= k.reruns, fn)
@@ -283,7 +289,7 @@ func (k *keyStore) once(ctx context.Context, commit bool, fn func(context.Contex
 			k.records = before
 		}
 	}()
-	err := fn(ctx, k)
+	err := fn(context.WithValue(ctx, inTransaction{}, true), k)
 	done = err == nil && commit
 	return err
 }

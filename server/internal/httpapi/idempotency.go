@@ -39,8 +39,12 @@ func (s *server) idempotent(c echo.Context, op *operation, next echo.HandlerFunc
 	if err != nil {
 		return err
 	}
+	prepared, err := s.beforeTransaction(req, op)
+	if err != nil {
+		return err
+	}
 	var answer *recorder
-	err = s.tx.InTx(req.Context(), func(ctx context.Context, tx kgl.Store) error {
+	err = s.tx.InTx(prepared, func(ctx context.Context, tx kgl.Store) error {
 		stored, reserved, err := tx.ReserveIdempotencyKey(ctx, want, want.CreatedAt)
 		if err != nil {
 			return err
@@ -69,6 +73,15 @@ func (s *server) idempotent(c echo.Context, op *operation, next echo.HandlerFunc
 		return err
 	}
 	return answer.send(c)
+}
+
+// beforeTransaction does the part of an operation that takes long and writes
+// nothing. It returns the context for the rest.
+func (s *server) beforeTransaction(req *http.Request, op *operation) (context.Context, error) {
+	if body, ok := req.Body.(*validatedBody); ok && op.id == "createUser" {
+		return s.prepareUser(req.Context(), body.value)
+	}
+	return req.Context(), nil
 }
 
 // idempotencyRecord describes the request: who, with which key, what.

@@ -10,7 +10,8 @@ import (
 
 // AccountService keeps the accounts. An *auth.Accounts is one.
 type AccountService interface {
-	Create(ctx context.Context, n auth.NewUser) (kgl.User, error)
+	Prepare(ctx context.Context, n auth.NewUser) (kgl.User, error)
+	CreatePrepared(ctx context.Context, user kgl.User) error
 	Get(ctx context.Context, id string) (kgl.User, error)
 	List(ctx context.Context, f kgl.UserFilter, p kgl.Page) (kgl.List[kgl.User], error)
 	Update(ctx context.Context, id string, version int64, p auth.UserPatch) (kgl.User, error)
@@ -18,12 +19,38 @@ type AccountService interface {
 	ChangePassword(ctx context.Context, id, current, next string) error
 }
 
-// CreateUser makes an account.
-func (s *server) CreateUser(ctx context.Context, r api.CreateUserRequestObject) (api.CreateUserResponseObject, error) {
-	user, err := s.Accounts.Create(ctx, auth.NewUser{
-		Email: r.Body.Email, Name: r.Body.Name, Role: kgl.Role(r.Body.Role), Password: r.Body.Password,
+type preparedUserKey struct{}
+
+// prepareUser hashes the password of a new account before the transaction of an
+// Idempotency-Key begins, which on SQLite keeps all other writers waiting.
+// CreateUser finds the result in the context that it returns.
+func (s *server) prepareUser(ctx context.Context, body any) (context.Context, error) {
+	object, _ := body.(map[string]any)
+	text := func(name string) string {
+		value, _ := object[name].(string)
+		return value
+	}
+	user, err := s.Accounts.Prepare(ctx, auth.NewUser{
+		Email: text("email"), Name: text("name"), Role: kgl.Role(text("role")), Password: text("password"),
 	})
 	if err != nil {
+		return nil, err
+	}
+	return context.WithValue(ctx, preparedUserKey{}, user), nil
+}
+
+// CreateUser makes an account.
+func (s *server) CreateUser(ctx context.Context, r api.CreateUserRequestObject) (api.CreateUserResponseObject, error) {
+	user, prepared := ctx.Value(preparedUserKey{}).(kgl.User)
+	if !prepared {
+		var err error
+		if user, err = s.Accounts.Prepare(ctx, auth.NewUser{
+			Email: r.Body.Email, Name: r.Body.Name, Role: kgl.Role(r.Body.Role), Password: r.Body.Password,
+		}); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.Accounts.CreatePrepared(ctx, user); err != nil {
 		return nil, err
 	}
 	return api.CreateUser201JSONResponse{
