@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // kind is a kind of thing that the writers of a drill make.
@@ -47,13 +48,26 @@ type ledger struct {
 	objects  []*object
 	items    map[string]bool   // ids of content that a reader saw
 	sessions map[string]string // refresh tokens of logins, unused, and whose
+	codes    map[string]int    // of the problems that were answered with 5xx
 
 	acknowledged atomic.Int64
 	unanswered   atomic.Int64
 	names        atomic.Int64
 }
 
-func newLedger() *ledger { return &ledger{items: map[string]bool{}, sessions: map[string]string{}} }
+func newLedger() *ledger {
+	return &ledger{items: map[string]bool{}, sessions: map[string]string{}, codes: map[string]int{}}
+}
+
+// refusals returns how often each problem was answered with 5xx.
+func (l *ledger) refusals() map[string]int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return maps.Clone(l.codes)
+}
+
+// refused returns how often a problem was answered.
+func (l *ledger) refused(code string) int { return l.refusals()[code] }
 
 // send makes a request and returns the status and the body; status 0 when there
 // was no answer.
@@ -143,12 +157,21 @@ func (w *writers) write() {
 }
 
 // outcome counts an answer, and reports whether the writer goes on.
-func (w *writers) outcome(status int) bool {
+func (w *writers) outcome(status int, body []byte) bool {
 	if settled(status) {
 		w.l.acknowledged.Add(1)
 		return true
 	}
 	w.l.unanswered.Add(1)
+	if status == 0 {
+		return w.fails
+	}
+	w.l.mu.Lock()
+	w.l.codes[decode[struct{ Code string }](w.c.t, body).Code]++
+	w.l.mu.Unlock()
+	if w.fails { // as the answer asks for, only sooner
+		time.Sleep(50 * time.Millisecond)
+	}
 	return w.fails
 }
 
@@ -171,7 +194,7 @@ func (w *writers) create() (*object, bool) {
 	w.l.objects = append(w.l.objects, o)
 	w.l.mu.Unlock()
 	status, body := send(w.c, "POST", o.kind.path, o.body, "Idempotency-Key", o.key)
-	alive := w.outcome(status)
+	alive := w.outcome(status, body)
 	if status == http.StatusCreated {
 		o.id = decode[struct{ ID string }](w.c.t, body).ID
 	} else if settled(status) {
@@ -184,7 +207,7 @@ func (w *writers) rename(o *object) bool {
 	asked := fmt.Sprintf("drill-%06d", w.l.names.Add(1))
 	o.asked = asked
 	status, body := send(w.c, "PATCH", o.kind.path+"/"+o.id, fmt.Sprintf(`{%q:%q}`, o.kind.name, asked))
-	alive := w.outcome(status)
+	alive := w.outcome(status, body)
 	if status == http.StatusOK {
 		o.name, o.asked = asked, ""
 	} else if settled(status) {
@@ -196,7 +219,7 @@ func (w *writers) rename(o *object) bool {
 func (w *writers) remove(o *object) bool {
 	o.ending = true
 	status, body := send(w.c, "DELETE", o.kind.path+"/"+o.id, "")
-	alive := w.outcome(status)
+	alive := w.outcome(status, body)
 	if status == http.StatusNoContent {
 		o.gone = true
 	} else if settled(status) {
@@ -208,7 +231,7 @@ func (w *writers) remove(o *object) bool {
 func (w *writers) login(o *object) bool {
 	status, body := send(w.c, "POST", "/api/v1/auth/login", fmt.Sprintf(`{"email":"%s@kgl.test","password":"Pw-%s-long-enough"}`, o.key, o.key),
 		"Authorization", "none", "X-Forwarded-For", fmt.Sprintf("10.99.%d.%d", rand.IntN(256), rand.IntN(256)))
-	alive := w.outcome(status)
+	alive := w.outcome(status, body)
 	if status == http.StatusOK {
 		w.l.mu.Lock()
 		defer w.l.mu.Unlock()
