@@ -242,7 +242,7 @@ func TestPostgresSession(t *testing.T) {
 	url := postgresTemplate.NewDatabase(t)
 	db := open(t, url)
 	for setting, want := range map[string]string{
-		"application_name": "kgl", "statement_timeout": "30s", "idle_in_transaction_session_timeout": "30s", "jit": "off",
+		"application_name": "kgl", "statement_timeout": "30s", "idle_in_transaction_session_timeout": "10s", "jit": "off",
 	} {
 		if have, err := db.ScanRaw(t.Context(), false, "SHOW "+setting); err != nil || have != want {
 			t.Errorf("%s is %q, want %q (%v)", setting, have, want, err)

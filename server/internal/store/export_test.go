@@ -171,3 +171,16 @@ func Rewrite(t *testing.T, backup string, statements ...string) {
 		t.Fatal(err)
 	}
 }
+
+// LoseAnswer waits in the transaction of ctx for an answer to a statement that
+// the server never got.
+func (db *DB) LoseAnswer(ctx context.Context) error {
+	c, err := db.txOf(ctx).use()
+	if err != nil {
+		return err
+	}
+	s := c.raw.(postgresRaw).db.(session)
+	watched, end := s.watch(ctx)
+	<-watched.Done()
+	return failure(end(watched.Err()))
+}

@@ -16,6 +16,10 @@ import (
 // minPostgres is the oldest supported version, as server_version_num has it.
 const minPostgres = 150000
 
+// idleInTransaction is how long a transaction of a client that was lost can hold
+// its locks. Ours do nothing between their statements that takes time.
+const idleInTransaction = 10 * time.Second
+
 type postgresEngine struct {
 	pool *boundedPool
 	read *conn
@@ -35,10 +39,10 @@ func openPostgres(ctx context.Context, cfg Config) (*postgresEngine, error) {
 		pc.ConnConfig.ConnectTimeout = cfg.AcquireTimeout / 2
 	}
 	pc.ConnConfig.DialFunc = dialDatabase
-	pc.ShouldPing = noteIdleness
+	pc.ShouldPing, pc.AfterConnect = noteIdleness, noteSession
 	setDefault(pc.ConnConfig.RuntimeParams, "application_name", cfg.ApplicationName)
 	setDefault(pc.ConnConfig.RuntimeParams, "statement_timeout", milliseconds(cfg.StatementTimeout))
-	setDefault(pc.ConnConfig.RuntimeParams, "idle_in_transaction_session_timeout", milliseconds(cfg.StatementTimeout))
+	setDefault(pc.ConnConfig.RuntimeParams, "idle_in_transaction_session_timeout", milliseconds(idleInTransaction))
 	// Statements are short: compiling them costs more than it gives, and on
 	// today's disks reading an index is not four times as dear as a table.
 	setDefault(pc.ConnConfig.RuntimeParams, "jit", "off")
@@ -55,7 +59,7 @@ func openPostgres(ctx context.Context, cfg Config) (*postgresEngine, error) {
 		pool.Close()
 		return nil, fmt.Errorf("open Postgres: %w", err)
 	}
-	bounded := &boundedPool{pool: pool, wait: cfg.AcquireTimeout, limit: cfg.StatementTimeout + answerSlack}
+	bounded := &boundedPool{pool: pool, watch: newWatch(pc.ConnConfig, cfg.StatementTimeout+answerSlack), wait: cfg.AcquireTimeout}
 	return &postgresEngine{pool: bounded, read: postgresQueries(bounded)}, nil
 }
 

@@ -14,9 +14,6 @@ import (
 )
 
 const (
-	// answerSlack is how much later than the server's own timeout of a statement
-	// its answer may come. After that the connection counts as dead.
-	answerSlack = 5 * time.Second
 	// pingAfter is how long a connection may idle before it is asked whether it
 	// still works, and pingTimeout how long it may take to say so.
 	pingAfter   = time.Second
@@ -28,12 +25,12 @@ const (
 //
 // A network that drops packets, or a server that was swapped for another one,
 // leaves connections that never fail by themselves. So an idle connection is
-// tried before use, every statement has a limit beside that of the server, and
-// the first connection that is found dead takes all others of its age with it.
+// tried before use, every statement is watched over, and the first connection
+// that is found dead takes all others of its age with it.
 type boundedPool struct {
 	pool  *pgxpool.Pool
+	watch *watch
 	wait  time.Duration // for a connection
-	limit time.Duration // for the answer to a statement
 }
 
 // idledKey marks a connection that has to be tried before use.
@@ -109,7 +106,7 @@ func (p *boundedPool) judge(ctx context.Context, err error) {
 		}
 		return
 	}
-	if errors.Is(err, context.DeadlineExceeded) || isConnectionError(err) {
+	if errors.Is(err, errNoAnswer) || isConnectionError(err) {
 		p.pool.Reset()
 	}
 }
@@ -119,15 +116,15 @@ func (p *boundedPool) begin(ctx context.Context, opts pgx.TxOptions) (transactio
 	if err != nil {
 		return nil, err
 	}
-	bctx, cancel := context.WithTimeout(ctx, p.limit)
-	defer cancel()
-	tx, err := c.BeginTx(bctx, opts)
-	if err != nil {
+	watched, end := p.watch.start(ctx, sessionOf(c))
+	tx, err := c.BeginTx(watched, opts)
+	if err = end(err); err != nil {
 		p.judge(ctx, err)
 		p.release(c)
 		return nil, err
 	}
-	return &postgresTx{tx: tx, pool: p, release: func() { p.release(c) }, queries: postgresQueries(session{tx, p})}, nil
+	s := session{tx, p, sessionOf(c)}
+	return &postgresTx{tx: tx, session: s, release: func() { p.release(c) }, queries: postgresQueries(s)}, nil
 }
 
 // Exec implements pgdb.DBTX.
@@ -137,7 +134,7 @@ func (p *boundedPool) Exec(ctx context.Context, query string, args ...any) (pgco
 		return pgconn.CommandTag{}, err
 	}
 	defer p.release(c)
-	return session{c, p}.Exec(ctx, query, args...)
+	return session{c, p, sessionOf(c)}.Exec(ctx, query, args...)
 }
 
 // Query implements pgdb.DBTX.
@@ -146,7 +143,7 @@ func (p *boundedPool) Query(ctx context.Context, query string, args ...any) (pgx
 	if err != nil {
 		return nil, err
 	}
-	return session{c, p}.rows(ctx, func() { p.release(c) }, query, args)
+	return session{c, p, sessionOf(c)}.rows(ctx, func() { p.release(c) }, query, args)
 }
 
 // QueryRow implements pgdb.DBTX.
@@ -158,7 +155,7 @@ func (p *boundedPool) QueryRow(ctx context.Context, query string, args ...any) p
 // postgresTx implements transaction.
 type postgresTx struct {
 	tx      pgx.Tx
-	pool    *boundedPool
+	session session
 	release func()
 	queries *conn
 }
@@ -170,10 +167,8 @@ func (t *postgresTx) commit(ctx context.Context) error {
 		return err
 	}
 	ctx = context.WithoutCancel(ctx)
-	cctx, cancel := context.WithTimeout(ctx, t.pool.limit)
-	defer cancel()
-	err := t.tx.Commit(cctx)
-	t.pool.judge(ctx, err)
+	watched, end := t.session.watch(ctx)
+	err := end(t.tx.Commit(watched))
 	if err == nil {
 		t.end()
 	}
@@ -184,7 +179,7 @@ func (t *postgresTx) rollback(ctx context.Context) {
 	if t.release == nil {
 		return
 	}
-	rctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.pool.wait)
+	rctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.session.pool.wait)
 	defer cancel()
 	_ = t.tx.Rollback(rctx)
 	t.end()
@@ -195,20 +190,29 @@ func (t *postgresTx) end() {
 	t.release = nil
 }
 
-// session runs statements on one connection, or in its transaction, each within
-// the limit of the pool. It implements pgdb.DBTX.
+// session runs statements on one connection, or in its transaction, and watches
+// over each. It implements pgdb.DBTX.
 type session struct {
 	db   pgdb.DBTX
 	pool *boundedPool
+	pid  uint32 // of the server's process; 0 when it is not known
+}
+
+// watch starts to watch over a statement; end judges its outcome and returns it.
+func (s session) watch(ctx context.Context) (watched context.Context, end func(error) error) {
+	watched, done := s.pool.watch.start(ctx, s.pid)
+	return watched, func(err error) error {
+		err = done(err)
+		s.pool.judge(ctx, err)
+		return err
+	}
 }
 
 // Exec implements pgdb.DBTX.
 func (s session) Exec(ctx context.Context, query string, args ...any) (pgconn.CommandTag, error) {
-	sctx, cancel := context.WithTimeout(ctx, s.pool.limit)
-	defer cancel()
-	tag, err := s.db.Exec(sctx, query, args...)
-	s.pool.judge(ctx, err)
-	return tag, err
+	watched, end := s.watch(ctx)
+	tag, err := s.db.Exec(watched, query, args...)
+	return tag, end(err)
 }
 
 // Query implements pgdb.DBTX.
@@ -224,28 +228,26 @@ func (s session) QueryRow(ctx context.Context, query string, args ...any) pgx.Ro
 
 // rows runs a query; release is called when its rows end.
 func (s session) rows(ctx context.Context, release func(), query string, args []any) (pgx.Rows, error) {
-	sctx, cancel := context.WithTimeout(ctx, s.pool.limit)
-	end := func(err error) {
-		cancel()
-		s.pool.judge(ctx, err)
-		release()
-	}
-	rs, err := s.db.Query(sctx, query, args...)
+	watched, end := s.watch(ctx)
+	rs, err := s.db.Query(watched, query, args...)
 	if err != nil {
-		end(err)
+		err = end(err)
+		release()
 		return nil, err
 	}
-	return &boundedRows{Rows: rs, end: end}, nil
+	return &watchedRows{Rows: rs, end: end, release: release}, nil
 }
 
-// boundedRows tells when the rows end, and how.
-type boundedRows struct {
+// watchedRows ends the watch with the rows.
+type watchedRows struct {
 	pgx.Rows
-	end func(err error)
+	end     func(error) error
+	release func()
+	err     error
 }
 
 // Next implements pgx.Rows.
-func (r *boundedRows) Next() bool {
+func (r *watchedRows) Next() bool {
 	if r.Rows.Next() {
 		return true
 	}
@@ -254,12 +256,21 @@ func (r *boundedRows) Next() bool {
 }
 
 // Close implements pgx.Rows.
-func (r *boundedRows) Close() {
+func (r *watchedRows) Close() {
 	r.Rows.Close()
 	if r.end != nil {
-		r.end(r.Rows.Err())
+		r.err = r.end(r.Rows.Err())
 		r.end = nil
+		r.release()
 	}
+}
+
+// Err implements pgx.Rows.
+func (r *watchedRows) Err() error {
+	if r.end == nil {
+		return r.err
+	}
+	return r.Rows.Err()
 }
 
 // oneRow is the only row of a result.
