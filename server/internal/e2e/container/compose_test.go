@@ -126,13 +126,24 @@ func (p *project) makeSecrets(uid, gid int) string {
 		if err := os.Chmod(filepath.Dir(p.dir), 0o755); err != nil {
 			p.t.Fatal(err)
 		}
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}}
+		cmd.Env = append(os.Environ(), "HOME="+p.dir)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid), Groups: []uint32{socketGroup(p.t)}}}
 	}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		p.t.Fatalf("%v %s", err, out)
 	}
 	return string(out)
+}
+
+// socketGroup returns the group that may use Docker.
+func socketGroup(t testing.TB) uint32 {
+	t.Helper()
+	info, err := os.Stat("/var/run/docker.sock")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Sys().(*syscall.Stat_t).Gid
 }
 
 // secret returns a secret that makeSecrets made.
