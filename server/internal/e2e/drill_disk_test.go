@@ -132,7 +132,7 @@ func TestDrillDiskFull(t *testing.T) {
 		})
 		ready := time.Since(began)
 		l.verify(t, c)
-		in.waitForWork(t, 90*time.Second)
+		in.waitUntilDone(t, 90*time.Second)
 		worked := time.Since(began)
 		l.verify(t, c)
 		in.checkEffects(t)
@@ -171,8 +171,8 @@ func (in *installation) quietLog(t *testing.T, p *process, d time.Duration) int 
 
 func tail(text string, n int) string { return text[max(0, len(text)-n):] }
 
-// waitForWork waits until every source was fetched and every task is done.
-func (in *installation) waitForWork(t *testing.T, d time.Duration) {
+// waitUntilDone waits until every source was fetched and every task is done.
+func (in *installation) waitUntilDone(t *testing.T, d time.Duration) {
 	t.Helper()
 	const open = "SELECT (SELECT count(*) FROM sources WHERE last_fetched_at IS NULL), (SELECT count(*) FROM enrichment_tasks WHERE state <> 'done')"
 	for deadline := time.Now().Add(d); ; time.Sleep(200 * time.Millisecond) {
