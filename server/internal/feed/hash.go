@@ -3,7 +3,6 @@ package feed
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"io"
 	"slices"
 	"strings"
 	"unicode"
@@ -16,25 +15,42 @@ import (
 // formatted anew changes nothing; neither do the order of attributes, dates,
 // the id and the moment of the fetch.
 func contentHash(it *Item) string {
-	h := sha256.New()
-	field := func(parts ...string) {
-		for _, p := range parts {
-			// Fields are free of NUL, so that it separates them.
-			_, _ = io.WriteString(h, p+"\x00")
+	b := make([]byte, 0, len(it.Title)+len(it.Summary)+len(it.ContentHTML)+1024)
+	parts := func(list ...string) {
+		for _, part := range list {
+			b = append(append(b, part...), 0) // they are free of NUL, so that it separates them
 		}
-		_, _ = io.WriteString(h, "\x00")
 	}
-	field("v1", it.Title, firstText(it.CanonicalURL, it.URL), it.Summary, strings.Join(strings.Fields(it.ContentHTML), " "))
+	end := func() { b = append(b, 0) }
+	parts("v1", it.Title, firstText(it.CanonicalURL, it.URL), it.Summary)
+	b = append(appendCollapsed(b, it.ContentHTML), 0)
+	end()
 	for _, a := range it.Authors {
-		field("author", a.Name, a.Email, a.URL)
+		parts("author", a.Name, a.Email, a.URL)
+		end()
 	}
 	categories := slices.Clone(it.Categories)
 	slices.Sort(categories)
-	field(categories...)
+	parts(categories...)
+	end()
 	for _, e := range it.Enclosures {
-		field("enclosure", e.URL, e.Type)
+		parts("enclosure", e.URL, e.Type)
+		end()
 	}
-	return hex.EncodeToString(h.Sum(nil))
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// appendCollapsed appends the words of a text with one space between them.
+func appendCollapsed(b []byte, text string) []byte {
+	start := len(b)
+	for word := range strings.FieldsSeq(text) {
+		if len(b) > start {
+			b = append(b, ' ')
+		}
+		b = append(b, word...)
+	}
+	return b
 }
 
 // minHashedText is the shortest folded text, in runes, that gets a text hash:
@@ -50,13 +66,24 @@ func textHash(text string) string {
 	space := false
 	for _, r := range text {
 		switch {
+		case r < utf8.RuneSelf && isASCIIWord(byte(r)):
+			if space && b.Len() > 0 {
+				b.WriteByte(' ')
+			}
+			space = false
+			if 'A' <= r && r <= 'Z' {
+				r += 'a' - 'A'
+			}
+			b.WriteByte(byte(r))
+		case r < utf8.RuneSelf:
+			space = space || r != '\''
 		case unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r):
 			if space && b.Len() > 0 {
 				b.WriteByte(' ')
 			}
 			space = false
 			b.WriteRune(unicode.ToLower(r))
-		case r != '\'' && r != '’':
+		case r != '’':
 			space = true
 		}
 	}

@@ -79,10 +79,16 @@ func (t *textBuilder) edge(a atom.Atom) {
 }
 
 func (t *textBuilder) write(s string) {
-	for _, r := range s {
-		if t.b.Len() >= t.max {
-			return
+	for len(s) > 0 && t.b.Len() < t.max {
+		// Most of a text is runs of visible ASCII, which go over as a whole.
+		if run := visibleRun(s); run > 0 {
+			t.glue()
+			t.b.WriteString(s[:min(run, max(1, t.max-t.b.Len()))])
+			s = s[run:]
+			continue
 		}
+		r, size := utf8.DecodeRuneInString(s)
+		s = s[size:]
 		switch {
 		case r == '\u00AD' || r == '\u200B' || r == '\uFEFF': // soft hyphen, zero-width space
 		case t.pre > 0 && r == '\n':
@@ -94,6 +100,16 @@ func (t *textBuilder) write(s string) {
 			t.b.WriteRune(r)
 		}
 	}
+}
+
+// visibleRun returns the length of the visible ASCII that a text begins with.
+func visibleRun(s string) int {
+	for i := 0; i < len(s); i++ {
+		if s[i] <= ' ' || s[i] >= 0x7f {
+			return i
+		}
+	}
+	return len(s)
 }
 
 // glue writes the white space that is due before a character.
@@ -177,12 +193,26 @@ func isTag(t html.Token) bool {
 
 // dropControls removes control characters other than tabs and line breaks.
 func dropControls(s string) string {
+	if !mayHoldControls(s) && utf8.ValidString(s) {
+		return s
+	}
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && r != '\t' && r != '\n' && r != '\r' {
 			return -1
 		}
 		return r
 	}, s)
+}
+
+// mayHoldControls reports whether a text has a byte that dropControls removes, or
+// the one that those of more than one byte begin with.
+func mayHoldControls(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < ' ' && c != '\t' && c != '\n' && c != '\r' || c == 0x7f || c == 0xc2 {
+			return true
+		}
+	}
+	return false
 }
 
 // clean returns plain text: control characters removed, white space in lines
@@ -229,10 +259,16 @@ func wordCount(s string) int {
 	n, in := 0, false
 	for _, r := range s {
 		switch {
+		case r < utf8.RuneSelf:
+			word := isASCIIWord(byte(r)) || in && r == '\''
+			if word && !in {
+				n++
+			}
+			in = word
 		case unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Lao, unicode.Khmer):
 			n++
 			in = false
-		case unicode.IsLetter(r) || unicode.IsDigit(r) || in && (r == '\'' || r == '’' || unicode.IsMark(r)):
+		case unicode.IsLetter(r) || unicode.IsDigit(r) || in && (r == '’' || unicode.IsMark(r)):
 			if !in {
 				n++
 			}
@@ -242,6 +278,11 @@ func wordCount(s string) int {
 		}
 	}
 	return n
+}
+
+// isASCIIWord reports whether a character of ASCII is a letter or a digit.
+func isASCIIWord(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
 // htmlText returns the text of HTML that has not been sanitised, at most limit
