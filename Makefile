@@ -212,7 +212,8 @@ env: ## Make the secrets of compose.yaml's profile postgres in ./secrets (replac
 test-container: ## Run the image and both profiles of compose.yaml, kill and restart them (needs Docker, or Debian and root)
 	@tools/container/base-images.sh
 	@$(MAKE) image IMAGE=kgl-backend:test
-	KGL_TEST_IMAGE=kgl-backend:test go test -tags=$(TAGS),container -count=1 -v -timeout 15m $(TESTFLAGS) ./server/internal/e2e/container
+	KGL_TEST_IMAGE=kgl-backend:test tools/container/test.sh \
+	  go test -tags=$(TAGS),container -count=1 -v -timeout 15m $(TESTFLAGS) ./server/internal/e2e/container
 
 ##@ Contract
 

@@ -3,7 +3,6 @@
 package container
 
 import (
-	"crypto/rand"
 	"fmt"
 	"io/fs"
 	"net"
@@ -43,7 +42,7 @@ func newProject(t testing.TB, profile string) *project {
 	t.Helper()
 	p := &project{
 		t: t, dir: t.TempDir(), profile: profile, url: "http://" + freeAddress(t),
-		name: "kgltest-" + strings.ToLower(rand.Text()[:8]),
+		name: newName(),
 	}
 	for _, name := range composed {
 		data, err := os.ReadFile(filepath.Join("../../../..", name))

@@ -4,7 +4,9 @@ package container
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -30,6 +32,12 @@ func image(t testing.TB) string {
 		t.Fatal("KGL_TEST_IMAGE does not name the image under test: use `make test-container`")
 	}
 	return name
+}
+
+// newName returns a name for something of Docker's. It begins with the name of
+// this run, by which what a broken run left behind is found.
+func newName() string {
+	return cmp.Or(os.Getenv("KGL_TEST_RUN"), "kgltest") + "-" + strings.ToLower(rand.Text()[:10])
 }
 
 // run runs a program in a folder and returns what it prints; the error holds
@@ -84,7 +92,7 @@ type container struct {
 // arguments. The container and its nameless volumes are removed in the end.
 func start(t testing.TB, options []string, args ...string) container {
 	t.Helper()
-	command := slices.Concat([]string{"run", "--detach", "--publish", "127.0.0.1::8000"}, options, []string{image(t)}, args)
+	command := slices.Concat([]string{"run", "--detach", "--name", newName(), "--publish", "127.0.0.1::8000"}, options, []string{image(t)}, args)
 	c := container{t, docker(t, command...)}
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -100,7 +108,7 @@ func start(t testing.TB, options []string, args ...string) container {
 // newVolume makes an empty volume that is removed in the end.
 func newVolume(t testing.TB) string {
 	t.Helper()
-	name := docker(t, "volume", "create")
+	name := docker(t, "volume", "create", newName())
 	t.Cleanup(func() {
 		if _, err := run("", nil, "docker", "volume", "rm", "--force", name); err != nil {
 			t.Error(err)
@@ -178,7 +186,7 @@ func (c container) crash() {
 	c.t.Helper()
 	before := c.inspect("{{.State.StartedAt}}")
 	pid := c.inspect("{{.State.Pid}}")
-	docker(c.t, "run", "--rm", "--pid", "host", "--entrypoint", "bash", tools, "-c", "kill -9 "+pid)
+	docker(c.t, "run", "--rm", "--name", newName(), "--pid", "host", "--entrypoint", "bash", tools, "-c", "kill -9 "+pid)
 	eventually(c.t, 30*time.Second, "started again", func() string {
 		state := c.inspect("{{.State.Status}} {{.State.StartedAt}}")
 		if state == "running "+before || !strings.HasPrefix(state, "running ") {
