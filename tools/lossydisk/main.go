@@ -10,6 +10,7 @@
 //
 //	lie on|off        fsync says yes and does nothing
 //	fail N            the next N syncs of files fail with EIO
+//	failing           answers how many syncs are still to fail
 //	syncs             answers how many syncs there were
 //	cut FOLDER SEED   cuts the power: everything fails from now on; writes what is
 //	                  left to FOLDER/none, FOLDER/names and FOLDER/torn (see image.go)
@@ -80,6 +81,8 @@ func (d *disk) command(words []string) (string, error) {
 		n, err := strconv.Atoi(words[1])
 		d.failing = n
 		return "", err
+	case len(words) == 1 && words[0] == "failing":
+		return strconv.Itoa(d.failing), nil
 	case len(words) == 1 && words[0] == "syncs":
 		return strconv.Itoa(d.syncs), nil
 	case len(words) == 3 && words[0] == "cut":

@@ -29,6 +29,7 @@ const (
 	missingMessage  = "this refers to something that does not exist"
 	textMessage     = "the text holds a character that cannot be stored"
 	awayMessage     = "the database is not available at the moment"
+	unknownMessage  = "the database failed while it stored this, and whether it did is not known: look, or send it again with the same Idempotency-Key"
 )
 
 // failure turns any error into a domain error, once: it is the only place that
@@ -55,6 +56,23 @@ func failure(err error) error {
 		return unavailable(err)
 	}
 	return kgl.Wrap(err, kgl.CodeInternal, internalMessage)
+}
+
+// commitFailure marks the failure of a commit of which nobody knows whether the
+// writes are stored: the disk did not take them for sure, or the answer of the
+// server was lost. Any other failure means that they are not.
+func commitFailure(err error) error {
+	if err == nil {
+		return nil
+	}
+	se, onSQLite := errors.AsType[sqlite3.Error](err)
+	_, answered := errors.AsType[*pgconn.PgError](err)
+	if onSQLite && se.Code != sqlite3.ErrIoErr || answered || !onSQLite && !isConnectionError(err) {
+		return err
+	}
+	e := unavailable(err)
+	e.Message = unknownMessage
+	return e
 }
 
 func unavailable(err error) *kgl.Error {

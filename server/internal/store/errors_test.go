@@ -86,3 +86,36 @@ func TestFailureCodes(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestCommitFailure tells commits of which nobody knows whether they happened
+// from those that did not.
+func TestCommitFailure(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		err     error
+		unknown bool
+	}{
+		{"fsync, SQLite", sqlite3.Error{Code: sqlite3.ErrIoErr, ExtendedCode: sqlite3.ErrIoErrFsync}, true},
+		{"disk full, SQLite", sqlite3.Error{Code: sqlite3.ErrFull}, false},
+		{"busy, SQLite", sqlite3.Error{Code: sqlite3.ErrBusy}, false},
+		{"connection lost, Postgres", fmt.Errorf("commit: %w", io.ErrUnexpectedEOF), true},
+		{"refused by the server, Postgres", &pgconn.PgError{Code: "40001"}, false},
+		{"constraint at the end, Postgres", &pgconn.PgError{Code: "23503"}, false},
+		{"rolled back, Postgres", pgx.ErrTxCommitRollback, false},
+		{"the caller went away", context.Canceled, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			err := store.CommitFailure(tc.err)
+			if !errors.Is(err, tc.err) {
+				t.Error("the cause is lost")
+			}
+			e, _ := errors.AsType[*kgl.Error](err)
+			if unknown := e != nil && e.Code == kgl.CodeUnavailable && strings.Contains(e.Message, "not known"); unknown != tc.unknown {
+				t.Errorf("unknown outcome: %t, want %t (%v)", unknown, tc.unknown, err)
+			}
+		})
+	}
+	if err := store.CommitFailure(nil); err != nil {
+		t.Error(err)
+	}
+}

@@ -16,6 +16,7 @@ var (
 	RevisionsQuery = revisionsQuery
 	FetchesQuery   = fetchesQuery
 	Failure        = failure
+	CommitFailure  = commitFailure
 )
 
 // SourcesQuery is sourcesQuery without the position.

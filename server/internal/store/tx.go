@@ -122,7 +122,7 @@ func (db *DB) runTx(ctx context.Context, begin func(context.Context) (transactio
 		return err
 	}
 	t.end()
-	return tx.commit(ctx)
+	return commitFailure(tx.commit(ctx))
 }
 
 // jitter spreads the waits of callers that collided.
