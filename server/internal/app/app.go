@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -27,6 +28,10 @@ type Env struct {
 	Jitter  func() float64 // in [0, 1), safe for concurrent use
 	Log     *slog.Logger
 	Version string
+
+	// OwnTime lets Clock count also with Postgres, whose time all replicas share
+	// otherwise. It is for tests that move the clock.
+	OwnTime bool
 }
 
 // App is the application on an open database, without a server.
@@ -44,6 +49,7 @@ type App struct {
 	env    Env
 	hasher *auth.Hasher
 	wake   *wakeUp
+	clock  *sharedClock // nil where the machine's counts
 }
 
 // Migrator changes and reports the schema of a database.
@@ -82,6 +88,10 @@ func open(ctx context.Context, cfg *config.Config, env Env, trustedFeedOrigin st
 	if err != nil {
 		return nil, err
 	}
+	shared, err := shareTime(ctx, db, &env)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
 	ids := kgl.NewUUIDv7(env.Clock, env.Random)
 	wake := &wakeUp{}
 	return &App{
@@ -93,7 +103,7 @@ func open(ctx context.Context, cfg *config.Config, env Env, trustedFeedOrigin st
 		Contents:      ingest.NewContents(db, env.Clock, ids),
 		Entities:      graph.NewEntities(db, env.Clock, ids),
 		Relationships: graph.NewRelationships(db),
-		cfg:           cfg, env: env, hasher: hasher, wake: wake,
+		cfg:           cfg, env: env, hasher: hasher, wake: wake, clock: shared,
 	}, nil
 }
 

@@ -41,6 +41,9 @@ func (a *App) newServer(ctx context.Context) (*server, error) {
 	}
 	s.http = httpapi.NewHTTPServer(handler, a.env.Log)
 	s.workers = []func(context.Context){keys.Run, s.sweep}
+	if a.clock != nil {
+		s.workers = append(s.workers, a.clock.run)
+	}
 	if cfg.HTTP.DebugAddr != "" {
 		serveProfiles, err := a.newDebugServer(cfg.HTTP.DebugAddr)
 		if err != nil {

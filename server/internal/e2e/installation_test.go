@@ -162,7 +162,8 @@ func (in *installation) config(t *testing.T, environ ...string) *config.Config {
 func (in *installation) env() app.Env {
 	return app.Env{
 		Clock: in.clock, Random: rand.Reader, Jitter: mathrand.Float64, Version: "e2e",
-		Log: telemetry.NewLogger(in.log, telemetry.LogOptions{Level: slog.LevelDebug}),
+		Log:     telemetry.NewLogger(in.log, telemetry.LogOptions{Level: slog.LevelDebug}),
+		OwnTime: true, // tests move the clock
 	}
 }
 
@@ -192,12 +193,18 @@ type backend struct {
 // start starts a server as `kgl serve` does, and stops it when the test ends.
 func (in *installation) start(t *testing.T, environ ...string) *backend {
 	t.Helper()
+	return in.startIn(t, in.env(), environ...)
+}
+
+// startIn starts a server with a clock of its own choice.
+func (in *installation) startIn(t *testing.T, env app.Env, environ ...string) *backend {
+	t.Helper()
 	cfg := in.config(t, environ...)
 	b := &backend{installation: in, seen: newCoverage(), tokens: map[string]adminToken{}}
 	ready, ended := make(chan app.Ready, 1), make(chan error, 1)
 	ctx, stop := context.WithCancel(context.Background())
 	options := app.ServeOptions{OnReady: func(r app.Ready) bool { ready <- r; return true }}
-	go func() { ended <- app.Serve(ctx, cfg, in.env(), options) }()
+	go func() { ended <- app.Serve(ctx, cfg, env, options) }()
 	select {
 	case <-ready:
 	case err := <-ended:
