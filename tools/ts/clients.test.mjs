@@ -214,3 +214,21 @@ test("every request of gen/http succeeds as documented", async () => {
     assert.ok(wanted.includes(String(answer.status)), `${name}: ${answer.status}, not ${wanted}: ${text}`);
   });
 });
+
+test("docs/integration.md names operations, scopes and codes that exist", () => {
+  const page = readFileSync(join(root, "docs/integration.md"), "utf8");
+  const shape = (path) => path.replace(/\{[^}]+\}/g, "{}");
+  const known = new Set(Object.entries(contract.paths).flatMap(([path, item]) => Object.keys(item).map((m) => `${m.toUpperCase()} ${shape(path)}`)));
+  const named = [...page.matchAll(/\b(GET|POST|PATCH|DELETE) (\/api\/v1\/[^\s`?"]+)/g)].map(([, method, path]) => `${method} ${shape(path)}`);
+  assert.ok(named.length > 15);
+  assert.deepEqual(named.filter((one) => !known.has(one)), []);
+
+  const scopes = Object.keys(contract.components.securitySchemes.oauth2.flows.password.scopes);
+  const namedScopes = [...page.matchAll(/`([a-z]+:(?:read|write))`/g)].map(([, scope]) => scope);
+  assert.deepEqual(new Set(namedScopes), new Set(scopes.filter((scope) => scope !== "profile")));
+
+  const codes = contract.components.schemas.Problem.properties.code.description.match(/: ([^.]*)\./)[1].split(/,\s+/);
+  const namedCodes = [...page.matchAll(/^\| \d{3}[\d, ]* \| ([^|]*) \|/gm)].flatMap(([, cell]) => [...cell.matchAll(/`([a-z_]+)`/g)].map(([, code]) => code));
+  // These two stand in the fetch history of a source; no operation of version 1 answers with them.
+  assert.deepEqual(new Set([...namedCodes, "fetch_failed", "feed_invalid"]), new Set(codes));
+});
