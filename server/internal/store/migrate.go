@@ -214,6 +214,12 @@ func (m *Migrator) run(ctx context.Context, fn func(*migrate.Migrate, MigrationS
 	if err := m.migrate(ctx, func(mg *migrate.Migrate) error { return fn(mg, s) }); err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
+	// The check reads the whole database: every start that migrates nothing is
+	// spared it.
+	after, err := m.status(ctx, db)
+	if err != nil || after.Version == s.Version {
+		return err
+	}
 	return m.checkForeignKeys(ctx, db)
 }
 
@@ -293,7 +299,7 @@ func (m *Migrator) lockFile(ctx context.Context) (func(), error) {
 	if err := createPrivate(m.loc.path); err != nil {
 		return nil, err
 	}
-	l := flock.New(m.loc.path+".migrate.lock", flock.SetPermissions(0o600))
+	l := flock.New(m.loc.path+migrateLockSuffix, flock.SetPermissions(0o600))
 	if _, err := l.TryLockContext(ctx, migrateLockPoll); err != nil {
 		return nil, err
 	}
