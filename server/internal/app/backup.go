@@ -35,7 +35,7 @@ func Backup(ctx context.Context, cfg *config.Config, env Env, target string, for
 	files := map[string][]byte{}
 	path := dataFile(cfg, signingKeysFile)
 	// A file that cannot be used must not be kept as if it could.
-	if err := auth.CheckKeyFile(ctx, path); err != nil {
+	if _, err := auth.ReadKeyFile(ctx, path); err != nil {
 		return BackupInfo{}, err
 	}
 	keys, err := os.ReadFile(path)

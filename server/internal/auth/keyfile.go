@@ -30,13 +30,6 @@ func NewFileKeys(path string, store kgl.Store, clock kgl.Clock, ids kgl.IDSource
 	return &FileKeys{path: path, audit: keyAudit{store: store, clock: clock, ids: ids}}
 }
 
-// CheckKeyFile returns what keeps a file of signing keys from being used; a
-// file that is not there is no fault.
-func CheckKeyFile(ctx context.Context, path string) error {
-	_, err := (&FileKeys{path: path}).Keys(ctx)
-	return err
-}
-
 // keyFile is the content of the file.
 type keyFile struct {
 	Version int          `json:"version"`
