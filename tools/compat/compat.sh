@@ -26,7 +26,11 @@ version_of() { sed -n 's/^  version: *"\{0,1\}\([0-9][^" ]*\)"\{0,1\} *$/\1/p' "
 # newer A B: is version A higher than version B?
 newer() { [ "$1" != "$2" ] && [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | tail -n 1)" = "$1" ]; }
 
-top=$(git rev-parse --show-toplevel 2>/dev/null) || { say 'not a git repository: nothing to compare with'; exit 0; }
+if ! top=$(git rev-parse --show-toplevel 2>&1); then
+  [ ! -e .git ] || die "git: $top"
+  say 'not a git repository: nothing to compare with'
+  exit 0
+fi
 cd "$top"
 
 release=

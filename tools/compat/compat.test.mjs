@@ -192,6 +192,19 @@ test("without a release it says that there is nothing to compare with", () => {
   assert.match(text, /nothing to compare with/);
 });
 
+test("outside of a repository there is nothing to compare with, in a broken one that is an error", () => {
+  const plain = mkdtempSync(join(tmpdir(), "kgl-compat-plain-"));
+  try {
+    const { status, text } = compat(plain);
+    assert.equal(status, 0, text);
+    assert.match(text, /not a git repository/);
+    writeFileSync(join(plain, ".git"), "gitdir: /nowhere");
+    assert.equal(compat(plain).status, 1);
+  } finally {
+    rmSync(plain, { recursive: true, force: true });
+  }
+});
+
 test("a shallow clone without tags fetches the releases", () => {
   const origin = repository();
   write(origin, changed(raised, ["        note: {type: string}\n", ""]));
