@@ -188,6 +188,14 @@ drill-disk: ## Fill the disk of the database and make room again (Linux, root)
 drill-stop: ## SIGTERM in a request, a fetch, an enrichment, a migration; a second signal
 	$(DRILL) '^TestDrillStop'
 
+# ROWS=1000000 takes about 40 GB of disk. The server of Postgres keeps its files on disk and syncs them.
+ROWS ?= 100000
+
+.PHONY: drill-move
+drill-move: ## Move ROWS items from SQLite to Postgres and back, killed in the middle; figures in docs/operations.md
+	go build -o bin/ ./server/internal/pgtest/cmd/withpg
+	KGL_DRILL_ROWS=$(ROWS) bin/withpg -durable -- go test -tags=$(TAGS),drill -count=1 -v -timeout 90m $(TESTFLAGS) ./server/internal/e2e -run '^TestDrillMove$$'
+
 ##@ Container
 
 # Static, for an image without a C library. Nothing loads an extension of SQLite, and that is what needs a

@@ -10,7 +10,7 @@ import (
 // read, one that waits and one that is written.
 const (
 	batchRows  = 5000
-	batchBytes = 4 << 20
+	batchBytes = 2 << 20
 )
 
 // batch is what one transaction writes.

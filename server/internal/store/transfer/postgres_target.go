@@ -25,11 +25,17 @@ func openPostgresTarget(ctx context.Context, databaseURL string, m *store.Migrat
 	if err != nil {
 		return nil, err
 	}
-	// Until the end a crash of the server may take back whole batches with what
-	// the marker says about them, which costs nothing.
-	if _, err := p.conn.Exec(ctx, "SET synchronous_commit = off"); err != nil {
-		p.close()
-		return nil, err
+	for _, statement := range []string{
+		// Until the end a crash of the server may take back whole batches with what
+		// the marker says about them, which costs nothing.
+		"SET synchronous_commit = off",
+		// Bodies are compressed faster than by default, where the server can.
+		"SELECT set_config(name, 'lz4', false) FROM pg_settings WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)",
+	} {
+		if _, err := p.conn.Exec(ctx, statement); err != nil {
+			p.close()
+			return nil, err
+		}
 	}
 	return &postgresTarget{postgres: p, migrator: m}, nil
 }

@@ -25,14 +25,15 @@ type sqlite struct {
 }
 
 const (
-	sqliteCache = 64 << 10 // KiB; also what sorting for an index may take
+	sourceCache = 8 << 10  // KiB
+	targetCache = 32 << 10 // KiB; also what sorting for an index may take
 	sqlitePoll  = 50 * time.Millisecond
 )
 
-// openSQLite opens a file that exists.
-func openSQLite(ctx context.Context, path string, params url.Values) (*sqlite, error) {
+// openSQLite opens a file that exists, with a cache of some KiB.
+func openSQLite(ctx context.Context, path string, cache int, params url.Values) (*sqlite, error) {
 	params.Set("mode", "rw")
-	params.Set("_cache_size", strconv.Itoa(-sqliteCache))
+	params.Set("_cache_size", strconv.Itoa(-cache))
 	pool := sql.OpenDB(store.SQLiteConnector(path, params))
 	pool.SetMaxOpenConns(1)
 	conn, err := pool.Conn(ctx)
@@ -251,7 +252,7 @@ func openSQLiteSource(ctx context.Context, path string) (*sqliteSource, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := openSQLite(ctx, path, url.Values{})
+	s, err := openSQLite(ctx, path, sourceCache, url.Values{})
 	if err != nil {
 		release()
 		return nil, err

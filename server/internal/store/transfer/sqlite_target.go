@@ -79,7 +79,7 @@ var (
 // occupy opens the connection. Until the end a loss of power may take back
 // whole batches with what the marker says about them, which costs nothing.
 func (s *sqliteTarget) occupy(ctx context.Context) error {
-	opened, err := openSQLite(ctx, s.path, url.Values{"_foreign_keys": {"off"}})
+	opened, err := openSQLite(ctx, s.path, targetCache, url.Values{"_foreign_keys": {"off"}})
 	if err != nil {
 		return err
 	}
