@@ -445,7 +445,9 @@ type AuditEvent struct {
 	Hash string `json:"hash"`
 
 	// ID UUID of version 7 in its canonical lower-case form
-	ID        ID                        `json:"id"`
+	ID ID `json:"id"`
+
+	// Outcome refused lacked the right, failure was tried and did not succeed
 	Outcome   AuditOutcome              `json:"outcome"`
 	RequestID nullable.Nullable[string] `json:"request_id"`
 
@@ -460,7 +462,7 @@ type AuditEventList struct {
 	Pagination Pagination   `json:"pagination"`
 }
 
-// AuditOutcome defines model for AuditOutcome.
+// AuditOutcome refused lacked the right, failure was tried and did not succeed
 type AuditOutcome string
 
 // AuditParty defines model for AuditParty.
@@ -477,7 +479,9 @@ type Author struct {
 	URL  nullable.Nullable[string] `json:"url"`
 }
 
-// Confidence Example: 0.9
+// Confidence How sure the extractor was; 1 is certain
+//
+// Example: 0.9
 type Confidence = float64
 
 // Content defines model for Content.
@@ -556,8 +560,10 @@ type ContentStatus string
 
 // Dashboard defines model for Dashboard.
 type Dashboard struct {
-	Content       DashboardContent `json:"content"`
-	Entities      DashboardTypes   `json:"entities"`
+	Content  DashboardContent `json:"content"`
+	Entities DashboardTypes   `json:"entities"`
+
+	// GeneratedAt When it was counted
 	GeneratedAt   time.Time        `json:"generated_at"`
 	Relationships DashboardTypes   `json:"relationships"`
 	Sources       DashboardSources `json:"sources"`
@@ -603,14 +609,18 @@ type Duplicate struct {
 	CreatedAt time.Time `json:"created_at"`
 
 	// DuplicateOf UUID of version 7 in its canonical lower-case form
-	DuplicateOf ID              `json:"duplicate_of"`
-	Reason      DuplicateReason `json:"reason"`
+	DuplicateOf ID `json:"duplicate_of"`
 
-	// Score Example: 0.9
+	// Reason What the two have in common
+	Reason DuplicateReason `json:"reason"`
+
+	// Score How sure the extractor was; 1 is certain
+	//
+	// Example: 0.9
 	Score Confidence `json:"score"`
 }
 
-// DuplicateReason defines model for Duplicate.Reason.
+// DuplicateReason What the two have in common
 type DuplicateReason string
 
 // DuplicateList defines model for DuplicateList.
@@ -631,19 +641,25 @@ type Enclosure struct {
 
 // Entity defines model for Entity.
 type Entity struct {
-	Aliases    []string        `json:"aliases"`
+	Aliases []string `json:"aliases"`
+
+	// Attributes Whatever else is known; its writers agree on the names
 	Attributes json.RawMessage `json:"attributes"`
 
-	// Confidence Example: 0.9
+	// Confidence How sure the extractor was; 1 is certain
+	//
+	// Example: 0.9
 	Confidence  Confidence `json:"confidence"`
 	CreatedAt   time.Time  `json:"created_at"`
 	Description string     `json:"description"`
 
-	// Extractor manual for people, mock for the mock enrichment
+	// Extractor manual for what came through this API, mock for the mock enrichment
 	Extractor string `json:"extractor"`
 
 	// ID UUID of version 7 in its canonical lower-case form
-	ID           ID     `json:"id"`
+	ID ID `json:"id"`
+
+	// MentionCount Mentions in all items
 	MentionCount int    `json:"mention_count"`
 	Name         string `json:"name"`
 
@@ -695,7 +711,9 @@ type EntityUpdate struct {
 	// Attributes Replaces the whole object; at most 16 KiB
 	Attributes nullable.Nullable[json.RawMessage] `json:"attributes,omitempty"`
 
-	// Confidence Example: 0.9
+	// Confidence How sure the extractor was; 1 is certain
+	//
+	// Example: 0.9
 	Confidence *Confidence `json:"confidence,omitempty"`
 
 	// Description Trimmed
@@ -710,7 +728,9 @@ type EntityUpdate struct {
 
 // Evidence defines model for Evidence.
 type Evidence struct {
-	// Confidence Example: 0.9
+	// Confidence How sure the extractor was; 1 is certain
+	//
+	// Example: 0.9
 	Confidence Confidence `json:"confidence"`
 
 	// ContentID UUID of version 7 in its canonical lower-case form
@@ -728,21 +748,31 @@ type Evidence struct {
 // Fetch defines model for Fetch.
 type Fetch struct {
 	// Bytes After decoding
-	Bytes      int64                     `json:"bytes"`
-	DurationMs int64                     `json:"duration_ms"`
-	Error      nullable.Nullable[string] `json:"error"`
-	ErrorCode  nullable.Nullable[string] `json:"error_code"`
+	Bytes      int64 `json:"bytes"`
+	DurationMs int64 `json:"duration_ms"`
+
+	// Error What went wrong, for people
+	Error nullable.Nullable[string] `json:"error"`
+
+	// ErrorCode A code as in Problem, such as fetch_failed or feed_invalid; null: it did not fail
+	ErrorCode nullable.Nullable[string] `json:"error_code"`
 
 	// HTTPStatus null: no answer
 	HTTPStatus nullable.Nullable[int] `json:"http_status"`
 
 	// ID UUID of version 7 in its canonical lower-case form
-	ID           ID           `json:"id"`
-	ItemsCreated int          `json:"items_created"`
-	ItemsFailed  int          `json:"items_failed"`
-	ItemsSeen    int          `json:"items_seen"`
-	ItemsUpdated int          `json:"items_updated"`
-	Outcome      FetchOutcome `json:"outcome"`
+	ID           ID  `json:"id"`
+	ItemsCreated int `json:"items_created"`
+
+	// ItemsFailed Items that could not be read; the others were stored
+	ItemsFailed int `json:"items_failed"`
+
+	// ItemsSeen Items in the document
+	ItemsSeen    int `json:"items_seen"`
+	ItemsUpdated int `json:"items_updated"`
+
+	// Outcome new_content stored or changed items, unchanged brought nothing new, not_modified was a 304
+	Outcome FetchOutcome `json:"outcome"`
 
 	// SourceID UUID of version 7 in its canonical lower-case form
 	SourceID  ID        `json:"source_id"`
@@ -750,7 +780,7 @@ type Fetch struct {
 	Warnings  []Warning `json:"warnings"`
 }
 
-// FetchOutcome defines model for Fetch.Outcome.
+// FetchOutcome new_content stored or changed items, unchanged brought nothing new, not_modified was a 304
 type FetchOutcome string
 
 // FetchList defines model for FetchList.
@@ -818,7 +848,9 @@ type LogoutRequest struct {
 
 // Mention defines model for Mention.
 type Mention struct {
-	// Confidence Example: 0.9
+	// Confidence How sure the extractor was; 1 is certain
+	//
+	// Example: 0.9
 	Confidence Confidence `json:"confidence"`
 	CreatedAt  time.Time  `json:"created_at"`
 
@@ -878,14 +910,22 @@ type Problem struct {
 	Code string `json:"code"`
 
 	// Detail What went wrong this time
-	Detail string          `json:"detail"`
+	Detail string `json:"detail"`
+
+	// Errors What is wrong with which field; for invalid input only
 	Errors *[]FieldProblem `json:"errors,omitempty"`
 
 	// Instance Path of the request
-	Instance  string `json:"instance"`
+	Instance string `json:"instance"`
+
+	// RequestID As in the header X-Request-ID
 	RequestID string `json:"request_id"`
-	Status    int    `json:"status"`
-	Title     string `json:"title"`
+
+	// Status As in the status line
+	Status int `json:"status"`
+
+	// Title The status in words
+	Title string `json:"title"`
 
 	// Type URI of the kind of error
 	Type string `json:"type"`
@@ -902,8 +942,12 @@ type ReadinessStatus string
 
 // ReadinessCheck defines model for ReadinessCheck.
 type ReadinessCheck struct {
-	// ErrorCode Example: unavailable
+	// ErrorCode A code as in Problem; absent when the check succeeded
+	//
+	// Example: unavailable
 	ErrorCode *string `json:"error_code,omitempty"`
+
+	// LatencyMs How long the check took
 	LatencyMs float64 `json:"latency_ms"`
 
 	// Name Example: database
@@ -932,7 +976,9 @@ type RefreshRequest struct {
 
 // Relationship defines model for Relationship.
 type Relationship struct {
-	// Confidence Example: 0.9
+	// Confidence How sure the extractor was; 1 is certain
+	//
+	// Example: 0.9
 	Confidence    Confidence `json:"confidence"`
 	CreatedAt     time.Time  `json:"created_at"`
 	EvidenceCount int        `json:"evidence_count"`
@@ -954,7 +1000,9 @@ type Relationship struct {
 
 // RelationshipDetail defines model for RelationshipDetail.
 type RelationshipDetail struct {
-	// Confidence Example: 0.9
+	// Confidence How sure the extractor was; 1 is certain
+	//
+	// Example: 0.9
 	Confidence Confidence `json:"confidence"`
 	CreatedAt  time.Time  `json:"created_at"`
 
@@ -1007,14 +1055,17 @@ type RevisionList struct {
 	Pagination Pagination `json:"pagination"`
 }
 
-// Role defines model for Role.
+// Role user reads; moderator also changes sources, content and entities; admin also has accounts and the audit log
 type Role string
 
 // Source defines model for Source.
 type Source struct {
-	ConsecutiveFailures int       `json:"consecutive_failures"`
-	ContentCount        int       `json:"content_count"`
-	CreatedAt           time.Time `json:"created_at"`
+	// ConsecutiveFailures Failed fetches since the last success
+	ConsecutiveFailures int `json:"consecutive_failures"`
+
+	// ContentCount Items that are stored, repetitions included
+	ContentCount int       `json:"content_count"`
+	CreatedAt    time.Time `json:"created_at"`
 
 	// CreatedBy null: made by the service or its operator
 	CreatedBy   nullable.Nullable[string] `json:"created_by"`
@@ -1067,9 +1118,11 @@ type SourceCreate struct {
 
 // SourceError Why the last fetch failed; null when it did not
 type SourceError struct {
-	At      time.Time `json:"at"`
-	Code    string    `json:"code"`
-	Message string    `json:"message"`
+	At time.Time `json:"at"`
+
+	// Code A code as in Problem, such as fetch_failed or feed_invalid
+	Code    string `json:"code"`
+	Message string `json:"message"`
 }
 
 // SourceList defines model for SourceList.
@@ -1158,9 +1211,13 @@ type User struct {
 	ID          ID                           `json:"id"`
 	LastLoginAt nullable.Nullable[time.Time] `json:"last_login_at"`
 	Name        string                       `json:"name"`
-	Role        Role                         `json:"role"`
-	Status      UserStatus                   `json:"status"`
-	UpdatedAt   time.Time                    `json:"updated_at"`
+
+	// Role user reads; moderator also changes sources, content and entities; admin also has accounts and the audit log
+	Role Role `json:"role"`
+
+	// Status disabled accounts cannot log in, and have no sessions
+	Status    UserStatus `json:"status"`
+	UpdatedAt time.Time  `json:"updated_at"`
 }
 
 // UserCreate defines model for UserCreate.
@@ -1172,7 +1229,9 @@ type UserCreate struct {
 
 	// Password 10 to 256 characters; common passwords, slight variations of them and those that hold the email address are refused
 	Password string `json:"password"`
-	Role     Role   `json:"role"`
+
+	// Role user reads; moderator also changes sources, content and entities; admin also has accounts and the audit log
+	Role Role `json:"role"`
 }
 
 // UserList defines model for UserList.
@@ -1181,7 +1240,7 @@ type UserList struct {
 	Pagination Pagination `json:"pagination"`
 }
 
-// UserStatus defines model for UserStatus.
+// UserStatus disabled accounts cannot log in, and have no sessions
 type UserStatus string
 
 // UserUpdate defines model for UserUpdate.
@@ -1192,9 +1251,13 @@ type UserUpdate struct {
 	Name *string `json:"name,omitempty"`
 
 	// Password 10 to 256 characters; common passwords, slight variations of them and those that hold the email address are refused
-	Password *string     `json:"password,omitempty"`
-	Role     *Role       `json:"role,omitempty"`
-	Status   *UserStatus `json:"status,omitempty"`
+	Password *string `json:"password,omitempty"`
+
+	// Role user reads; moderator also changes sources, content and entities; admin also has accounts and the audit log
+	Role *Role `json:"role,omitempty"`
+
+	// Status disabled accounts cannot log in, and have no sessions
+	Status *UserStatus `json:"status,omitempty"`
 }
 
 // Warning defines model for Warning.

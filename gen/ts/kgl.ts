@@ -660,7 +660,10 @@ export interface components {
             data: components["schemas"]["AuditEvent"][];
             pagination: components["schemas"]["Pagination"];
         };
-        /** @enum {string} */
+        /**
+         * @description refused lacked the right, failure was tried and did not succeed
+         * @enum {string}
+         */
         AuditOutcome: "success" | "refused" | "failure";
         AuditParty: {
             id: string | null;
@@ -673,6 +676,7 @@ export interface components {
         };
         /**
          * Format: double
+         * @description How sure the extractor was; 1 is certain
          * @example 0.9
          */
         Confidence: number;
@@ -742,7 +746,10 @@ export interface components {
         Dashboard: {
             content: components["schemas"]["DashboardContent"];
             entities: components["schemas"]["DashboardTypes"];
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @description When it was counted
+             */
             generated_at: string;
             relationships: components["schemas"]["DashboardTypes"];
             sources: components["schemas"]["DashboardSources"];
@@ -798,7 +805,10 @@ export interface components {
             /** Format: date-time */
             created_at: string;
             duplicate_of: components["schemas"]["ID"];
-            /** @enum {string} */
+            /**
+             * @description What the two have in common
+             * @enum {string}
+             */
             reason: "same_canonical_url" | "same_text";
             score: components["schemas"]["Confidence"];
         };
@@ -818,6 +828,7 @@ export interface components {
         };
         Entity: {
             aliases: string[];
+            /** @description Whatever else is known; its writers agree on the names */
             attributes: {
                 [key: string]: unknown;
             };
@@ -825,9 +836,10 @@ export interface components {
             /** Format: date-time */
             created_at: string;
             description: string;
-            /** @description manual for people, mock for the mock enrichment */
+            /** @description manual for what came through this API, mock for the mock enrichment */
             extractor: string;
             id: components["schemas"]["ID"];
+            /** @description Mentions in all items */
             mention_count: number;
             name: string;
             type: components["schemas"]["TypeName"];
@@ -896,16 +908,23 @@ export interface components {
             bytes: number;
             /** Format: int64 */
             duration_ms: number;
+            /** @description What went wrong, for people */
             error: string | null;
+            /** @description A code as in Problem, such as fetch_failed or feed_invalid; null: it did not fail */
             error_code: string | null;
             /** @description null: no answer */
             http_status: number | null;
             id: components["schemas"]["ID"];
             items_created: number;
+            /** @description Items that could not be read; the others were stored */
             items_failed: number;
+            /** @description Items in the document */
             items_seen: number;
             items_updated: number;
-            /** @enum {string} */
+            /**
+             * @description new_content stored or changed items, unchanged brought nothing new, not_modified was a 304
+             * @enum {string}
+             */
             outcome: "new_content" | "unchanged" | "not_modified" | "failed";
             source_id: components["schemas"]["ID"];
             /** Format: date-time */
@@ -1004,11 +1023,15 @@ export interface components {
             code: string;
             /** @description What went wrong this time */
             detail: string;
+            /** @description What is wrong with which field; for invalid input only */
             errors?: components["schemas"]["FieldProblem"][];
             /** @description Path of the request */
             instance: string;
+            /** @description As in the header X-Request-ID */
             request_id: string;
+            /** @description As in the status line */
             status: number;
+            /** @description The status in words */
             title: string;
             /** @description URI of the kind of error */
             type: string;
@@ -1019,9 +1042,15 @@ export interface components {
             status: "ready" | "not_ready";
         };
         ReadinessCheck: {
-            /** @example unavailable */
+            /**
+             * @description A code as in Problem; absent when the check succeeded
+             * @example unavailable
+             */
             error_code?: string;
-            /** Format: double */
+            /**
+             * Format: double
+             * @description How long the check took
+             */
             latency_ms: number;
             /** @example database */
             name: string;
@@ -1091,10 +1120,15 @@ export interface components {
             data: components["schemas"]["Revision"][];
             pagination: components["schemas"]["Pagination"];
         };
-        /** @enum {string} */
+        /**
+         * @description user reads; moderator also changes sources, content and entities; admin also has accounts and the audit log
+         * @enum {string}
+         */
         Role: "user" | "moderator" | "admin";
         Source: {
+            /** @description Failed fetches since the last success */
             consecutive_failures: number;
+            /** @description Items that are stored, repetitions included */
             content_count: number;
             /** Format: date-time */
             created_at: string;
@@ -1142,6 +1176,7 @@ export interface components {
         SourceError: {
             /** Format: date-time */
             at: string;
+            /** @description A code as in Problem, such as fetch_failed or feed_invalid */
             code: string;
             message: string;
         } | null;
@@ -1233,7 +1268,10 @@ export interface components {
             data: components["schemas"]["User"][];
             pagination: components["schemas"]["Pagination"];
         };
-        /** @enum {string} */
+        /**
+         * @description disabled accounts cannot log in, and have no sessions
+         * @enum {string}
+         */
         UserStatus: "active" | "disabled";
         UserUpdate: {
             email?: string;
