@@ -109,8 +109,8 @@ func (in *installation) checkEffects(t *testing.T) {
 	}
 }
 
-// checkEvents reads the change feed as its readers do: whole and in order.
-func (in *installation) checkEvents(t *testing.T) {
+// checkFeed reads the change feed as its readers do: whole and in order.
+func (in *installation) checkFeed(t *testing.T) {
 	t.Helper()
 	a, err := app.Open(t.Context(), in.config(t), in.env())
 	if err != nil {

@@ -136,7 +136,7 @@ func TestDrillDiskFull(t *testing.T) {
 		worked := time.Since(began)
 		l.verify(t, c)
 		in.checkEffects(t)
-		in.checkEvents(t)
+		in.checkFeed(t)
 		t.Logf("%s: %d writes acknowledged, %d refused (%v); %d lines of log in 20 s of a full disk; ready %s after there was room, all work done after %s",
 			engine, l.acknowledged.Load(), l.unanswered.Load(), l.refusals(), lines, ready.Round(time.Millisecond), worked.Round(time.Millisecond))
 	})

@@ -78,7 +78,7 @@ func TestDrillKill(t *testing.T) {
 		b := in.launch(t, "serve").serving(in)
 		l.verify(t, b.asAdmin(t))
 		in.checkEffects(t)
-		in.checkEvents(t)
+		in.checkFeed(t)
 		slices.Sort(starts)
 		t.Logf("%s: %d kills, %d writes acknowledged, %d unanswered, %d items seen; start to ready: median %s, longest %s",
 			engine, rounds, l.acknowledged.Load(), l.unanswered.Load(), len(l.items),

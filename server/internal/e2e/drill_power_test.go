@@ -98,7 +98,7 @@ func TestDrillPowerLoss(t *testing.T) {
 				future := l.clone()
 				future.verify(t, p.serving(s.installation).asAdmin(t))
 				s.checkEffects(t)
-				s.checkEvents(t)
+				s.checkFeed(t)
 				p.kill()
 				if t.Failed() {
 					t.Fatalf("cut %d, seed %d, %s\n%.3000s", n, seed, survival, p.output)

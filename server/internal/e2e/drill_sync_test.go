@@ -36,7 +36,7 @@ func TestDrillFailingSync(t *testing.T) {
 		w.wait()
 		codes := l.refusals()
 		l.verify(t, c)
-		s.checkEvents(t)
+		s.checkFeed(t)
 		if engine == "sqlite" {
 			s.checkEffects(t)
 		}
