@@ -19,7 +19,7 @@ function region(file, name) {
 
 const page = readFileSync(process.argv[2], "utf8");
 const marker = /^<!-- code: (\S+)#(\S+) -->$/gm;
-const block = /^<!-- code: (\S+)#(\S+) -->\n+(```[a-z]*\n[^]*?\n```\n)?/gm;
+const block = /^<!-- code: (\S+)#(\S+) -->\n(```[a-z]*\n[^]*?\n```\n)?/gm;
 if (!marker.test(page)) throw new Error(`${process.argv[2]} has no code of a file`);
 process.stdout.write(page.replace(block, (_, file, name) =>
   `<!-- code: ${file}#${name} -->\n\`\`\`${languages[extname(file)]}\n${region(file, name)}\n\`\`\`\n`));
