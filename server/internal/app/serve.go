@@ -46,6 +46,7 @@ func Serve(ctx context.Context, cfg *config.Config, env Env, opts ServeOptions) 
 	if err := prepareSchema(ctx, cfg, env); err != nil {
 		return err
 	}
+	warnOfOpenFile(cfg, env)
 	a, err := open(ctx, cfg, env, opts.TrustedFeedOrigin)
 	if err != nil {
 		return err
