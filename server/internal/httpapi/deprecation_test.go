@@ -8,6 +8,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
 )
@@ -90,6 +91,44 @@ func TestOtherOperationsAnnounceNothing(t *testing.T) {
 	for _, name := range []string{"Deprecation", "Sunset", "Link"} {
 		if got := h.Values(name); len(got) != 0 {
 			t.Errorf("%s = %q", name, got)
+		}
+	}
+}
+
+// TestEveryAnswerOfADeprecatedOperationSaysSo asks the whole server, in which
+// two operations are on their way out.
+func TestEveryAnswerOfADeprecatedOperationSaysSo(t *testing.T) {
+	d := newHarness(t).deps
+	d.Registry = prometheus.NewRegistry()
+	s, err := newServer(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"GET /health", "GET /api/v1/sources"} {
+		s.operations[key].deprecation = &deprecation{deprecation: "@1", sunset: "then", links: []string{"</new>"}}
+	}
+	handler, err := s.handler(d.Registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		path, token string
+		want        int
+	}{
+		{"/health", "", http.StatusOK},
+		{"/api/v1/sources", adminToken, http.StatusOK},
+		{"/api/v1/sources?limit=0", adminToken, http.StatusBadRequest},
+		{"/api/v1/sources", "", http.StatusUnauthorized},
+	} {
+		req := httptest.NewRequest(http.MethodGet, c.path, nil)
+		if c.token != "" {
+			req.Header.Set("Authorization", "Bearer "+c.token)
+		}
+		rec := httptest.NewRecorder()
+		handler.ServeHTTP(rec, req)
+		h := rec.Header()
+		if rec.Code != c.want || h.Get("Deprecation") != "@1" || h.Get("Sunset") != "then" || h.Get("Link") != "</new>" {
+			t.Errorf("%s: %d with %v, want %d with the end of the operation", c.path, rec.Code, h, c.want)
 		}
 	}
 }

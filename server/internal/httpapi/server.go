@@ -97,6 +97,11 @@ func New(d Deps) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.handler(d.Registry)
+}
+
+// handler puts the middleware before the operations.
+func (s *server) handler(registry *prometheus.Registry) (http.Handler, error) {
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
 	e.Logger.SetOutput(io.Discard)
@@ -107,7 +112,7 @@ func New(d Deps) (http.Handler, error) {
 		onOperation(s.conditional), onOperation(s.validate), onOperation(s.idempotent),
 	)
 	api.RegisterHandlers(e, api.NewStrictHandler(s, []api.StrictMiddlewareFunc{refuseNothing}))
-	metricsHandler := promhttp.HandlerFor(d.Registry, promhttp.HandlerOpts{ErrorLog: slog.NewLogLogger(d.Log.Handler(), slog.LevelError)})
+	metricsHandler := promhttp.HandlerFor(registry, promhttp.HandlerOpts{ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelError)})
 	e.GET("/metrics", echo.WrapHandler(metricsHandler))
 	e.GET("/api/v1/openapi.json", s.getContractJSON)
 	e.GET("/api/v1/openapi.yaml", s.getContractYAML)
