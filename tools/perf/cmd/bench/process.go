@@ -121,7 +121,7 @@ func (b *bench) serve(ctx context.Context, name, databaseURL, roles string, env 
 	all := append([]string{
 		"KGL_ADDR=" + addr, "KGL_DATABASE_URL=" + databaseURL, "KGL_DATA_DIR=" + dir, "KGL_MASTER_KEY=" + b.secret,
 		"KGL_ADMIN_PASSWORD=" + b.password(), "KGL_SEED_OPML=none", "KGL_MIGRATE_ON_START=true", "KGL_LOG_LEVEL=warn",
-		"KGL_ALLOWED_NETWORKS=127.0.0.0/8", "KGL_HOST_DELAY=1ms",
+		"KGL_ALLOWED_NETWORKS=127.0.0.0/8", "KGL_HOST_DELAY=0s",
 	}, env...)
 	p, err := b.start(ctx, name, "kgl", "http://"+addr+"/ready", all, "serve", "--roles", roles)
 	if p != nil {

@@ -104,9 +104,7 @@ func main() {
 	flag.Parse()
 	runtime.GOMAXPROCS(*procsN)
 	d := load(*feedsN)
-	var blocks []*block
-	blocks = append(blocks, textBlocks(d)...)
-	blocks = append(blocks, sqliteBlocks(d)...)
+	blocks := append(textBlocks(d), sqliteBlocks(d)...)
 	if *pgDSN != "" {
 		blocks = append(blocks, pgBlocks(d)...)
 	}
@@ -115,54 +113,69 @@ func main() {
 			return !slices.ContainsFunc(strings.Split(*only, ","), func(p string) bool { ok, _ := path.Match(p, b.name); return ok })
 		})
 	}
-	type series struct{ perCPU, perWall, mbCPU, pgShare, usUnit []float64 }
 	got := make([]series, len(blocks))
-	for r := range *rounds {
+	for round := range *rounds {
 		for i, b := range blocks {
-			if b.prep != nil {
-				b.prep()
-			}
-			runtime.GC()
-			var t0 float64
-			if b.pg && *pgPID != 0 {
-				t := procs.Read()
-				t0 = t.CPU(t.Tree(*pgPID))
-			}
-			c, w := selfCPU(), time.Now()
-			units, bytes := b.run(w.Add(*each))
-			wall := time.Since(w).Seconds()
-			cpu := selfCPU() - c
-			if b.pg && *pgPID != 0 {
-				t := procs.Read()
-				s := t.CPU(t.Tree(*pgPID)) - t0
-				got[i].pgShare = append(got[i].pgShare, s/(s+cpu))
-				cpu += s
-			}
-			if b.after != nil {
-				b.after()
-			}
-			got[i].perCPU = append(got[i].perCPU, float64(units)/cpu)
-			got[i].perWall = append(got[i].perWall, float64(units)/wall)
-			got[i].mbCPU = append(got[i].mbCPU, float64(bytes)/1e6/cpu)
-			got[i].usUnit = append(got[i].usUnit, cpu*1e6/float64(units))
-			if r == 0 {
-				fmt.Fprintf(os.Stderr, "%-34s %12.1f %s per CPU second\n", b.name, float64(units)/cpu, b.unit)
+			perCPU := got[i].measure(b)
+			if round == 0 {
+				fmt.Fprintf(os.Stderr, "%-34s %12.1f %s per CPU second\n", b.name, perCPU, b.unit)
 			}
 		}
 	}
 	enc := json.NewEncoder(os.Stdout)
 	for i, b := range blocks {
-		out := map[string]any{"block": b.name, "unit": b.unit, "per_cpu_s": sum(got[i].perCPU), "per_wall_s": sum(got[i].perWall), "cpu_us_per_unit": sum(got[i].usUnit), "rounds": *rounds}
-		if m := sum(got[i].mbCPU); m.Max > 0 {
-			out["mb_per_cpu_s"] = m
-		}
-		if got[i].pgShare != nil {
-			out["postgres_cpu_share"] = sum(got[i].pgShare)
-		}
-		if err := enc.Encode(out); err != nil {
+		if err := enc.Encode(got[i].result(b)); err != nil {
 			log.Fatal(err)
 		}
 	}
+}
+
+// series is what the rounds of a block gave.
+type series struct{ perCPU, perWall, mbCPU, pgShare, usUnit []float64 }
+
+// postgresCPU returns the CPU seconds that Postgres has spent on a block of its own.
+func postgresCPU(b *block) float64 {
+	if !b.pg || *pgPID == 0 {
+		return 0
+	}
+	table := procs.Read()
+	return table.CPU(table.Tree(*pgPID))
+}
+
+// measure runs one round of a block and returns its units per CPU second.
+func (s *series) measure(b *block) float64 {
+	if b.prep != nil {
+		b.prep()
+	}
+	runtime.GC()
+	pg, cpu, start := postgresCPU(b), selfCPU(), time.Now()
+	units, bytes := b.run(start.Add(*each))
+	wall := time.Since(start).Seconds()
+	cpu = selfCPU() - cpu
+	if b.pg && *pgPID != 0 {
+		spent := postgresCPU(b) - pg
+		s.pgShare = append(s.pgShare, spent/(spent+cpu))
+		cpu += spent
+	}
+	if b.after != nil {
+		b.after()
+	}
+	s.perCPU = append(s.perCPU, float64(units)/cpu)
+	s.perWall = append(s.perWall, float64(units)/wall)
+	s.mbCPU = append(s.mbCPU, float64(bytes)/1e6/cpu)
+	s.usUnit = append(s.usUnit, cpu*1e6/float64(units))
+	return float64(units) / cpu
+}
+
+func (s *series) result(b *block) map[string]any {
+	out := map[string]any{"block": b.name, "unit": b.unit, "per_cpu_s": sum(s.perCPU), "per_wall_s": sum(s.perWall), "cpu_us_per_unit": sum(s.usUnit), "rounds": *rounds}
+	if m := sum(s.mbCPU); m.Max > 0 {
+		out["mb_per_cpu_s"] = m
+	}
+	if s.pgShare != nil {
+		out["postgres_cpu_share"] = sum(s.pgShare)
+	}
+	return out
 }
 
 func must(err error) {

@@ -70,7 +70,7 @@ func calibrate() float64 {
 }
 
 func get(url string) (m map[string]float64) {
-	r, err := http.Get(url) //nolint:gosec // a loopback address given on the command line
+	r, err := http.Get(url)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -82,121 +82,173 @@ func get(url string) (m map[string]float64) {
 	return m
 }
 
-func main() {
-	g := groups{}
-	flag.Var(g, "group", "NAME=PID, a process and its descendants to account (repeatable)")
-	farm := flag.String("farm", "", "the feed farm's base URL, to count what it served")
-	until := flag.String("until", "", "after the command, wait until this shell command prints a number of at least -atleast")
-	atLeast := flag.Float64("atleast", 0, "see -until")
-	poll := flag.Duration("poll", 200*time.Millisecond, "how often to ask -until")
-	limit := flag.Duration("limit", 10*time.Minute, "give up after this long")
-	label := flag.String("label", "", "copied to the output")
-	flag.Parse()
+// meter is what the command line asks for, and what was seen so far.
+type meter struct {
+	groups      groups
+	farm, label string
+	until       string
+	atLeast     float64
+	poll, limit time.Duration
+	args        []string
 
-	use := map[string]*Use{}
+	use    map[string]*Use
+	cmd    *exec.Cmd
+	start  time.Time
+	value  float64 // what -until printed last
+	failed string
+}
+
+func main() {
+	m := &meter{groups: groups{}, use: map[string]*Use{}}
+	flag.Var(m.groups, "group", "NAME=PID, a process and its descendants to account (repeatable)")
+	flag.StringVar(&m.farm, "farm", "", "the feed farm's base URL, to count what it served")
+	flag.StringVar(&m.until, "until", "", "after the command, wait until this shell command prints a number of at least -atleast")
+	flag.Float64Var(&m.atLeast, "atleast", 0, "see -until")
+	flag.DurationVar(&m.poll, "poll", 200*time.Millisecond, "how often to ask -until")
+	flag.DurationVar(&m.limit, "limit", 10*time.Minute, "give up after this long")
+	flag.StringVar(&m.label, "label", "", "copied to the output")
+	flag.Parse()
+	m.args = flag.Args()
+	m.run()
+	if m.failed != "" {
+		os.Exit(1)
+	}
+}
+
+// run measures, and prints the result.
+func (m *meter) run() {
 	table := procs.Read()
-	for name, pid := range g {
-		use[name] = &Use{start: table.CPU(table.Tree(pid))}
+	for name, pid := range m.groups {
+		m.use[name] = &Use{start: table.CPU(table.Tree(pid))}
 	}
 	var before map[string]float64
-	if *farm != "" {
-		before = get(*farm + "/_farm/stats")
+	if m.farm != "" {
+		before = get(m.farm + "/_farm/stats")
 	}
 	calibBefore := calibrate()
 	busy, stolen := procs.Machine()
-	start := time.Now()
-	var cmd *exec.Cmd
-	exited := make(chan error, 1)
-	if flag.NArg() > 0 {
-		cmd = exec.Command(flag.Arg(0), flag.Args()[1:]...)
-		cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
-		if err := cmd.Start(); err != nil {
-			log.Fatal(err)
-		}
-		use["cmd"] = &Use{}
-		g["cmd"] = cmd.Process.Pid
-		go func() { exited <- cmd.Wait() }()
-	} else {
-		exited <- nil
-	}
+	m.start = time.Now()
+	exited := m.launch()
 	stop := make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			table := procs.Read()
-			for name, pid := range g {
-				use[name].PeakRSS = max(use[name].PeakRSS, float64(table.Memory(table.Tree(pid)))/1e6)
-			}
-			select {
-			case <-stop:
-				return
-			case <-time.After(100 * time.Millisecond):
-			}
+	var watching sync.WaitGroup
+	watching.Go(func() { m.watchMemory(stop) })
+	m.await(exited)
+	m.awaitValue()
+	wall := time.Since(m.start)
+	busyNow, stolenNow := procs.Machine()
+	close(stop)
+	watching.Wait()
+	time.Sleep(300 * time.Millisecond) // children of the command exit and are reaped
+	m.account()
+	others := busyNow - busy
+	for _, u := range m.use {
+		others -= u.CPU
+	}
+	out := map[string]any{
+		"label": m.label, "wall_s": wall.Seconds(), "groups": m.use, "calibration": []float64{calibBefore, calibrate()},
+		// How many cores the rest of the machine kept busy: the noise of the
+		// measurement. Account the farm as a group to leave it out.
+		"others_cores": others / wall.Seconds(), "stolen_cores": (stolenNow - stolen) / wall.Seconds(),
+	}
+	m.print(out, before)
+}
+
+// launch starts the command, if there is one. The channel gives how it ended.
+func (m *meter) launch() <-chan error {
+	exited := make(chan error, 1)
+	if len(m.args) == 0 {
+		exited <- nil
+		return exited
+	}
+	cmd := exec.Command(m.args[0], m.args[1:]...)
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	if err := cmd.Start(); err != nil {
+		log.Fatal(err)
+	}
+	m.cmd = cmd
+	m.use["cmd"] = &Use{}
+	m.groups["cmd"] = cmd.Process.Pid
+	go func() { exited <- cmd.Wait() }()
+	return exited
+}
+
+// watchMemory keeps the peaks, until stop is closed.
+func (m *meter) watchMemory(stop <-chan struct{}) {
+	for {
+		table := procs.Read()
+		for name, pid := range m.groups {
+			m.use[name].PeakRSS = max(m.use[name].PeakRSS, float64(table.Memory(table.Tree(pid)))/1e6)
 		}
-	})
-	failed := ""
+		select {
+		case <-stop:
+			return
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+func (m *meter) await(exited <-chan error) {
 	select {
 	case err := <-exited:
 		if err != nil {
-			failed = err.Error()
+			m.failed = err.Error()
 		}
-	case <-time.After(*limit):
-		failed = "timed out"
-		_ = cmd.Process.Kill()
+	case <-time.After(m.limit):
+		m.failed = "timed out"
+		_ = m.cmd.Process.Kill()
 		<-exited
 	}
-	value := 0.0
-	for *until != "" && failed == "" {
-		out, err := exec.Command("sh", "-c", *until).Output()
+}
+
+// awaitValue waits until the command of -until prints enough.
+func (m *meter) awaitValue() {
+	for m.until != "" && m.failed == "" {
+		out, err := exec.Command("sh", "-c", m.until).Output()
 		if err != nil {
-			failed = "until: " + err.Error()
-			break
+			m.failed = "until: " + err.Error()
+			return
 		}
-		if value, _ = strconv.ParseFloat(strings.TrimSpace(string(out)), 64); value >= *atLeast {
-			break
+		if m.value, _ = strconv.ParseFloat(strings.TrimSpace(string(out)), 64); m.value >= m.atLeast {
+			return
 		}
-		if time.Since(start) > *limit {
-			failed = "timed out"
-			break
+		if time.Since(m.start) > m.limit {
+			m.failed = "timed out"
+			return
 		}
-		time.Sleep(*poll)
+		time.Sleep(m.poll)
 	}
-	wall := time.Since(start)
-	busyNow, stolenNow := procs.Machine()
-	busy, stolen = busyNow-busy, stolenNow-stolen
-	close(stop)
-	wg.Wait()
-	time.Sleep(300 * time.Millisecond) // let helpers of the command exit and be reaped
-	table = procs.Read()
-	for name, pid := range g {
+}
+
+// account takes what the groups have spent since the start.
+func (m *meter) account() {
+	table := procs.Read()
+	for name, pid := range m.groups {
 		if name != "cmd" {
-			use[name].CPU = table.CPU(table.Tree(pid)) - use[name].start
+			m.use[name].CPU = table.CPU(table.Tree(pid)) - m.use[name].start
 		}
 	}
-	if cmd != nil && cmd.ProcessState != nil {
-		st := cmd.ProcessState
-		use["cmd"].CPU = (st.UserTime() + st.SystemTime()).Seconds()
-		if ru, ok := st.SysUsage().(*syscall.Rusage); ok {
-			use["cmd"].PeakRSS = max(use["cmd"].PeakRSS, float64(ru.Maxrss)*1024/1e6)
-		}
+	if m.cmd == nil || m.cmd.ProcessState == nil {
+		return
 	}
-	for _, u := range use {
-		busy -= u.CPU
+	state := m.cmd.ProcessState
+	m.use["cmd"].CPU = (state.UserTime() + state.SystemTime()).Seconds()
+	if usage, ok := state.SysUsage().(*syscall.Rusage); ok {
+		m.use["cmd"].PeakRSS = max(m.use["cmd"].PeakRSS, float64(usage.Maxrss)*1024/1e6)
 	}
-	// others_cores is how many cores the rest of the machine kept busy: the
-	// noise of the measurement. Account the farm as a group to leave it out.
-	out := map[string]any{"label": *label, "wall_s": wall.Seconds(), "groups": use, "others_cores": busy / wall.Seconds(), "stolen_cores": stolen / wall.Seconds(), "calibration": []float64{calibBefore, calibrate()}}
-	if *until != "" {
-		out["until"] = value
+}
+
+func (m *meter) print(out map[string]any, before map[string]float64) {
+	if m.until != "" {
+		out["until"] = m.value
 	}
-	if failed != "" {
-		out["failed"] = failed
+	if m.failed != "" {
+		out["failed"] = m.failed
 	}
 	if load, err := os.ReadFile("/proc/loadavg"); err == nil {
 		out["loadavg_after"] = strings.Join(strings.Fields(string(load))[:3], " ")
 	}
 	if before != nil {
-		delta := get(*farm + "/_farm/stats")
+		delta := get(m.farm + "/_farm/stats")
 		for k, v := range before {
 			if k != "max_in_flight" && k != "items_total" {
 				delta[k] -= v
@@ -204,11 +256,7 @@ func main() {
 		}
 		out["farm"] = delta
 	}
-	enc := json.NewEncoder(os.Stdout)
-	if err := enc.Encode(out); err != nil {
+	if err := json.NewEncoder(os.Stdout).Encode(out); err != nil {
 		log.Fatal(err)
-	}
-	if failed != "" {
-		os.Exit(1)
 	}
 }

@@ -148,71 +148,81 @@ func (s *Scenario) Run(o Options) Result {
 		}
 	}
 	res := Result{Mode: "closed", Conns: o.Conns}
-	var wg sync.WaitGroup
 	start := time.Now()
 	from := start.Add(o.Warmup)
-	end := from.Add(o.Duration)
 	if o.Rate <= 0 {
-		for _, w := range workers {
-			wg.Go(func() {
-				defer w.close()
-				for {
-					now := time.Now()
-					if !now.Before(end) {
-						return
-					}
-					w.one(s, time.Time{}, o.Timeout, !now.Before(from))
-				}
-			})
-		}
-		wg.Wait()
+		s.closed(o, workers, from, from.Add(o.Duration))
 	} else {
 		res.Mode, res.TargetRate = "open", o.Rate
-		due := make(chan time.Time, int(o.Rate*(o.Duration+o.Warmup).Seconds())+1024)
-		stop := end.Add(o.Timeout) // a backlog is worked off this long, then dropped
-		var unsent atomic.Uint64
-		for _, w := range workers {
-			wg.Go(func() {
-				defer w.close()
-				for t := range due {
-					if time.Now().After(stop) {
-						unsent.Add(1)
-						continue
-					}
-					w.one(s, t, o.Timeout, !t.Before(from))
-				}
-			})
-		}
-		arrivals := rand.New(rand.NewPCG(o.Seed, 99))
-		gap := float64(time.Second) / o.Rate
-		at := 0.0
-		for {
-			t := start.Add(time.Duration(at))
-			if !t.Before(end) {
-				break
-			}
-			if d := time.Until(t); d > 0 {
-				time.Sleep(d)
-			}
-			due <- t
-			if o.Poisson {
-				at += arrivals.ExpFloat64() * gap
-			} else {
-				at += gap
-			}
-		}
-		close(due)
-		wg.Wait()
-		res.Unsent = unsent.Load()
+		res.Unsent = s.open(o, workers, start, from, from.Add(o.Duration))
 	}
-	took := time.Since(from)
+	res.collect(s, workers, time.Since(from))
+	return res
+}
+
+// closed lets every worker send its next request when the last was answered.
+func (s *Scenario) closed(o Options, workers []*worker, from, end time.Time) {
+	var wg sync.WaitGroup
+	for _, w := range workers {
+		wg.Go(func() {
+			defer w.close()
+			for now := time.Now(); now.Before(end); now = time.Now() {
+				w.one(s, time.Time{}, o.Timeout, !now.Before(from))
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// open sends requests on a schedule and returns how many of them were dropped.
+func (s *Scenario) open(o Options, workers []*worker, start, from, end time.Time) uint64 {
+	due := make(chan time.Time, int(o.Rate*(o.Duration+o.Warmup).Seconds())+1024)
+	stop := end.Add(o.Timeout) // a backlog is worked off this long, then dropped
+	var unsent atomic.Uint64
+	var wg sync.WaitGroup
+	for _, w := range workers {
+		wg.Go(func() {
+			defer w.close()
+			for t := range due {
+				if time.Now().After(stop) {
+					unsent.Add(1)
+					continue
+				}
+				w.one(s, t, o.Timeout, !t.Before(from))
+			}
+		})
+	}
+	arrivals := rand.New(rand.NewPCG(o.Seed, 99))
+	gap := float64(time.Second) / o.Rate
+	for at := 0.0; ; {
+		t := start.Add(time.Duration(at))
+		if !t.Before(end) {
+			break
+		}
+		if d := time.Until(t); d > 0 {
+			time.Sleep(d)
+		}
+		due <- t
+		if o.Poisson {
+			at += arrivals.ExpFloat64() * gap
+		} else {
+			at += gap
+		}
+	}
+	close(due)
+	wg.Wait()
+	return unsent.Load()
+}
+
+// collect sums up what the workers measured in the time that was counted.
+func (r *Result) collect(s *Scenario, workers []*worker, took time.Duration) {
 	var total, service, late quantile.Hist
 	kinds := make([]quantile.Hist, len(s.Requests))
-	res.ErrorTexts = map[string]uint64{}
+	r.ErrorTexts = map[string]uint64{}
 	var sum int64
-	res.Kinds = make([]Kind, len(s.Requests))
+	r.Kinds = make([]Kind, len(s.Requests))
 	for i, q := range s.Requests {
-		res.Kinds[i].Name = q.Name
+		r.Kinds[i].Name = q.Name
 	}
 	for _, w := range workers {
 		total.Merge(&w.total)
@@ -220,25 +230,24 @@ func (s *Scenario) Run(o Options) Result {
 		late.Merge(&w.late)
 		for i := range kinds {
 			kinds[i].Merge(&w.kinds[i])
-			res.Kinds[i].Errors += w.errors[i]
-			res.Kinds[i].Bytes += w.bytes[i]
-			res.Errors += w.errors[i]
+			r.Kinds[i].Errors += w.errors[i]
+			r.Kinds[i].Bytes += w.bytes[i]
+			r.Errors += w.errors[i]
 			sum += w.bytes[i]
 		}
 		for k, n := range w.texts {
-			res.ErrorTexts[k] += n
+			r.ErrorTexts[k] += n
 		}
 	}
 	for i := range kinds {
-		res.Kinds[i].Requests = kinds[i].Count()
-		res.Kinds[i].Latency = latency(&kinds[i])
+		r.Kinds[i].Requests = kinds[i].Count()
+		r.Kinds[i].Latency = latency(&kinds[i])
 	}
-	res.Requests = total.Count()
-	res.Seconds = math.Round(took.Seconds()*1e3) / 1e3
-	res.Throughput = math.Round(float64(res.Requests)/took.Seconds()*10) / 10
-	res.MBps = math.Round(float64(sum)/took.Seconds()/1e4) / 100
-	res.Latency, res.Service, res.Late = latency(&total), latency(&service), latency(&late)
-	return res
+	r.Requests = total.Count()
+	r.Seconds = math.Round(took.Seconds()*1e3) / 1e3
+	r.Throughput = math.Round(float64(r.Requests)/took.Seconds()*10) / 10
+	r.MBps = math.Round(float64(sum)/took.Seconds()/1e4) / 100
+	r.Latency, r.Service, r.Late = latency(&total), latency(&service), latency(&late)
 }
 
 // Sustains tells whether a run kept its rate within an objective: no errors,
