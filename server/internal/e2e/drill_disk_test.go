@@ -65,7 +65,8 @@ func (d *smallDisk) empty() {
 
 // newFullSite makes an installation on a small disk: with SQLite, its folder;
 // with Postgres, the files of its server, but for the log of what it will
-// write. (Without room for that Postgres ends, and so do reads.)
+// write. (Without room for that Postgres ends, and so do reads: see
+// TestDrillDiskFullOfPostgres.)
 func newFullSite(t *testing.T, engine string) (*installation, *smallDisk) {
 	t.Helper()
 	if engine == "sqlite" {
@@ -74,21 +75,33 @@ func newFullSite(t *testing.T, engine string) (*installation, *smallDisk) {
 		s.moveTo(filepath.Join(disk.root, "data"))
 		return in, disk
 	}
+	in, disk, server := newSmallPostgres(t)
+	log := filepath.Join(openTempDir(t), "wal")
+	script := `mv "$0/pg_wal" "$1" && ln -s "$1" "$0/pg_wal" && chown -h --reference="$0" "$0/pg_wal"`
+	if out, err := exec.Command("sh", "-c", script, server.Data(), log).CombinedOutput(); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	server.Start(t)
+	return in, disk
+}
+
+// newSmallPostgres makes an installation whose server has all of its files on a
+// small disk. The server is not started.
+func newSmallPostgres(t *testing.T) (*installation, *smallDisk, *pgtest.Server) {
+	t.Helper()
 	server := pgtest.NewServer(t)
-	in := newInstallation(t, engine, "KGL_DATABASE_URL="+server.CreateDatabase(t, "kgl"))
+	in := newInstallation(t, "postgres", "KGL_DATABASE_URL="+server.CreateDatabase(t, "kgl"))
 	if out, err := in.run(t, "migrate", "up"); err != nil {
 		t.Fatalf("%v %s", err, out)
 	}
 	files, disk := server.Data(), newSmallDisk(t, "160m")
 	server.Stop(t, pgtest.StopFast)
-	log := filepath.Join(filepath.Dir(files), "wal")
-	script := `mv "$0/pg_wal" "$1" && ln -s "$1" "$0/pg_wal" && cp -a "$0" "$2/data" && chown -h --reference="$0" "$2/data/pg_wal"`
-	if out, err := exec.Command("sh", "-c", script, files, log, disk.root).CombinedOutput(); err != nil {
+	at := filepath.Join(disk.root, "data")
+	if out, err := exec.Command("cp", "-a", files, at).CombinedOutput(); err != nil {
 		t.Fatalf("%v %s", err, out)
 	}
-	server.Place(filepath.Join(disk.root, "data"), durable...)
-	server.Start(t)
-	return in, disk
+	server.Place(at, durable...)
+	return in, disk, server
 }
 
 // TestDrillDiskFull fills the disk of the database under load. Writes are
@@ -184,4 +197,50 @@ func (in *installation) waitUntilDone(t *testing.T, d time.Duration) {
 			t.Fatalf("%s sources were not fetched and %s tasks not done within %s", row[0], row[1], d)
 		}
 	}
+}
+
+// TestDrillDiskFullOfPostgres leaves Postgres no room even for its log: it ends,
+// as it must. The backend says that it is away, stays, and goes on when its
+// operator has made room and started it again.
+func TestDrillDiskFullOfPostgres(t *testing.T) {
+	in, disk, server := newSmallPostgres(t)
+	server.Start(t)
+	p := in.launch(t, "serve")
+	c, l := p.serving(in).asAdmin(t), newLedger()
+	w := l.begin(c, endlessFeeds(t), 4, true)
+	l.await(t, 100)
+	disk.fill()
+	eventually(t, "Postgres has ended", func() string {
+		// Each asks for another segment of the log.
+		_ = exec.Command("psql", server.DatabaseURL(t, "kgl"), "-c", "CREATE TABLE IF NOT EXISTS x (); SELECT pg_switch_wal()").Run()
+		if !strings.Contains(server.Log(), "PANIC") {
+			return "it has not"
+		}
+		return ""
+	})
+	eventually(t, "readiness says so", func() string { return unready(c, "unavailable") })
+	c.do("GET", "/health", "").want(t, 200)
+	close(w.stop)
+	w.wait()
+	lines := in.quietLog(t, p, 20*time.Second)
+	if lines > 80 {
+		t.Errorf("%d lines were logged in 20 s without a request:\n%.6000s", lines, tail(p.output.String(), 6000))
+	}
+	disk.empty()
+	server.Kill(t)
+	server.Start(t)
+	began := time.Now()
+	eventually(t, "it is ready again", func() string {
+		if res := c.do("GET", "/ready", ""); res.status != 200 {
+			return string(res.body)
+		}
+		return ""
+	})
+	ready := time.Since(began)
+	l.verify(t, c)
+	in.waitUntilDone(t, 3*time.Minute)
+	in.checkEffects(t)
+	in.checkFeed(t)
+	t.Logf("%d writes acknowledged, %d refused (%v); %d lines of log in 20 s without a database; ready %s after Postgres was, all work done after %s",
+		l.acknowledged.Load(), l.unanswered.Load(), l.refusals(), lines, ready.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
 }

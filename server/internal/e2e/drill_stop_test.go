@@ -66,12 +66,25 @@ func TestDrillStopEnrichment(t *testing.T) {
 func TestDrillStopMigration(t *testing.T) {
 	eachEngine(t, func(t *testing.T, engine string) {
 		outcomes := map[string]int{}
+		whole := newInstallation(t, engine)
+		whole.emptyDatabase(t)
+		undisturbed := timed(t, whole, "migrate", "up")
 		for n := range 40 {
 			signal := []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL}[n%2]
-			outcomes[signal.String()+", "+interruptMigration(t, engine, signal, time.Duration(rand.IntN(250))*time.Millisecond)]++
+			outcomes[signal.String()+", "+interruptMigration(t, engine, signal, rand.N(undisturbed*5/4))]++
 		}
-		t.Logf("%s: %v", engine, outcomes)
+		t.Logf("%s: %v; undisturbed it takes %s", engine, outcomes, undisturbed.Round(time.Millisecond))
 	})
+}
+
+// timed runs a command and returns how long it took.
+func timed(t *testing.T, in *installation, args ...string) time.Duration {
+	t.Helper()
+	began := time.Now()
+	if out, err := in.run(t, args...); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	return time.Since(began)
 }
 
 // TestDrillStopBackup interrupts backups at random moments, under load: there is
@@ -87,6 +100,7 @@ func TestDrillStopBackup(t *testing.T) {
 	w := l.begin(c, endlessFeeds(t), 4, false)
 	outcomes := map[string]int{}
 	folder := t.TempDir()
+	undisturbed := timed(t, in, "backup", filepath.Join(folder, "first.db"))
 	for n := range 30 {
 		file := filepath.Join(folder, "backup.db")
 		signal := []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL}[n%2]
@@ -94,7 +108,7 @@ func TestDrillStopBackup(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(rand.IntN(300)) * time.Millisecond)
+		time.Sleep(rand.N(undisturbed * 5 / 4))
 		_ = cmd.Process.Signal(signal) // it may be over
 		_ = cmd.Wait()
 		_, err := os.Stat(file)
@@ -118,5 +132,8 @@ func TestDrillStopBackup(t *testing.T) {
 	l.verify(t, c)
 	in.checkEffects(t)
 	left, _ := filepath.Glob(filepath.Join(folder, ".*"))
-	t.Logf("%v; %d temporary files are left: %s", outcomes, len(left), strings.Join(left, " "))
+	t.Logf("%v; undisturbed it takes %s; %d temporary files are left by those that were killed", outcomes, undisturbed.Round(time.Millisecond), len(left))
+	if len(left) > outcomes["killed, no file"] {
+		t.Errorf("a backup that was told to stop left its temporary file: %s", strings.Join(left, " "))
+	}
 }
