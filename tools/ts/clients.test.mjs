@@ -54,8 +54,8 @@ before(async () => {
   await until("the samples are not processed", async () => {
     const { content } = await get(session, "/api/v1/dashboard");
     return content.total >= 100 && content.new + content.processing === 0;
-  });
-}, { timeout: 120_000 });
+  }, 90);
+}, { timeout: 240_000 });
 
 after(() => server?.stop());
 
