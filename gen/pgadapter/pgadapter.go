@@ -40,6 +40,7 @@ type Querier interface {
 	ContentEntities(ctx context.Context, arg sqlitedb.ContentEntitiesParams) ([]sqlitedb.Entity, error)
 	ContentStates(ctx context.Context, arg sqlitedb.ContentStatesParams) ([]sqlitedb.ContentStatesRow, error)
 	CountUsers(ctx context.Context) (int64, error)
+	CreateContent(ctx context.Context, arg sqlitedb.CreateContentParams) (int64, error)
 	CreateContents(ctx context.Context, arg string) ([]string, error)
 	CreateDuplicateLinks(ctx context.Context, arg string) error
 	CreateEntity(ctx context.Context, arg sqlitedb.CreateEntityParams) (int64, error)
@@ -289,6 +290,11 @@ func (q Queries) ContentStates(ctx context.Context, arg sqlitedb.ContentStatesPa
 // CountUsers converts and calls pgdb's.
 func (q Queries) CountUsers(ctx context.Context) (int64, error) {
 	return q.db.CountUsers(ctx)
+}
+
+// CreateContent converts and calls pgdb's.
+func (q Queries) CreateContent(ctx context.Context, arg sqlitedb.CreateContentParams) (int64, error) {
+	return q.db.CreateContent(ctx, pgdb.CreateContentParams(arg))
 }
 
 // CreateContents converts and calls pgdb's.

@@ -104,6 +104,81 @@ func (q *Queries) ContentStates(ctx context.Context, arg ContentStatesParams) ([
 	return items, nil
 }
 
+const createContent = `-- name: CreateContent :execrows
+INSERT INTO contents (id, source_id, guid, identity_kind, identity_key, status, revision, duplicate_of, version, fetched_at, updated_at,
+  published_at, published_inferred, language, word_count, content_hash, text_hash, url, canonical_url, title, summary, authors, categories,
+  enclosures, content_html, content_text)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
+  ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22,
+  ?23, ?24, ?25, ?26)
+ON CONFLICT (source_id, identity_kind, identity_key) DO NOTHING
+`
+
+type CreateContentParams struct {
+	ID                string
+	SourceID          string
+	Guid              string
+	IdentityKind      string
+	IdentityKey       string
+	Status            string
+	Revision          int64
+	DuplicateOf       *string
+	Version           int64
+	FetchedAt         int64
+	UpdatedAt         int64
+	PublishedAt       int64
+	PublishedInferred bool
+	Language          string
+	WordCount         int64
+	ContentHash       string
+	TextHash          string
+	URL               string
+	CanonicalURL      string
+	Title             string
+	Summary           string
+	Authors           string
+	Categories        string
+	Enclosures        string
+	ContentHTML       string
+	ContentText       string
+}
+
+// One row at a time: for SQLite, to which a statement is a call and not a journey.
+func (q *Queries) CreateContent(ctx context.Context, arg CreateContentParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, createContent,
+		arg.ID,
+		arg.SourceID,
+		arg.Guid,
+		arg.IdentityKind,
+		arg.IdentityKey,
+		arg.Status,
+		arg.Revision,
+		arg.DuplicateOf,
+		arg.Version,
+		arg.FetchedAt,
+		arg.UpdatedAt,
+		arg.PublishedAt,
+		arg.PublishedInferred,
+		arg.Language,
+		arg.WordCount,
+		arg.ContentHash,
+		arg.TextHash,
+		arg.URL,
+		arg.CanonicalURL,
+		arg.Title,
+		arg.Summary,
+		arg.Authors,
+		arg.Categories,
+		arg.Enclosures,
+		arg.ContentHTML,
+		arg.ContentText,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
 const createContents = `-- name: CreateContents :many
 INSERT INTO contents (id, source_id, guid, identity_kind, identity_key, status, revision, duplicate_of, version, fetched_at, updated_at,
   published_at, published_inferred, language, word_count, content_hash, text_hash, url, canonical_url, title, summary, authors, categories,

@@ -35,6 +35,8 @@ type Querier interface {
 	// The list outside, the unique index inside: SQLite keeps the order of a CROSS JOIN, Postgres that of a LATERAL with a limit.
 	ContentStates(ctx context.Context, arg ContentStatesParams) ([]ContentStatesRow, error)
 	CountUsers(ctx context.Context) (int64, error)
+	// One row at a time: for SQLite, to which a statement is a call and not a journey.
+	CreateContent(ctx context.Context, arg CreateContentParams) (int64, error)
 	CreateContents(ctx context.Context, rowsJson string) ([]string, error)
 	CreateDuplicateLinks(ctx context.Context, rowsJson string) error
 	CreateEntity(ctx context.Context, arg CreateEntityParams) (int64, error)

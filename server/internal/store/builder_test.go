@@ -2,6 +2,7 @@ package store
 
 import (
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,9 @@ var placeholder = regexp.MustCompile(`[$?](\d+)`)
 func checkParameters(t *testing.T, name string, q *listQuery) {
 	t.Helper()
 	text, args := q.text()
+	if q.engine == Postgres { // the one number that does not come from a caller's text
+		text = strings.TrimSuffix(text, " LIMIT "+strconv.Itoa(q.limit+1))
+	}
 	if strings.Contains(text, "DROP") || strings.Contains(text, "777") {
 		t.Errorf("%s: a value stands in the statement:\n%s", name, text)
 	}
@@ -68,8 +72,8 @@ func TestListQueryText(t *testing.T) {
 	q.orderBy(descending, []sqlText{"k", "id"}, []any{int64(5), "i"})
 	q.limit = 20
 	text, args := q.text()
-	const want = "SELECT a FROM t WHERE s = $1 AND u IN ($2, $3) AND (k, id) < ($4, $5) ORDER BY k DESC, id DESC LIMIT $6"
-	if text != want || len(args) != 6 || args[5] != int64(21) {
+	const want = "SELECT a FROM t WHERE s = $1 AND u IN ($2, $3) AND (k, id) < ($4, $5) ORDER BY k DESC, id DESC LIMIT 21"
+	if text != want || len(args) != 5 || args[4] != "i" {
 		t.Errorf("%s\n%v", text, args)
 	}
 	q = newList(SQLite, "SELECT a FROM t")

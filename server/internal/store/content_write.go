@@ -9,12 +9,12 @@ import (
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
 )
 
-// contentRow is an item as CreateContents takes it; its names are those of the
-// columns.
+// contentRow is an item as CreateContents takes it, by the names of the columns,
+// and with the fields of sqlitedb.CreateContentParams.
 type contentRow struct {
 	ID                string  `json:"id"`
 	SourceID          string  `json:"source_id"`
-	GUID              string  `json:"guid"`
+	Guid              string  `json:"guid"`
 	IdentityKind      string  `json:"identity_kind"`
 	IdentityKey       string  `json:"identity_key"`
 	Status            string  `json:"status"`
@@ -36,8 +36,8 @@ type contentRow struct {
 	Authors           string  `json:"authors"`
 	Categories        string  `json:"categories"`
 	Enclosures        string  `json:"enclosures"`
-	HTML              string  `json:"content_html"`
-	Text              string  `json:"content_text"`
+	ContentHTML       string  `json:"content_html"`
+	ContentText       string  `json:"content_text"`
 }
 
 // rowOf returns a new item as it is stored. Links fold items, so DuplicateOf
@@ -47,11 +47,11 @@ func rowOf(c kgl.Content) (contentRow, error) {
 	categories, err2 := listText(c.Categories)
 	enclosures, err3 := listText(c.Enclosures)
 	return contentRow{
-		ID: c.ID, SourceID: c.SourceID, GUID: c.GUID, IdentityKind: string(c.IdentityKind), IdentityKey: c.IdentityKey,
+		ID: c.ID, SourceID: c.SourceID, Guid: c.GUID, IdentityKind: string(c.IdentityKind), IdentityKey: c.IdentityKey,
 		Status: string(c.Status), Revision: c.Revision, Version: c.Version, FetchedAt: micros(c.FetchedAt), UpdatedAt: micros(c.UpdatedAt),
 		PublishedAt: micros(c.PublishedAt), PublishedInferred: c.PublishedInferred, Language: c.Language, WordCount: c.WordCount,
 		ContentHash: c.ContentHash, TextHash: c.TextHash, URL: c.URL, CanonicalURL: c.CanonicalURL, Title: c.Title, Summary: c.Summary,
-		Authors: authors, Categories: categories, Enclosures: enclosures, HTML: c.HTML, Text: c.Text,
+		Authors: authors, Categories: categories, Enclosures: enclosures, ContentHTML: c.HTML, ContentText: c.Text,
 	}, errors.Join(err1, err2, err3)
 }
 
@@ -65,17 +65,9 @@ func (db *DB) CreateContents(ctx context.Context, cs []kgl.Content) ([]string, e
 	if err != nil {
 		return nil, failure(err)
 	}
-	text, err := jsonText(rows)
-	if err != nil {
-		return nil, failure(err)
-	}
-	stored := make(map[string]bool, len(cs))
-	err = db.write(ctx, func(ctx context.Context, c *conn) error {
-		clear(stored)
-		ids, err := c.CreateContents(ctx, text)
-		for _, id := range ids {
-			stored[id] = true
-		}
+	var stored map[string]bool
+	err = db.write(ctx, func(ctx context.Context, c *conn) (err error) {
+		stored, err = insertContents(ctx, c, rows)
 		return err
 	})
 	if err != nil {
@@ -89,6 +81,32 @@ func (db *DB) CreateContents(ctx context.Context, cs []kgl.Content) ([]string, e
 		}
 	}
 	return ids, nil
+}
+
+// insertContents stores the rows whose identity is not stored yet, and returns
+// their ids. Postgres gets all in one statement. For SQLite one each is cheaper:
+// it would take the one text apart again for every column.
+func insertContents(ctx context.Context, c *conn, rows []contentRow) (map[string]bool, error) {
+	stored := make(map[string]bool, len(rows))
+	if c.engine == SQLite {
+		for _, row := range rows {
+			n, err := c.CreateContent(ctx, sqlitedb.CreateContentParams(row))
+			if err != nil {
+				return nil, err
+			}
+			stored[row.ID] = n > 0
+		}
+		return stored, nil
+	}
+	text, err := jsonText(rows)
+	if err != nil {
+		return nil, err
+	}
+	ids, err := c.CreateContents(ctx, text)
+	for _, id := range ids {
+		stored[id] = true
+	}
+	return stored, err
 }
 
 // ReviseContent implements kgl.ContentStore.
@@ -123,10 +141,10 @@ func (db *DB) ReviseContent(ctx context.Context, ct kgl.Content) error {
 
 func revisionOf(r contentRow) sqlitedb.ReviseContentParams {
 	return sqlitedb.ReviseContentParams{
-		ID: r.ID, UpdatedAt: r.UpdatedAt, Guid: r.GUID, PublishedAt: r.PublishedAt, PublishedInferred: r.PublishedInferred, Language: r.Language,
+		ID: r.ID, UpdatedAt: r.UpdatedAt, Guid: r.Guid, PublishedAt: r.PublishedAt, PublishedInferred: r.PublishedInferred, Language: r.Language,
 		WordCount: r.WordCount, ContentHash: r.ContentHash, TextHash: r.TextHash, URL: r.URL, CanonicalURL: r.CanonicalURL,
 		Title: r.Title, Summary: r.Summary, Authors: r.Authors, Categories: r.Categories, Enclosures: r.Enclosures,
-		ContentHTML: r.HTML, ContentText: r.Text,
+		ContentHTML: r.ContentHTML, ContentText: r.ContentText,
 	}
 }
 

@@ -19,6 +19,16 @@ FROM jsonb_to_recordset(CAST(CAST(@rows_json AS TEXT) AS JSONB)) AS n (id TEXT, 
 ON CONFLICT (source_id, identity_kind, identity_key) DO NOTHING
 RETURNING id;
 
+-- One row at a time: for SQLite, to which a statement is a call and not a journey.
+-- name: CreateContent :execrows
+INSERT INTO contents (id, source_id, guid, identity_kind, identity_key, status, revision, duplicate_of, version, fetched_at, updated_at,
+  published_at, published_inferred, language, word_count, content_hash, text_hash, url, canonical_url, title, summary, authors, categories,
+  enclosures, content_html, content_text)
+VALUES (@id, @source_id, @guid, @identity_kind, @identity_key, @status, @revision, @duplicate_of, @version, @fetched_at, @updated_at,
+  @published_at, @published_inferred, @language, @word_count, @content_hash, @text_hash, @url, @canonical_url, @title, @summary, @authors,
+  @categories, @enclosures, @content_html, @content_text)
+ON CONFLICT (source_id, identity_kind, identity_key) DO NOTHING;
+
 -- name: Content :one
 SELECT id, source_id, guid, identity_kind, identity_key, status, revision, duplicate_of, version, fetched_at, updated_at, published_at,
   published_inferred, language, word_count, content_hash, text_hash, url, canonical_url, title, summary, authors, categories, enclosures,
