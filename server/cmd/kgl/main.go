@@ -23,14 +23,18 @@ func main() {
 	os.Exit(run())
 }
 
-// goMemory is the part of a container's memory limit that Go's heap keeps to, as
-// far as it can; SQLite's caches take memory that Go does not see. GOMEMLIMIT
-// overrules it.
-const goMemory = 0.8
+// Go's heap keeps, as far as it can, to this part of a container's memory limit,
+// or of what a process without one is meant to need; SQLite's caches take memory
+// that Go does not see. GOMEMLIMIT overrules it.
+const (
+	goMemory      = 0.8
+	defaultMemory = 512 << 20
+)
 
 func run() int {
-	// Where the limit cannot be read, the process runs as it would without one.
-	_, _ = memlimit.Set(memlimit.WithRatio(goMemory))
+	limit := memlimit.ApplyFallback(memlimit.FromCgroup, memlimit.Limit(defaultMemory))
+	// Where none can be set, the process runs as it would without one.
+	_, _ = memlimit.Set(memlimit.WithRatio(goMemory), memlimit.WithProvider(limit))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// A second signal kills, for whoever does not want to wait for the grace.

@@ -63,8 +63,10 @@ func (a *App) newIngestWorker(metrics *telemetry.Metrics) func(context.Context) 
 	schedule.Interval = a.cfg.Ingest.FetchInterval
 	worker := ingest.NewWorker(ingest.Config{
 		Owner: a.owner(), Workers: a.cfg.Ingest.Workers, HostDelay: a.cfg.Ingest.HostDelay,
-		Lease:      a.cfg.Ingest.FetchTimeout + storeTime,
-		Extractors: []string{a.extractor().Name()}, Schedule: schedule,
+		Lease: a.cfg.Ingest.FetchTimeout + storeTime,
+		// Text of a single-byte charset grows when it becomes UTF-8.
+		MaxDocument: 2 * int64(a.cfg.Ingest.FetchMaxBody),
+		Extractors:  []string{a.extractor().Name()}, Schedule: schedule,
 	}, a.Store, a.Outbound, a.env.Clock, a.IDs, a.env.Log, metrics.Ingest, a.wake.enrich)
 	wake := worker.Wake
 	a.wake.ingestWorker.Store(&wake)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"strings"
+	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -122,12 +123,18 @@ func fromBareUnicode(body []byte) ([]byte, bool) {
 }
 
 func fromUTF16(body []byte, order binary.ByteOrder) []byte {
-	units := make([]uint16, len(body)/2)
-	for i := range units {
-		units[i] = order.Uint16(body[2*i:])
-	}
-	out := make([]byte, 0, len(body))
-	for _, r := range utf16.Decode(units) {
+	out := make([]byte, 0, len(body)/2)
+	for i := 0; i+2 <= len(body); i += 2 {
+		r := rune(order.Uint16(body[i:]))
+		if utf16.IsSurrogate(r) {
+			pair := unicode.ReplacementChar
+			if i+4 <= len(body) {
+				pair = utf16.DecodeRune(r, rune(order.Uint16(body[i+2:])))
+			}
+			if r = pair; r != unicode.ReplacementChar {
+				i += 2
+			}
+		}
 		out = utf8.AppendRune(out, r)
 	}
 	return out

@@ -259,12 +259,14 @@ func (l *lexer) startTag(t *token) {
 	}
 	from := l.pos + 1 + len(t.name)
 	as := attrScanner{src: l.src, pos: from}
+	n := 0
 	for {
 		if _, ok := as.next(); !ok {
 			break
 		}
+		n++
 	}
-	t.bad = t.bad || as.bad
+	t.bad = t.bad || as.bad || n > maxAttributes
 	t.body = l.src[from:as.attrEnd]
 	l.pos = as.pos
 	t.closed = as.closed

@@ -4,15 +4,15 @@ import "bytes"
 
 // The writing half of the repairer: whatever is written is well formed.
 
-// writeStart writes a start tag with its attributes quoted, escaped and each
-// name once; typ, unless empty, replaces the value of "type".
+// writeStart writes a start tag with its first attributes, quoted, escaped and
+// each name once; typ, unless empty, replaces the value of "type".
 func (r *repairer) writeStart(t token, typ string, closed bool) {
 	r.out.WriteByte('<')
 	r.out.Write(t.name)
 	as := attrScanner{src: t.body}
 	var seen [][]byte
 attrs:
-	for {
+	for range maxAttributes {
 		a, ok := as.next()
 		if !ok {
 			break

@@ -14,6 +14,7 @@ const (
 	maxNamespaces = 256        // namespace declarations in scope
 	maxScopeWork  = 20_000_000 // sum over the elements of the declarations in their scope
 	maxElements   = 250_000    // elements that are read
+	maxAttributes = 1000       // attributes of an element that are read: the parser keeps 64 bytes for each
 )
 
 // itemFacts is what an item says that the parser loses: it rewrites atom:id as

@@ -244,3 +244,20 @@ func TestInvalidUTF8(t *testing.T) {
 	checkEqual(t, "items", len(doc.Items), 12)
 	checkEqual(t, "repaired", doc.Repaired, true)
 }
+
+// TestManyAttributes gives an element more attributes than anybody means: the
+// first ones are read, in memory that does not grow with their number.
+func TestManyAttributes(t *testing.T) {
+	doc := []byte(`<rss version="2.0"><channel><title>t</title><item><title>one</title><link rel="x"` +
+		strings.Repeat(` a="b"`, 1<<20) + `/></item><item><title>two</title></item></channel></rss>`)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	parsed, err := Parse(t.Context(), doc, Options{Now: time.Unix(0, 0)})
+	runtime.ReadMemStats(&after)
+	if err != nil || len(parsed.Items) != 2 {
+		t.Fatalf("%+v %v", parsed, err)
+	}
+	if taken := after.TotalAlloc - before.TotalAlloc; taken > 4*uint64(len(doc)) {
+		t.Errorf("%d bytes were allocated for a document of %d", taken, len(doc))
+	}
+}

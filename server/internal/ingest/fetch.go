@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -51,7 +52,7 @@ func (w *Worker) newAttempt(src kgl.Source) *attempt {
 func (w *Worker) attempt(ctx context.Context, lease kgl.HostLease, a *attempt) (stored, error) {
 	resp, err := w.request(ctx, a)
 	if err == nil && resp != nil {
-		weight := min(int64(len(resp.Body)), w.cfg.ParseBudget)
+		weight := min(w.weight(resp.Body), w.cfg.ParseBudget)
 		if err := w.budget.Acquire(ctx, weight); err != nil {
 			return stored{}, err
 		}
@@ -68,6 +69,15 @@ func (w *Worker) attempt(ctx context.Context, lease kgl.HostLease, a *attempt) (
 	}
 	w.plan(a)
 	return w.write(ctx, lease, a)
+}
+
+// weight returns how many bytes a body may have once it is unpacked: one that is
+// a gzip file shows it only then.
+func (w *Worker) weight(body []byte) int64 {
+	if bytes.HasPrefix(body, []byte{0x1f, 0x8b}) {
+		return w.cfg.MaxDocument
+	}
+	return int64(len(body))
 }
 
 // request asks for the document, unless the stored one is still current: then
@@ -113,6 +123,7 @@ func (w *Worker) read(ctx context.Context, a *attempt, resp *outbound.Response) 
 	} else {
 		doc, err := feed.Parse(ctx, resp.Body, feed.Options{
 			ContentType: resp.Header.Get("Content-Type"), BaseURL: resp.FinalURL, Now: w.clock.Now(),
+			Limits: feed.Limits{MaxBytes: int(w.cfg.MaxDocument)},
 		})
 		if err != nil {
 			return err

@@ -25,11 +25,12 @@ type Metrics interface {
 type Config struct {
 	Owner       string        // names this process in leases; must be unique
 	Workers     int           // hosts that are worked on at once; default 8
-	Lease       time.Duration // claim on a host; must outlast one fetch and its storing; default 2 min
+	Lease       time.Duration // claim on a host; nine tenths of it must outlast one fetch and its storing; default 2 min
 	HostDelay   time.Duration // pause between two requests to one host; default none
 	Poll        time.Duration // how long at most until the next look for due hosts; default 5 s
 	KeepFetches int           // rows of history a source keeps; default 100
 	ParseBudget int64         // bytes of documents that are read and stored at once; default 16 MiB
+	MaxDocument int64         // bytes of a document, unpacked and as UTF-8; default 32 MiB
 	Extractors  []string      // each gets a task for every new revision
 	Schedule    Schedule
 }
@@ -49,6 +50,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.ParseBudget <= 0 {
 		c.ParseBudget = 16 << 20
+	}
+	if c.MaxDocument <= 0 {
+		c.MaxDocument = 32 << 20
 	}
 	c.Schedule = c.Schedule.withDefaults()
 	return c

@@ -2,7 +2,6 @@ package outbound
 
 import (
 	"bufio"
-	"bytes"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -144,15 +143,15 @@ func decode(wire io.Reader, coded bool, maxBody int64) ([]byte, error) {
 		}
 		src = members
 	}
-	var buf bytes.Buffer
-	n, err := buf.ReadFrom(io.LimitReader(src, maxBody+1))
+	// Not a bytes.Buffer, which holds up to twice of what it was given.
+	body, err := io.ReadAll(io.LimitReader(src, maxBody+1))
 	switch {
 	case err != nil:
 		return nil, err
-	case n > maxBody:
+	case int64(len(body)) > maxBody:
 		return nil, errBodyLimit
 	}
-	return buf.Bytes(), nil
+	return body, nil
 }
 
 // gzipReader reads the members of a gzip stream. What follows the last member
