@@ -46,11 +46,8 @@ func (w *Worker) workNext(ctx context.Context, t *turn) bool {
 	if len(due) == 0 {
 		return false
 	}
-	if t.requests > 0 {
-		t.lease.Until = w.clock.Now().Add(w.cfg.Lease)
-		if err := w.store.ExtendHost(ctx, t.lease, t.lease.Until); err != nil {
-			return w.giveUp(ctx, t, due[0].ID, err)
-		}
+	if err := w.extend(ctx, t); err != nil {
+		return w.giveUp(ctx, t, due[0].ID, err)
 	}
 	t.requests++
 	pause, err := w.workSource(ctx, t.lease, due[0])
@@ -61,6 +58,18 @@ func (w *Worker) workNext(ctx context.Context, t *turn) bool {
 		return w.giveUp(ctx, t, due[0].ID, err)
 	}
 	return pause == 0
+}
+
+// extend makes sure that the lease outlasts a further source: it is extended
+// when a tenth of it has gone, so that sources which are fetched quickly do not
+// cost a transaction more each. Until it ends, nobody else claims the host.
+func (w *Worker) extend(ctx context.Context, t *turn) error {
+	now := w.clock.Now()
+	if t.lease.Until.Sub(now) > w.cfg.Lease*9/10 {
+		return nil
+	}
+	t.lease.Until = now.Add(w.cfg.Lease)
+	return w.store.ExtendHost(ctx, t.lease, t.lease.Until)
 }
 
 // giveUp ends a turn because of an error that is not the source's: the

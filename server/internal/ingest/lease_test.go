@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -199,5 +200,32 @@ func TestParseBudget(t *testing.T) {
 		group.Wait()
 		w.want("documents in work at once", most, 1)
 		w.want("metrics", w.metrics.items, stored{created: 2 * hosts})
+	})
+}
+
+// A lease is extended when a part of it has gone, not for every source.
+func TestLeaseIsExtendedInTime(t *testing.T) {
+	onEngines(t, func(t *testing.T, w *world) {
+		worker := w.worker(Config{Lease: time.Minute})
+		var until []time.Time // which the lease had during each fetch
+		for n := range 6 {
+			url := fmt.Sprintf("https://a.example/%d", n)
+			w.add(url)
+			w.web.script(url, func(outbound.Request) (*outbound.Response, error) {
+				next, err := w.db.NextDueAt(t.Context()) // of a host that is leased: the end of the lease
+				w.must(err)
+				until = append(until, *next)
+				w.clock.Advance(4 * time.Second)
+				return answer(200, rss("alpha", "one")), nil
+			})
+		}
+		w.round(worker)
+		w.want("fetches", len(until), 6)
+		for n, u := range until {
+			if left := u.Sub(start.Add(time.Duration(n) * 4 * time.Second)); left < 54*time.Second {
+				t.Errorf("fetch %d begins with %v left of the lease", n, left)
+			}
+		}
+		w.want("ends of the lease", len(slices.Compact(until)), 3)
 	})
 }
