@@ -4,13 +4,13 @@ package e2e
 
 import (
 	"bufio"
-	"encoding/json"
+	"bytes"
+	"fmt"
 	"os"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -101,15 +101,41 @@ func fileSize(t *testing.T, path string) int64 {
 func (in *installation) move(t *testing.T, from, to string) moved {
 	t.Helper()
 	cmd := in.command(t, "db", "copy", "--json", "--from", from, "--to", to)
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, stderr.String())
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
 	}
-	m := decode[moved](t, json.RawMessage(out))
-	m.memory = cmd.ProcessState.SysUsage().(*syscall.Rusage).Maxrss << 10 // KiB on Linux
+	memory, ended := make(chan int64), make(chan struct{})
+	go func() { memory <- watchMemory(cmd.Process.Pid, ended) }()
+	err := cmd.Wait()
+	close(ended)
+	most := <-memory
+	if err != nil {
+		t.Fatalf("%v\n%s", err, &stderr)
+	}
+	m := decode[moved](t, stdout.Bytes())
+	m.memory = most
 	return m
+}
+
+// watchMemory returns the most memory that a process had until it ended. What
+// the system reports at the end counts the memory of whoever started it, too.
+func watchMemory(pid int, ended <-chan struct{}) (most int64) {
+	for {
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		if _, after, found := strings.Cut(string(status), "VmHWM:"); err == nil && found {
+			var kib int64
+			if _, err := fmt.Sscan(after, &kib); err == nil {
+				most = max(most, kib<<10)
+			}
+		}
+		select {
+		case <-ended:
+			return most
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 var percentOfAll = regexp.MustCompile(`; (\d+) % of all`)

@@ -196,11 +196,12 @@ func migrateAnew(ctx context.Context, m *store.Migrator) error {
 // strip implements target. Foreign keys are off on the connection.
 func (s *sqliteTarget) strip(ctx context.Context, tables []table, st *state) error {
 	return s.transact(ctx, func(ctx context.Context) error {
-		names, err := s.texts(ctx, "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL ORDER BY rootpage")
+		const indexes = " FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL AND tbl_name <> ?1 ORDER BY rootpage"
+		names, err := s.texts(ctx, "SELECT name"+indexes, migrationsTable)
 		if err != nil {
 			return err
 		}
-		if st.Pending, err = s.texts(ctx, "SELECT sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL ORDER BY rootpage"); err != nil {
+		if st.Pending, err = s.texts(ctx, "SELECT sql"+indexes, migrationsTable); err != nil {
 			return err
 		}
 		for _, name := range names {
