@@ -48,19 +48,33 @@ func Restore(ctx context.Context, databaseURL, backup string, opts RestoreOption
 		return Restored{}, err
 	}
 	defer unlock()
-	occupied, err := isOccupied(loc.path)
+	path, err := realPath(loc.path)
+	if err != nil {
+		return Restored{}, err
+	}
+	occupied, err := isOccupied(path)
 	if err != nil {
 		return Restored{}, err
 	}
 	if occupied && !opts.Force {
-		return Restored{}, fmt.Errorf("%s is there already: with --force it is moved aside", loc.path)
+		return Restored{}, fmt.Errorf("%s is there already: with --force it is moved aside", path)
 	}
-	partial, err := newPartial(loc.path)
+	partial, err := newPartial(path)
 	if err != nil {
 		return Restored{}, err
 	}
-	done, err := restoreFrom(ctx, backup, partial, loc.path, opts)
-	return done, errors.Join(err, removePartials(loc.path))
+	done, err := restoreFrom(ctx, backup, partial, path, opts)
+	return done, errors.Join(err, removePartials(path))
+}
+
+// realPath follows a symbolic link to the database, as SQLite does: the file
+// that it names is replaced, not the link.
+func realPath(path string) (string, error) {
+	real, err := filepath.EvalSymlinks(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return path, nil
+	}
+	return real, err
 }
 
 // isOccupied reports whether there is a database that is not an empty file.

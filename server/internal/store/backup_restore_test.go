@@ -118,6 +118,23 @@ func TestRestoreInUse(t *testing.T) {
 	}
 }
 
+// TestRestoreThroughALink restores a database that is named by a symbolic link:
+// the file is replaced where it lies, and the link stays.
+func TestRestoreThroughALink(t *testing.T) {
+	_, target := newBackup(t)
+	databaseURL := sqliteURL(t)
+	path, _ := store.SQLitePath(databaseURL)
+	link := filepath.Join(t.TempDir(), "link.db")
+	noError(t, os.Symlink(path, link))
+	done, err := store.Restore(t.Context(), "sqlite:///"+link, target, restoreOptions(true))
+	noError(t, err)
+	if info, err := os.Lstat(link); err != nil || info.Mode()&os.ModeSymlink == 0 || filepath.Dir(done.Aside) != filepath.Dir(path) {
+		t.Errorf("%v, %v, aside is %s", info, err, done.Aside)
+	}
+	_, err = open(t, databaseURL).Setting(t.Context(), "n7")
+	noError(t, err)
+}
+
 // TestRestoreStopsAtKeys lets the keys fail: the database stays.
 func TestRestoreStopsAtKeys(t *testing.T) {
 	_, target := newBackup(t)
