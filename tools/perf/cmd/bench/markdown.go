@@ -87,10 +87,10 @@ func (r *Report) latencyTable(b *strings.Builder) {
 	for _, v := range r.Latencies {
 		l := v.Result.Latency
 		state := verdict(l.P95 < aimP95)
-		if l.P95 >= mustP95 {
+		if l.P95 >= mustP95 || v.Result.Errors > 0 {
 			state = "**fails the requirement**"
 		}
-		rows = append(rows, []string{v.Engine, thousands(v.Items), fmt.Sprintf("%.0f", v.Result.Throughput), ms(l.P50), ms(l.P95), ms(l.P99), ms(v.Result.Service.P95), ms(v.Result.Late.P99),
+		rows = append(rows, []string{v.Engine, thousands(v.Items), fmt.Sprintf("%.0f", v.Result.Throughput), fmt.Sprint(v.Result.Errors), ms(l.P50), ms(l.P95), ms(l.P99), ms(v.Result.Service.P95), ms(v.Result.Late.P99),
 			fmt.Sprintf("%.2f", v.CPU), fmt.Sprintf("%.2f", v.DBCPU), state, v.Noise.text()})
 		for _, k := range v.Result.Kinds {
 			if k.Requests > 0 && v.Items >= 100_000 {
@@ -98,7 +98,7 @@ func (r *Report) latencyTable(b *strings.Builder) {
 			}
 		}
 	}
-	table(b, fmt.Sprintf("Latency of the mix of reads, %d requests a second over %d connections (ms)", openRate, openConns), []string{"engine", "items", "served/s", "p50",
+	table(b, fmt.Sprintf("Latency of the mix of reads, %d requests a second over %d connections (ms)", openRate, openConns), []string{"engine", "items", "served/s", "failed", "p50",
 		"p95", "p99", "service p95", "late p99", "service cores", "Postgres cores", fmt.Sprintf("p95 under %.0f", aimP95), "others / stolen cores"}, rows)
 	table(b, "The same by request, in that mix (ms)", []string{"engine", "items", "request", "requests", "p50", "p95", "p99"}, kindRows)
 }
