@@ -69,7 +69,7 @@ func TestDrillStopMigration(t *testing.T) {
 		whole := newInstallation(t, engine)
 		whole.emptyDatabase(t)
 		undisturbed := timed(t, whole, "migrate", "up")
-		for n := range 40 {
+		for n := range 24 {
 			signal := []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL}[n%2]
 			outcomes[signal.String()+", "+interruptMigration(t, engine, signal, rand.N(undisturbed*5/4))]++
 		}
