@@ -237,10 +237,14 @@ func checkSound(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-// schemaOf reads the version of the schema of an open SQLite file.
+// schemaOf reads the version of the schema of an open SQLite file, which must
+// not be the target of an unfinished copy.
 func schemaOf(ctx context.Context, db *sql.DB) (MigrationStatus, error) {
 	m, err := newMigrator("", location{engine: SQLite}, migrations.SQLite, "sqlite/migrations")
 	if err != nil {
+		return MigrationStatus{}, err
+	}
+	if err := m.checkCopied(ctx, db); err != nil {
 		return MigrationStatus{}, err
 	}
 	return m.status(ctx, db)

@@ -268,6 +268,30 @@ func TestBackupTargets(t *testing.T) {
 	}
 }
 
+// TestBackupOfNoInstallation refuses databases that could not be restored.
+func TestBackupOfNoInstallation(t *testing.T) {
+	for statement, want := range map[string]string{
+		"CREATE TABLE db_copy (x)":               "kgl db copy",
+		"DROP TABLE schema_migrations":           "version 0",
+		"UPDATE schema_migrations SET dirty = 1": "dirty: true",
+		"PRAGMA foreign_keys=off; INSERT INTO content_deletions VALUES ('none', 'guid', 'k', 'h')": "do not exist",
+	} {
+		databaseURL := sqliteURL(t)
+		path, _ := store.SQLitePath(databaseURL)
+		db := plain(t, path, url.Values{})
+		_, err := db.ExecContext(t.Context(), statement)
+		noError(t, err)
+		noError(t, db.Close())
+		target := filepath.Join(t.TempDir(), "b.db")
+		if _, err := store.Backup(t.Context(), databaseURL, backupOptions(target)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", statement, err)
+		}
+		if names := folder(t, filepath.Dir(target)); len(names) != 0 {
+			t.Errorf("%s: files %v", statement, names)
+		}
+	}
+}
+
 // TestBackupInterrupted ends the context in the middle of each stage: no file
 // is left.
 func TestBackupInterrupted(t *testing.T) {
@@ -344,6 +368,7 @@ func TestUnfitBackup(t *testing.T) {
 		{"dirty schema", "UPDATE schema_migrations SET dirty = 1", "dirty"},
 		{"newer form", `UPDATE kgl_backup SET content = '{"format":99,"kgl_version":"9.9"}' WHERE name = 'manifest'`, "form 99"},
 		{"no manifest", "DROP TABLE kgl_backup", "no manifest"},
+		{"half copied", "CREATE TABLE db_copy (x)", "kgl db copy"},
 		{"a row less", "DELETE FROM settings WHERE key = 'n7'", "manifest"},
 		{"a reference to nothing", "INSERT INTO content_deletions VALUES ('none', 'guid', 'k', 'h')", "do not exist"},
 	} {
