@@ -218,6 +218,7 @@ func TestSecretFiles(t *testing.T) {
 	}{
 		{"private", []string{"KGL_ADMIN_PASSWORD_FILE=" + private}, "", ""},
 		{"readable by the world", []string{"KGL_ADMIN_PASSWORD_FILE=" + file(testPassword, 0o644)}, "can be read by every user", ""},
+		{"mounted by a container engine", []string{"KGL_ADMIN_PASSWORD_FILE=" + file(testPassword, 0o444)}, "can be read by every user", ""},
 		{"writable by the world", []string{"KGL_ADMIN_PASSWORD_FILE=" + file(testPassword, 0o602)}, "", "can be changed by every user"},
 		{"missing", []string{"KGL_ADMIN_PASSWORD_FILE=/no/such/file"}, "", "cannot read"},
 		{"empty", []string{"KGL_ADMIN_PASSWORD_FILE=" + file("\n", 0o600)}, "", "is empty"},
