@@ -167,26 +167,26 @@ clean: ## Remove what was built (never ./data)
 
 # A drill is a test with the build tag `drill`: it runs for minutes, or needs what a test may not ask for.
 # What each does, and what came of it, is in docs/drills.md.
-DRILL := $(POSTGRES) go test -tags=$(TAGS),drill -count=1 -v -timeout 15m $(TESTFLAGS) ./server/internal/e2e -run
+DRILL := $(POSTGRES) go test -tags=$(TAGS),drill -count=1 -v -timeout 20m $(TESTFLAGS) ./server/internal/e2e -run
 
 .PHONY: drill
 drill: drill-crash drill-power drill-disk drill-stop ## Every drill, one after the other
 
 .PHONY: drill-crash
-drill-crash: ## Kill the server forty times under load, on both engines; kill a worker in a job
-	$(DRILL) '^TestDrill(Kill|KilledWorker)$$'
+drill-crash: ## Kill the server forty times under load; kill a worker in a job; fifty writers
+	$(DRILL) '^TestDrill(Kill|KilledWorker|Writers)$$'
 
 .PHONY: drill-power
 drill-power: ## Cut the power: unsynced writes are lost, fsync fails (Linux, root, /dev/fuse)
-	$(DRILL) '^TestDrill(PowerLoss|PowerLossIsSeen|PowerLossFiles|FailingSync)$$'
+	$(DRILL) '^TestDrill(PowerLoss|FailingSync)'
 
 .PHONY: drill-disk
 drill-disk: ## Fill the disk of the database and make room again (Linux, root)
-	$(DRILL) '^TestDrillDiskFull$$'
+	$(DRILL) '^TestDrillDiskFull'
 
 .PHONY: drill-stop
-drill-stop: ## SIGTERM in a request, a fetch, an enrichment, a migration; a second signal
-	$(DRILL) '^TestDrillStop'
+drill-stop: ## SIGTERM in a request, a fetch, an enrichment, a migration, a backup; a second signal
+	$(DRILL) '^(TestDrillStop|TestStop|TestSecondSignal)'
 
 # ROWS=1000000 takes about 40 GB of disk. The server of Postgres keeps its files on disk and syncs them.
 ROWS ?= 100000
