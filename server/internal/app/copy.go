@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/peermesh/kgl-backend/server/internal/auth"
@@ -45,8 +47,12 @@ func CopyDatabase(ctx context.Context, cfg *config.Config, env Env, opts CopyOpt
 		return CopyReport{}, err
 	}
 	defer move.close()
-	if err := move.check(ctx, opts.Force); err != nil {
+	keys, err := move.check(ctx, opts.Force)
+	if err != nil {
 		return CopyReport{}, err
+	}
+	if keys == 0 && opts.Note != nil {
+		opts.Note("the source has no signing keys: servers on the copy make their own, and access tokens handed out before are not good there")
 	}
 	report, err := transfer.Run(ctx, transfer.Options{
 		From: databaseURL(&from), To: databaseURL(&to), Force: opts.Force,
@@ -105,32 +111,43 @@ func (m *keyMove) close() {
 }
 
 // check makes sure, before anything is copied, that the keys can be read and
-// replace no others.
-func (m *keyMove) check(ctx context.Context, force bool) error {
+// replace no others. It returns how many there are.
+func (m *keyMove) check(ctx context.Context, force bool) (int, error) {
 	keys, err := m.read(ctx)
 	if err != nil || m.sealsAtTarget() {
-		return err
+		return len(keys), err
 	}
 	path := dataFile(m.to, signingKeysFile)
 	present, err := auth.ReadKeyFile(ctx, path)
 	if err != nil {
-		return fmt.Errorf("the target: %w", err)
+		return 0, fmt.Errorf("the target: %w", err)
 	}
 	for _, k := range present {
 		if !force && !slices.ContainsFunc(keys, func(s kgl.SigningKey) bool { return s.ID == k.ID }) {
-			return fmt.Errorf("the target: %s holds signing keys that the source has not, so they belong to another installation: "+
+			return 0, fmt.Errorf("the target: %s holds signing keys that the source has not, so they belong to another installation: "+
 				"name a database in another folder, or let --force replace them", path)
 		}
 	}
-	return nil
+	return len(keys), nil
 }
 
 func (m *keyMove) sealsAtTarget() bool { return m.to.Database.URL.Engine() == config.Postgres }
 
+// sourceFile returns where an SQLite source has its keys: where a server of this
+// configuration would, or else beside the database, which may come from a server
+// of another one.
+func (m *keyMove) sourceFile() string {
+	path := dataFile(m.from, signingKeysFile)
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		return path
+	}
+	return filepath.Join(filepath.Dir(m.from.Database.URL.Path()), signingKeysFile)
+}
+
 // read returns the keys of the source, opened.
 func (m *keyMove) read(ctx context.Context) ([]kgl.SigningKey, error) {
 	if m.source == nil {
-		keys, err := auth.ReadKeyFile(ctx, dataFile(m.from, signingKeysFile))
+		keys, err := auth.ReadKeyFile(ctx, m.sourceFile())
 		if err != nil {
 			return nil, fmt.Errorf("the source: %w", err)
 		}
@@ -159,7 +176,7 @@ func (m *keyMove) run(ctx context.Context) ([]kgl.SigningKey, error) {
 		return m.sealer.SealKeys(keys)
 	}
 	path := dataFile(m.to, signingKeysFile)
-	if len(keys) == 0 || m.source == nil && path == dataFile(m.from, signingKeysFile) {
+	if len(keys) == 0 || m.source == nil && path == m.sourceFile() {
 		return nil, nil
 	}
 	if err := os.MkdirAll(m.to.DataDir(), 0o700); err != nil {

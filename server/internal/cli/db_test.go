@@ -95,6 +95,24 @@ func TestCopyDatabase(t *testing.T) {
 	}
 }
 
+// TestCopyFindsKeys copies a database that has its keys beside it, though the
+// configuration names another folder, and one that has none.
+func TestCopyFindsKeys(t *testing.T) {
+	s, _ := newInstallation(t, "")
+	elsewhere := s.without("KGL_DATA_DIR")
+	elsewhere.set("KGL_DATA_DIR=" + filepath.Join(t.TempDir(), "new", "folder"))
+	elsewhere.want(0, []string{"db", "copy", "--to", s.database() + ".copy"}, "1 signing keys")
+	if _, err := os.Stat(filepath.Join(elsewhere.value("KGL_DATA_DIR"), "signing-keys.json")); err != nil {
+		t.Error(err)
+	}
+	empty := newShell(t, "")
+	empty.want(0, line("migrate up"))
+	r := empty.want(0, []string{"db", "copy", "--to", pgtest.NewDatabase(t)}, "0 signing keys")
+	if !strings.Contains(r.stderr, "the source has no signing keys") {
+		t.Error(r.stderr)
+	}
+}
+
 func TestCopyDatabaseRefusals(t *testing.T) {
 	s, _ := newInstallation(t, "")
 	to := pgtest.NewDatabase(t)

@@ -33,7 +33,8 @@ func openPostgres(ctx context.Context, databaseURL string) (*postgres, error) {
 	}
 	cfg.ConnectTimeout = postgresConnect
 	for name, value := range map[string]string{
-		"application_name": postgresName, "statement_timeout": "0", "idle_in_transaction_session_timeout": "0", "lock_timeout": postgresLocks, "jit": "off",
+		"application_name": postgresName, "lock_timeout": postgresLocks, "jit": "off",
+		"statement_timeout": "0", "idle_in_transaction_session_timeout": "0", "idle_session_timeout": "0",
 	} {
 		cfg.RuntimeParams[name] = value
 	}
