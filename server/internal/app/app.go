@@ -74,6 +74,9 @@ func open(ctx context.Context, cfg *config.Config, env Env, trustedFeedOrigin st
 	if err := m.Check(ctx); err != nil {
 		return nil, err
 	}
+	if status, err := m.Status(ctx); err == nil && status.Newer() {
+		env.Log.Warn("a newer kgl has migrated the database; this one works on", "schema", status.Version, "known", status.Latest)
+	}
 	hasher, err := auth.NewHasher(env.Random, auth.HasherConfig{})
 	if err != nil {
 		return nil, err

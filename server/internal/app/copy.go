@@ -93,7 +93,7 @@ func newKeyMove(ctx context.Context, from, to *config.Config, env Env) (*keyMove
 	}
 	migrator, err := NewMigrator(from)
 	if err == nil {
-		err = migrator.Check(ctx)
+		err = migrator.CheckExact(ctx)
 	}
 	if err == nil {
 		m.source, err = store.Open(ctx, store.Config{URL: databaseURL(from), MaxConns: 1, Clock: env.Clock})

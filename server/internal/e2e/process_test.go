@@ -87,8 +87,15 @@ func (in *installation) run(t *testing.T, args ...string) (string, error) {
 // launch starts a kgl command that serves, on a free port. It does not wait.
 func (in *installation) launch(t *testing.T, args ...string) *process {
 	t.Helper()
+	return in.launchOf(t, binary.path(t), args...)
+}
+
+// launchOf is launch with another build of the program.
+func (in *installation) launchOf(t *testing.T, program string, args ...string) *process {
+	t.Helper()
 	port := freePort(t)
 	p := &process{t: t, cmd: in.command(t, args...), output: &buffer{}, url: "http://127.0.0.1:" + port, ended: make(chan struct{})}
+	p.cmd.Path = program
 	p.cmd.Env = append(p.cmd.Env, "KGL_ADDR=127.0.0.1:"+port)
 	p.cmd.Stdout, p.cmd.Stderr = p.output, p.output
 	if err := p.cmd.Start(); err != nil {

@@ -34,12 +34,25 @@ type MigrationStatus struct {
 	Latest  int64 // that this binary knows
 	Dirty   bool  // a migration to Version failed, under golang-migrate itself: ours leave no such mark
 
+	// Oldest is the version of the schema that a binary must know at least to work
+	// with the database. It is read only where Version is beyond Latest; 0: the
+	// database does not say.
+	Oldest int64
+
 	previous int64 // the version before Version
 }
 
 // Err returns what keeps this binary from working with the database, and what
 // to do about it; nil when nothing does.
 func (s MigrationStatus) Err() error {
+	if s.Newer() {
+		return nil
+	}
+	return s.inexact()
+}
+
+// inexact is Err for what needs exactly the schema of this binary.
+func (s MigrationStatus) inexact() error {
 	if err := s.obstacle(); err != nil {
 		return err
 	}
@@ -143,11 +156,16 @@ func (m *Migrator) status(ctx context.Context, db *sql.DB) (MigrationStatus, err
 			s.previous = v
 		}
 	}
+	if s.Version > s.Latest && !s.Dirty {
+		err = s.readOldest(ctx, db)
+		return s, err
+	}
 	return s, nil
 }
 
-// Check returns nil when the database has the schema of this binary and is not
-// the target of an unfinished copy, and otherwise an error that says what to do.
+// Check returns nil when this binary can work with the database: it has the
+// binary's schema, or a newer one that says so, and is not the target of an
+// unfinished copy. Otherwise the error says what to do.
 func (m *Migrator) Check(ctx context.Context) error {
 	db, err := m.open()
 	if err != nil {
@@ -164,8 +182,12 @@ func (m *Migrator) Check(ctx context.Context) error {
 	return s.Err()
 }
 
-// Up applies all migrations that the database lacks.
+// Up applies all migrations that the database lacks; none where a newer binary
+// was here and this one can work on.
 func (m *Migrator) Up(ctx context.Context) error {
+	if s, err := m.Status(ctx); err != nil || s.Newer() {
+		return err
+	}
 	return m.run(ctx, func(mg *migrate.Migrate, s MigrationStatus) error {
 		if s.Version == s.Latest {
 			return nil
