@@ -37,7 +37,7 @@ Postgres is backed up by its own pg_dump: backup then prints the command, and fa
 			return env.backup(cmd.Context(), args[0], force)
 		},
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "replace FILE if it is there")
+	cmd.Flags().BoolVar(&force, "force", false, "replace FILE if it is a backup; other files never are")
 	cmd.AddCommand(&cobra.Command{
 		Use:   "verify FILE",
 		Short: "Check that a backup is whole and can be restored by this kgl",

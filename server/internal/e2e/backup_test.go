@@ -62,7 +62,7 @@ func TestBackup(t *testing.T) {
 
 // dataTests are those of the shared tests that work with stored data.
 var dataTests = []string{
-	"operations", "key set", "logins that fail", "source conditions", "source changes", "idempotency", "pages", "filters of content",
+	"operations", "key set", "source conditions", "source changes", "idempotency", "pages", "filters of content",
 	"filters of entities", "feed not modified", "feed edited", "duplicates", "deleted content", "refresh", "enrichment", "dashboard",
 	"metrics", "audit rows",
 }

@@ -26,7 +26,7 @@ var ErrBackupEngine = errors.New("only SQLite is backed up and restored by kgl i
 // BackupOptions say what a backup holds and where it goes.
 type BackupOptions struct {
 	Target   string            // path of the file to write, in a folder that exists
-	Force    bool              // replace the file that is there
+	Force    bool              // replace a backup that is there; other files never are
 	Version  string            // of the program
 	Clock    kgl.Clock         // tells when the backup was made
 	Files    map[string][]byte // what belongs to the database and is not in it, by name
@@ -96,6 +96,8 @@ func checkBackupTarget(source string, opts BackupOptions) error {
 		return fmt.Errorf("%s is the database itself", opts.Target)
 	case !opts.Force:
 		return fmt.Errorf("%s is there already: choose another name, or replace it with --force", opts.Target)
+	case to.Size() > 0 && !hasTrailer(opts.Target):
+		return fmt.Errorf("%s is there and is no backup: remove it first if nobody needs it", opts.Target)
 	}
 	return nil
 }

@@ -44,9 +44,6 @@ const (
 	trailerSize  = int64(len(trailerBegin) + 2*sha256.Size + len(trailerEnd))
 )
 
-// sqliteMagic begins every SQLite file.
-const sqliteMagic = "SQLite format 3\x00"
-
 // BackupInfo is what a backup says about itself.
 type BackupInfo struct {
 	Format    int              `json:"format"`
@@ -107,17 +104,11 @@ func copyBackup(ctx context.Context, w io.Writer, f *os.File, progress BackupPro
 	if err != nil {
 		return err
 	}
-	size := info.Size() - trailerSize
-	if !info.Mode().IsRegular() || size < int64(len(sqliteMagic)) {
-		return errNoBackup
-	}
-	trailer := make([]byte, trailerSize)
-	if _, err := f.ReadAt(trailer, size); err != nil {
+	trailer, err := readTrailer(f, info)
+	if err != nil {
 		return err
 	}
-	if !bytes.HasPrefix(trailer, []byte(trailerBegin)) {
-		return errNoBackup
-	}
+	size := info.Size() - trailerSize
 	sum := sha256.New()
 	count := &counter{progress: progress, stage: "reading", total: size}
 	from := contextReader{ctx, io.NewSectionReader(f, 0, size)}
@@ -128,6 +119,37 @@ func copyBackup(ctx context.Context, w io.Writer, f *os.File, progress BackupPro
 		return errors.New("the backup is damaged: its bytes do not have the SHA-256 that was written with them")
 	}
 	return nil
+}
+
+// readTrailer returns what stands behind the last page of a backup.
+func readTrailer(f *os.File, info os.FileInfo) ([]byte, error) {
+	at := info.Size() - trailerSize
+	if !info.Mode().IsRegular() || at <= 0 {
+		return nil, errNoBackup
+	}
+	trailer := make([]byte, trailerSize)
+	if _, err := f.ReadAt(trailer, at); err != nil {
+		return nil, err
+	}
+	if !bytes.HasPrefix(trailer, []byte(trailerBegin)) {
+		return nil, errNoBackup
+	}
+	return trailer, nil
+}
+
+// hasTrailer reports whether a file ends as a backup does.
+func hasTrailer(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	_, err = readTrailer(f, info)
+	return err == nil
 }
 
 func trailerOf(sum hash.Hash) []byte {

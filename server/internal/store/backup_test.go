@@ -235,6 +235,7 @@ func TestBackupTargets(t *testing.T) {
 	dir := filepath.Dir(target)
 	link := filepath.Join(dir, "link")
 	noError(t, os.Symlink(path, link))
+	other, _ := store.SQLitePath(sqliteURL(t))
 	for _, tt := range []struct {
 		target string
 		force  bool
@@ -242,6 +243,7 @@ func TestBackupTargets(t *testing.T) {
 	}{
 		{target, false, "--force"},
 		{path, true, "the database itself"},
+		{other, true, "is no backup"},
 		{dir, true, "not a file"},
 		{link, true, "not a file"},
 		{os.DevNull, true, "not a file"},
