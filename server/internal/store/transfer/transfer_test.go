@@ -1,11 +1,14 @@
 package transfer_test
 
 import (
+	"crypto/rand"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/peermesh/kgl-backend/server/internal/pgtest"
 	"github.com/peermesh/kgl-backend/server/internal/store/transfer"
 )
 
@@ -93,4 +96,25 @@ func TestEventsGoOn(t *testing.T) {
 			t.Errorf("the event of the copy of the copy is at %v, want it after %v", last, second)
 		}
 	})
+}
+
+// TestOrdinaryRole copies as a role that owns its databases and may do nothing
+// else.
+func TestOrdinaryRole(t *testing.T) {
+	role := strings.ToLower("kgl_" + rand.Text()[:10])
+	admin := pgtest.URL(t)
+	execute(t, admin, "CREATE ROLE "+role+" LOGIN NOSUPERUSER PASSWORD 'x'")
+	t.Cleanup(func() { execute(t, admin, "DROP ROLE "+role) }) // after its databases
+	owned := func() string {
+		u, err := url.Parse(pgtest.NewDatabase(t))
+		noError(t, err)
+		execute(t, admin, `ALTER DATABASE "`+strings.TrimPrefix(u.Path, "/")+`" OWNER TO `+role)
+		u.User = url.UserPassword(role, "x")
+		return u.String()
+	}
+	source, first, second := newFull(t, "sqlite"), owned(), owned()
+	move(t, transfer.Options{From: source, To: first})
+	wantRefused(t, transfer.Options{From: first, To: first, Force: true}, "the same database")
+	move(t, transfer.Options{From: first, To: second})
+	wantSame(t, dump(t, second), dump(t, source))
 }
