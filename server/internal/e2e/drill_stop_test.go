@@ -80,6 +80,7 @@ func TestDrillStopMigration(t *testing.T) {
 // timed runs a command and returns how long it took.
 func timed(t *testing.T, in *installation, args ...string) time.Duration {
 	t.Helper()
+	binary.path(t) // built before the clock runs
 	began := time.Now()
 	if out, err := in.run(t, args...); err != nil {
 		t.Fatalf("%v %s", err, out)
