@@ -14,6 +14,10 @@ import (
 // stopTime is what compose.yaml gives the backend to stop.
 const stopTime = 15 * time.Second
 
+// leases is how long what a killed worker had claimed stays claimed, generously:
+// five minutes for a task of enrichment, less for a fetch.
+const leases = 8 * time.Minute
+
 // TestComposeServices says what each profile starts.
 func TestComposeServices(t *testing.T) {
 	for profile, want := range map[string]string{"": "backend", "sqlite": "backend", "postgres": "api migrate postgres worker"} {
@@ -37,6 +41,7 @@ func TestComposeServices(t *testing.T) {
 // TestComposeSQLite drives the default profile, kills it under load, and
 // restarts it.
 func TestComposeSQLite(t *testing.T) {
+	t.Parallel()
 	p, feeds := newProject(t, ""), serveFeeds(t)
 	p.up()
 	p.checkHardening()
@@ -51,7 +56,7 @@ func TestComposeSQLite(t *testing.T) {
 	}
 	l.waitMore(5)
 	l.finish(s)
-	s.waitFilled(5*time.Minute, l.count()) // the lease of the last fetch has to run out
+	s.waitFilled(leases, l.count())
 	t.Logf("memory: %s", backend.memory())
 	backend.stop(stopTime)
 	p.up()
@@ -67,6 +72,7 @@ func TestComposeSQLite(t *testing.T) {
 // TestComposePostgres drives the profile postgres while each of its containers
 // is killed, and a second worker joins.
 func TestComposePostgres(t *testing.T) {
+	t.Parallel()
 	p, feeds := newProject(t, "postgres"), serveFeeds(t)
 	p.makeSecrets(os.Getuid(), os.Getgid())
 	p.up()
@@ -93,7 +99,7 @@ func TestComposePostgres(t *testing.T) {
 			c.waitHealthy()
 		}
 	}
-	s.waitFilled(5*time.Minute, l.count()) // the leases of killed workers have to run out
+	s.waitFilled(leases, l.count())
 	if out, err := p.service("api").exec("kgl", "audit", "verify"); err != nil {
 		t.Errorf("%v %s", err, out)
 	}
