@@ -179,7 +179,11 @@ func copyPages(ctx context.Context, source string, copied *sql.DB, progress Back
 			if err != nil {
 				return err
 			}
-			return errors.Join(stepBackup(ctx, b, pageSize, progress), b.Finish())
+			err = stepBackup(ctx, b, pageSize, progress)
+			if finish := b.Finish(); err == nil { // which else tells of the same fault
+				err = finish
+			}
+			return err
 		})
 	})
 }
