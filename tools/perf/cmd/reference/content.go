@@ -65,21 +65,24 @@ func scan(row func(dest ...any) error, withBody bool) (content, error) {
 
 // reader runs the statements.
 type reader interface {
-	list(ctx context.Context, summary bool, until int64, rows int) ([]content, error)
+	list(ctx context.Context, summary bool, until int64) ([]content, error)
 	get(ctx context.Context, id string) (content, error)
 }
 
+// limit is the only size of a page: the statements hold it, with one row more, as
+// a number, because Postgres would plan each page anew for a parameter.
+const limit = 20
+
 func listContent(r reader) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		limit, err := strconv.Atoi(c.QueryParam("limit"))
-		if err != nil || limit < 1 || limit > 100 {
+		if n, err := strconv.Atoi(c.QueryParam("limit")); err != nil || n != limit {
 			return echo.NewHTTPError(http.StatusBadRequest)
 		}
 		until, err := time.Parse(time.RFC3339, c.QueryParam("until"))
 		if err != nil {
 			return echo.NewHTTPError(http.StatusBadRequest)
 		}
-		rows, err := r.list(c.Request().Context(), c.QueryParam("view") == "summary", until.UnixMicro(), limit+1)
+		rows, err := r.list(c.Request().Context(), c.QueryParam("view") == "summary", until.UnixMicro())
 		if err != nil {
 			return err
 		}

@@ -72,17 +72,17 @@ func openSQLite(path string, conns int) (reader, error) {
 	return r, nil
 }
 
-func (r sqliteReader) list(ctx context.Context, summary bool, until int64, n int) ([]content, error) {
+func (r sqliteReader) list(ctx context.Context, summary bool, until int64) ([]content, error) {
 	stmt := r.full
 	if summary {
 		stmt = r.summary
 	}
-	rows, err := stmt.QueryContext(ctx, until, n)
+	rows, err := stmt.QueryContext(ctx, until)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	list := make([]content, 0, n)
+	list := make([]content, 0, limit+1)
 	for rows.Next() {
 		c, err := scan(rows.Scan, !summary)
 		if err != nil {
@@ -118,17 +118,17 @@ func openPostgres(database string, conns int) (reader, error) {
 	return r, err
 }
 
-func (r postgresReader) list(ctx context.Context, summary bool, until int64, n int) ([]content, error) {
+func (r postgresReader) list(ctx context.Context, summary bool, until int64) ([]content, error) {
 	text := r.full
 	if summary {
 		text = r.summary
 	}
-	rows, err := r.pool.Query(ctx, text, until, n)
+	rows, err := r.pool.Query(ctx, text, until)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	list := make([]content, 0, n)
+	list := make([]content, 0, limit+1)
 	for rows.Next() {
 		c, err := scan(rows.Scan, !summary)
 		if err != nil {
