@@ -28,7 +28,7 @@ import (
 const (
 	sqliteBusyTimeout = 5 * time.Second
 	sqliteWriterCache = 8 << 10 // KiB
-	sqliteReaderCache = 4 << 10  // KiB
+	sqliteReaderCache = 4 << 10 // KiB
 )
 
 // sqliteEngine has one connection that writes and a pool that reads, which
