@@ -37,6 +37,7 @@ func TestBackup(t *testing.T) {
 		before, stop := b.changeSources(t)
 		file := in.backUp(t)
 		stop()
+		lost := in.eventsAfter(t, events[len(events)-1].Position) // in part
 
 		restored := in.restoreElsewhere(t, file)
 		r := restored.start(t)
@@ -50,6 +51,7 @@ func TestBackup(t *testing.T) {
 			t.Errorf("%d items, and %d before the backup", len(got), len(content))
 		}
 		restored.checkEvents(t, events, r)
+		restored.checkReader(t, lost[len(lost)-1].Position, r)
 		restored.checkAuditChain(t)
 		for _, test := range shared {
 			if slices.Contains(dataTests, test.name) {
@@ -152,11 +154,17 @@ func (in *installation) checkEvents(t *testing.T, old []kgl.Event, b *backend) {
 			t.Fatalf("event %d is %s at %v, and was %s at %v", half+i, rest[i].ID, rest[i].Position, e.ID, e.Position)
 		}
 	}
-	last := rest[len(rest)-1].Position
+	in.checkReader(t, rest[len(rest)-1].Position, b)
+}
+
+// checkReader fails when someone who has read up to a position does not get
+// what happens from now on.
+func (in *installation) checkReader(t *testing.T, read kgl.EventPosition, b *backend) {
+	t.Helper()
 	f := newFeedServer(t)
 	id := b.asAdmin(t).createSource(t, f.url("/new.xml")).ID
 	eventually(t, "the event of the new source comes after all old ones", func() string {
-		fresh := in.eventsAfter(t, last)
+		fresh := in.eventsAfter(t, read)
 		if !slices.ContainsFunc(fresh, func(e kgl.Event) bool { return e.SubjectID == id }) {
 			return fmt.Sprintf("%d new events", len(fresh))
 		}
@@ -206,6 +214,7 @@ func (in *installation) restoreElsewhere(t *testing.T, file string) *installatio
 	other.environ = append(other.environ, "KGL_DATABASE_URL="+cluster.URL())
 	in.runDocumented(t, "pg_restore", "KGL_PG="+cluster.URL())
 	other.open(t) // which raises the clock of the events, see checkEvents
+	in.runDocumented(t, `psql "$KGL_PG" -c 'UPDATE event_clock`, "KGL_PG="+cluster.URL())
 	conn, err := pgx.Connect(t.Context(), cluster.URL())
 	if err != nil {
 		t.Fatal(err)
@@ -234,24 +243,25 @@ func (in *installation) useUpTransactions(t *testing.T) {
 	}
 }
 
-// runDocumented runs the line of docs/operations.md that begins with a program
-// of Postgres, in the folder of the installation.
-func (in *installation) runDocumented(t *testing.T, program string, environ ...string) {
+// runDocumented runs the line of docs/operations.md that begins so, with a
+// program of Postgres, in the folder of the installation.
+func (in *installation) runDocumented(t *testing.T, begin string, environ ...string) {
 	t.Helper()
 	text, err := os.ReadFile("../../../docs/operations.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines := regexp.MustCompile(`(?m)^    (`+program+` .*)$`).FindAllSubmatch(text, -1)
+	lines := regexp.MustCompile(`(?m)^    (`+regexp.QuoteMeta(begin)+` .*)$`).FindAllSubmatch(text, -1)
 	if len(lines) != 1 {
-		t.Fatalf("docs/operations.md has %d lines with %s, want 1", len(lines), program)
+		t.Fatalf("docs/operations.md has %d lines with %s, want 1", len(lines), begin)
 	}
 	command := string(lines[0][1])
-	// The command line of kgl says the same.
-	advice := map[string][]string{"pg_dump": {"backup", "kgl.dump"}, "pg_restore": {"restore", "kgl.dump"}}[program]
-	options, _, _ := strings.Cut(command, `"$KGL_PG"`)
-	if out, err := in.run(t, advice...); exitCode(t, err) != 1 || !strings.Contains(out, options) {
-		t.Errorf("kgl %s does not advise %s:\n%s", advice[0], options, out)
+	program, _, _ := strings.Cut(command, " ")
+	if advice, ok := map[string]string{"pg_dump": "backup", "pg_restore": "restore"}[program]; ok {
+		options, _, _ := strings.Cut(command, `"$KGL_PG"`)
+		if out, err := in.run(t, advice, "kgl.dump"); exitCode(t, err) != 1 || !strings.Contains(out, options) {
+			t.Errorf("kgl %s does not advise %s:\n%s", advice, options, out)
+		}
 	}
 	cmd := exec.CommandContext(t.Context(), "/bin/sh", "-ec", command)
 	cmd.Dir = in.dir

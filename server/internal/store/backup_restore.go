@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -93,7 +94,7 @@ func isOccupied(path string) (bool, error) {
 }
 
 func restoreFrom(ctx context.Context, backup, partial, path string, opts RestoreOptions) (Restored, error) {
-	info, files, err := unpack(ctx, backup, partial, opts.Progress)
+	info, files, err := unpack(ctx, backup, partial, opts)
 	if err != nil {
 		return Restored{}, err
 	}
@@ -116,19 +117,31 @@ func restoreFrom(ctx context.Context, backup, partial, path string, opts Restore
 	return done, syncFolder(filepath.Dir(path))
 }
 
-// unpack copies the database of a backup to partial, checks it there, and takes
-// the manifest out of it.
-func unpack(ctx context.Context, backup, partial string, progress BackupProgress) (BackupInfo, map[string][]byte, error) {
-	if err := unpackDatabase(ctx, backup, partial, progress); err != nil {
+// unpack copies the database of a backup to partial, checks it there, and makes
+// it one that a server can go on with.
+func unpack(ctx context.Context, backup, partial string, opts RestoreOptions) (BackupInfo, map[string][]byte, error) {
+	if err := unpackDatabase(ctx, backup, partial, opts.Progress); err != nil {
 		return BackupInfo{}, nil, err
 	}
 	// Deleting overwrites: the keys must not stay in free pages.
 	db := openPlain(partial, url.Values{"_secure_delete": {"true"}, "_synchronous": {"FULL"}, "_locking_mode": {"EXCLUSIVE"}})
-	info, files, err := examineBackup(ctx, db, progress)
+	info, files, err := examineBackup(ctx, db, opts.Progress)
 	if err == nil {
 		_, err = db.ExecContext(ctx, "DROP TABLE "+backupTable)
 	}
+	if err == nil {
+		err = advanceEvents(ctx, db, opts.Clock)
+	}
 	return info, files, errors.Join(err, db.Close())
+}
+
+// advanceEvents lets new events come after all that the database ever had, also
+// after those that were lost with what came after the backup: whoever has read
+// them must not take the new ones for read. The seconds of the clock do it,
+// because the same backup may be restored again.
+func advanceEvents(ctx context.Context, db *sql.DB, clock kgl.Clock) error {
+	_, err := db.ExecContext(ctx, "UPDATE event_clock SET tx_offset = max(tx_offset + 1, ?1)", clock.Now().Unix())
+	return err
 }
 
 func unpackDatabase(ctx context.Context, backup, partial string, progress BackupProgress) error {

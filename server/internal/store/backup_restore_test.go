@@ -12,9 +12,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
 	"github.com/peermesh/kgl-backend/server/internal/store"
+	"github.com/peermesh/kgl-backend/server/internal/store/storetest"
 )
 
 // TestRestoreInPlace restores over databases that are there: they are moved
@@ -115,6 +117,35 @@ func TestRestoreInUse(t *testing.T) {
 	noError(t, err)
 	if _, err := store.Restore(t.Context(), "postgres://h/d", target, opts); err != store.ErrBackupEngine {
 		t.Errorf("Postgres: %v", err)
+	}
+}
+
+// TestEventsAfterRestore restores an older state, twice: whoever has read all
+// events of the time that was lost still sees each new one.
+func TestEventsAfterRestore(t *testing.T) {
+	databaseURL, target := newBackup(t)
+	clock := kgl.NewFakeClock(now)
+	opts := restoreOptions(true)
+	opts.Clock = clock
+	for n := range 3 {
+		db := open(t, databaseURL)
+		for i := range 10 {
+			noError(t, writePair(t.Context(), db, 100*(n+1)+i))
+		}
+		events := storetest.Events(t, db)
+		read := events[len(events)-1].Position
+		noError(t, db.Close())
+		clock.Advance(time.Second)
+		_, err := store.Restore(t.Context(), databaseURL, target, opts)
+		noError(t, err)
+		db = open(t, databaseURL)
+		noError(t, writePair(t.Context(), db, 1000))
+		fresh, err := db.EventsAfter(t.Context(), read, 10)
+		noError(t, err)
+		if len(fresh) != 1 || fresh[0].ID != "n1000" {
+			t.Errorf("after restoration %d a reader sees %+v", n+1, fresh)
+		}
+		noError(t, db.Close())
 	}
 }
 
