@@ -102,7 +102,7 @@ func contentsOf(info app.BackupInfo) string {
 
 // dumpAdvice is the error of a backup on Postgres: it says what to run instead.
 func dumpAdvice(cfg *config.Config, file string) error {
-	return fmt.Errorf(`Postgres is backed up by its own tool, of the version of the server or newer:
+	return fmt.Errorf(`the database is Postgres, which is backed up by its own tool, of the version of the server or newer:
 
   pg_dump --format=custom --no-owner --no-privileges --file=%s %s
 
@@ -114,7 +114,7 @@ with KGL_MASTER_KEY only: keep that elsewhere, and do not lose it`,
 
 // restoreAdvice is the error of a restoration on Postgres.
 func restoreAdvice(cfg *config.Config, file string) error {
-	return fmt.Errorf(`Postgres is restored by its own tool, into an empty database:
+	return fmt.Errorf(`the database is Postgres, which is restored by its own tool, into an empty database:
 
   pg_restore --no-owner --no-privileges --exit-on-error --single-transaction --dbname=%s %s
 
