@@ -53,19 +53,21 @@ func (b *bench) growth(ctx context.Context, engine string) (err error) {
 			return err
 		}
 	}
+	var failures []error
 	for _, kind := range grown {
 		g, err := b.grow(ctx, engine, kind, sites)
-		if err != nil {
-			return fmt.Errorf("%s: %w", kind, err)
+		if err != nil { // the others can be measured all the same
+			failures = append(failures, fmt.Errorf("%s: %w", kind, err))
+			continue
 		}
 		b.report.Growths = append(b.report.Growths, g)
 	}
 	g, err := b.growIngest(ctx, engine, sites, farm)
 	if err != nil {
-		return fmt.Errorf("ingestion: %w", err)
+		return errors.Join(append(failures, fmt.Errorf("ingestion: %w", err))...)
 	}
 	b.report.Growths = append(b.report.Growths, g)
-	return nil
+	return errors.Join(failures...)
 }
 
 func (b *bench) site(ctx context.Context, engine string, items int) (site, error) {
