@@ -3,7 +3,6 @@ package transfer_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -172,6 +171,6 @@ func TestProgress(t *testing.T) {
 		}
 	}
 	if p := last[transfer.PhaseIndex]; p.Done != p.Total || p.Total == 0 {
-		t.Error(fmt.Sprintf("%+v", p))
+		t.Errorf("%+v", p)
 	}
 }
