@@ -223,8 +223,12 @@ func describeCopy(ctx context.Context, copied *sql.DB, info *BackupInfo, opts Ba
 	if err != nil {
 		return err
 	}
-	if status.Version == 0 || status.Dirty {
-		return fmt.Errorf("the schema of the database has version %d, dirty: %t; a backup of it could not be restored: copy its files instead", status.Version, status.Dirty)
+	// What this binary could not restore is no backup.
+	if err := status.obstacle(); err != nil {
+		return err
+	}
+	if status.Version == 0 {
+		return errors.New("the database has no schema: there is nothing to back up")
 	}
 	info.Schema, info.Latest = status.Version, status.Latest
 	if info.Rows, err = countRows(ctx, copied); err != nil {

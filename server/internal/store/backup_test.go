@@ -274,8 +274,8 @@ func TestBackupTargets(t *testing.T) {
 func TestBackupOfNoInstallation(t *testing.T) {
 	for statement, want := range map[string]string{
 		"CREATE TABLE db_copy (x)":               "kgl db copy",
-		"DROP TABLE schema_migrations":           "version 0",
-		"UPDATE schema_migrations SET dirty = 1": "dirty: true",
+		"DROP TABLE schema_migrations":           "no schema",
+		"UPDATE schema_migrations SET dirty = 1": "dirty", "UPDATE schema_migrations SET version = 9999": "newer kgl",
 		"PRAGMA foreign_keys=off; INSERT INTO content_deletions VALUES ('none', 'guid', 'k', 'h')": "do not exist",
 	} {
 		databaseURL := sqliteURL(t)
