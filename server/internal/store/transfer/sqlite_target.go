@@ -196,7 +196,7 @@ func migrateAnew(ctx context.Context, m *store.Migrator) error {
 // strip implements target. Foreign keys are off on the connection.
 func (s *sqliteTarget) strip(ctx context.Context, tables []table, st *state) error {
 	return s.transact(ctx, func(ctx context.Context) error {
-		const indexes = " FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL AND tbl_name <> ?1 ORDER BY rootpage"
+		const indexes = " FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL AND tbl_name <> ?1 ORDER BY rowid"
 		names, err := s.texts(ctx, "SELECT name"+indexes, migrationsTable)
 		if err != nil {
 			return err
