@@ -24,6 +24,8 @@ type database interface {
 	// store writes a batch in one transaction. Events get the transaction's
 	// position in the order of events, see docs/decisions.
 	store(ctx context.Context, b *batch) error
+	// index makes the indexes that begin dropped.
+	index(ctx context.Context) error
 	// exec runs statements one by one.
 	exec(ctx context.Context, statements ...string) error
 	// finish checks the rows and leaves the database as the service expects it.
@@ -53,6 +55,9 @@ func Fill(ctx context.Context, databaseURL string, cfg Config) (stats Stats, err
 		return Stats{}, err
 	}
 	if stats, err = storeAll(ctx, db, cfg); err != nil {
+		return stats, err
+	}
+	if err := db.index(ctx); err != nil {
 		return stats, err
 	}
 	if err := db.exec(ctx,

@@ -7,7 +7,10 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-type postgresDB struct{ conn *pgx.Conn }
+type postgresDB struct {
+	conn    *pgx.Conn
+	indexes []string // statements that make the indexes which begin dropped
+}
 
 func openPostgres(ctx context.Context, databaseURL string) (database, error) {
 	conn, err := pgx.Connect(ctx, databaseURL)
@@ -45,7 +48,34 @@ func (d *postgresDB) begin(ctx context.Context) error {
 			return err
 		}
 	}
-	return d.exec(ctx, "SET synchronous_commit = off")
+	// As the service's connections have it.
+	if err := d.exec(ctx, `SELECT set_config(name, 'lz4', false) FROM pg_settings
+		WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)`, "SET synchronous_commit = off"); err != nil {
+		return err
+	}
+	return d.dropIndexes(ctx)
+}
+
+// dropIndexes drops the indexes that belong to no constraint: index makes them
+// again, which is much quicker than to keep them up to date.
+func (d *postgresDB) dropIndexes(ctx context.Context) error {
+	var names []string
+	for _, t := range tables() {
+		rows, err := d.conn.Query(ctx, `SELECT x.indexrelid::regclass::text, pg_get_indexdef(x.indexrelid) FROM pg_index x
+			WHERE x.indrelid = $1::regclass AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conindid = x.indexrelid)`, t.name)
+		if err != nil {
+			return err
+		}
+		var name, definition string
+		_, err = pgx.ForEachRow(rows, []any{&name, &definition}, func() error {
+			names, d.indexes = append(names, "DROP INDEX "+name), append(d.indexes, definition)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return d.exec(ctx, names...)
 }
 
 // eventTx is where the position in the order of events stands in a row of events.
@@ -70,6 +100,10 @@ func (d *postgresDB) store(ctx context.Context, b *batch) error {
 		}
 		return nil
 	})
+}
+
+func (d *postgresDB) index(ctx context.Context) error {
+	return d.exec(ctx, append([]string{"SET maintenance_work_mem = '256MB'"}, d.indexes...)...)
 }
 
 // finish does what autovacuum would have done by and by.
