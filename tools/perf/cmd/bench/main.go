@@ -125,7 +125,7 @@ func (o *options) check(set string) error {
 	return nil
 }
 
-// run measures all parts and writes the report, also when a part fails.
+// run measures all parts and writes the report after each, also when one fails.
 func run(ctx context.Context, o options) (err error) {
 	b, err := newBench(ctx, o)
 	if err != nil {
@@ -146,11 +146,12 @@ func run(ctx context.Context, o options) (err error) {
 				err = errors.Join(err, fmt.Errorf("%s on %s: %w", part.name, engine, failure))
 				b.say("failed: %v", failure)
 			}
-			if ctx.Err() != nil {
-				return errors.Join(err, ctx.Err())
+			b.report.TookSeconds = time.Since(start).Seconds()
+			if failure := b.report.write(o.out); failure != nil || ctx.Err() != nil {
+				return errors.Join(err, failure, ctx.Err())
 			}
 		}
 	}
-	b.report.TookSeconds = time.Since(start).Seconds()
-	return errors.Join(err, b.report.write(o.out))
+	fmt.Print(b.report.markdown())
+	return err
 }

@@ -86,17 +86,15 @@ func procField(path, name string) string {
 	return ""
 }
 
-// write stores the report as report.json and report.md, and prints it.
+// write stores the report as report.json and report.md.
 func (r *Report) write(dir string) error {
 	text, err := json.MarshalIndent(r, "", " ")
 	if err != nil {
 		return err
 	}
-	page := r.markdown()
-	fmt.Print(page)
 	return errors.Join(
 		os.WriteFile(filepath.Join(dir, "report.json"), append(text, '\n'), 0o644),
-		os.WriteFile(filepath.Join(dir, "report.md"), []byte(page), 0o644))
+		os.WriteFile(filepath.Join(dir, "report.md"), []byte(r.markdown()), 0o644))
 }
 
 // Marks of the generated part of a page.
