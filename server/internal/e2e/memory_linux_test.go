@@ -42,7 +42,7 @@ const memoryBudget = 512 << 20
 // returns the peak of memory in bytes and how long the API took at most for 95 %.
 func bombard(t *testing.T, engine string, size int, atLeast time.Duration) (peak int64, p95 time.Duration) {
 	t.Helper()
-	in := newInstallation(t, engine, "KGL_WORKERS=8", "KGL_FETCH_TIMEOUT=30s")
+	in := newInstallation(t, engine, "KGL_WORKERS=8", "KGL_FETCH_TIMEOUT=30s", "KGL_HOST_DELAY=10ms")
 	p := in.launch(t, "serve")
 	b := p.serving(in)
 	c := b.asAdmin(t)
@@ -56,7 +56,8 @@ func bombard(t *testing.T, engine string, size int, atLeast time.Duration) (peak
 	var took []time.Duration
 	for began := time.Now(); time.Since(began) < atLeast || in.count(t, "SELECT count(*) FROM sources WHERE last_fetched_at IS NULL") > 0; {
 		if time.Since(began) > atLeast+4*time.Minute {
-			t.Fatal("some documents were not fetched")
+			t.Fatalf("some documents were not fetched:\n%s\n%s", strings.Join(in.strings(t,
+				"SELECT title || ' ' || host || ' ' || status || ' ' || last_error FROM sources WHERE last_fetched_at IS NULL"), "\n"), p.output)
 		}
 		for _, id := range ids {
 			asked := time.Now()

@@ -17,6 +17,11 @@ const (
 	releaseTimeout = 5 * time.Second
 )
 
+// turnRequests is how many requests one turn has where requests are not spaced:
+// a host with thousands of feeds, or one that is refreshed without end, must not
+// keep a worker from the others.
+const turnRequests = 20
+
 // turn is a worker's time with one leased host.
 type turn struct {
 	lease     kgl.HostLease
@@ -31,7 +36,7 @@ type turn struct {
 func (w *Worker) workHost(ctx context.Context, lease kgl.HostLease) {
 	t := &turn{lease: lease}
 	defer w.release(ctx, t)
-	for w.workNext(ctx, t) && w.cfg.HostDelay <= 0 {
+	for w.workNext(ctx, t) && w.cfg.HostDelay <= 0 && t.requests < turnRequests {
 	}
 }
 

@@ -166,11 +166,25 @@ func (db *DB) RequestFetch(ctx context.Context, id string, now time.Time) error 
 			return kgl.Errorf(kgl.CodeConflict, "the source is %s and is not fetched", src.Status)
 		}
 		at := micros(now)
+		if waits, err := waitsForFetch(ctx, c, src, at); err != nil || waits {
+			return err
+		}
 		if err := c.ScheduleSource(ctx, sqlitedb.ScheduleSourceParams{ID: id, NextFetchAt: &at}); err != nil {
 			return err
 		}
 		return refreshHosts(ctx, c, at, src.Host)
 	})
+}
+
+// waitsForFetch reports whether a source is due and no worker has its host: it
+// keeps its place among those that wait. While a worker has the host, a request
+// may have come too late for the fetch that is under way.
+func waitsForFetch(ctx context.Context, c *conn, src sqlitedb.Source, now int64) (bool, error) {
+	if src.NextFetchAt == nil || *src.NextFetchAt > now {
+		return false, nil
+	}
+	host, err := c.LockHost(ctx, src.Host)
+	return err == nil && host.LeaseUntil <= now, err
 }
 
 // isFetched reports whether sources of a status are fetched on schedule.

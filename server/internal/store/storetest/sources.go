@@ -24,6 +24,7 @@ func runSources(t *testing.T, open Open) {
 		{"a title that is given back to the feed forgets validators", sourceUpdateTitle},
 		{"one of two concurrent updates wins", sourceUpdateRace},
 		{"a requested fetch is due now", requestFetch},
+		{"a source that waits keeps its place", requestFetchWaiting},
 		{"a fetch of a paused source cannot be requested", requestFetchRefused},
 		{"content is counted by source", sourceCounts},
 		{"a deleted source takes its content along", deleteSource},
@@ -226,6 +227,19 @@ func requestFetch(t *testing.T, db *store.DB) {
 	}
 	due := got(db.DueSources(ctx(t), "example.org", after(time.Minute), 10))(t)
 	same(t, idsOf(due, sourceID), []string{s.ID})
+}
+
+// requestFetchWaiting asks for sources that are due already: the one that has
+// waited longest stays the first.
+func requestFetchWaiting(t *testing.T, db *store.DB) {
+	for i, host := range []string{"a.example", "b.example"} {
+		s := addSource(t, db, i, host, at(time.Duration(i)*time.Minute))
+		must(t, db.RequestFetch(ctx(t), s.ID, after(time.Duration(2-i)*time.Hour)))
+	}
+	wantNextDue(t, db, at(0))
+	if ls := claim(t, db, after(3*time.Hour)); ls[0].Host != "a.example" {
+		t.Fatalf("claimed %v", ls)
+	}
 }
 
 func requestFetchRefused(t *testing.T, db *store.DB) {
