@@ -188,6 +188,25 @@ drill-disk: ## Fill the disk of the database and make room again (Linux, root)
 drill-stop: ## SIGTERM in a request, a fetch, an enrichment, a migration, a backup; a second signal
 	$(DRILL) '^(TestDrillStop|TestStop|TestSecondSignal)'
 
+.PHONY: drill-cluster
+drill-cluster: drill-postgres drill-replicas drill-memory drill-upgrade ## The drills of several machines, half an hour
+
+.PHONY: drill-postgres
+drill-postgres: ## Restart Postgres under load, promote a standby, let connections die silently
+	$(DRILL) '^TestDrill(PostgresRestart|PostgresPromoted|HalfOpen)$$|^TestHalfOpenConnections$$'
+
+.PHONY: drill-replicas
+drill-replicas: ## 10,000 due sources on three replicas that are killed; slow worker, poison, clocks an hour off
+	$(DRILL) '^TestDrill(Replicas|ManySources)$$|^Test(SlowWorker|PoisonTask|ClocksApart|ClockSteps)$$'
+
+.PHONY: drill-memory
+drill-memory: ## Hostile documents of the largest size for eight workers (Linux)
+	$(DRILL) '^TestDrillMemory$$'
+
+.PHONY: drill-upgrade
+drill-upgrade: ## Old and new replicas side by side during a migration
+	$(DRILL) '^TestDrillMigration$$'
+
 # ROWS=1000000 takes about 40 GB of disk. The server of Postgres keeps its files on disk and syncs them.
 ROWS ?= 100000
 
