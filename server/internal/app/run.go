@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -63,6 +64,9 @@ func (a *App) newServer(ctx context.Context) (*server, error) {
 // run serves until ctx ends or the listener fails, then stops everything within
 // the configured time.
 func (s *server) run(ctx context.Context, listener net.Listener) error {
+	// Reading the contract and building the lists of weak passwords leaves behind
+	// several times what they keep, which the process would hold for minutes.
+	debug.FreeOSMemory()
 	working, stopWorkers := context.WithCancel(ctx)
 	defer stopWorkers()
 	var workers sync.WaitGroup

@@ -23,12 +23,12 @@ import (
 // memory: each connection would map it again, which makes the resident memory
 // grow to a multiple of the file, and a failing disk would end the process with
 // a signal instead of an error (https://sqlite.org/mmap.html); reading costs
-// about a tenth more CPU instead. A larger cache of the writer made storing no
-// quicker: what it misses, the system has in its memory.
+// about a tenth more CPU instead. Larger caches made nothing quicker that was
+// measured: what they miss, the system has in its memory.
 const (
 	sqliteBusyTimeout = 5 * time.Second
 	sqliteWriterCache = 8 << 10 // KiB
-	sqliteReaderCache = 4 << 10 // KiB
+	sqliteReaderCache = 2 << 10 // KiB
 )
 
 // sqliteEngine has one connection that writes and a pool that reads, which
