@@ -94,6 +94,9 @@ func (r *Report) latencyTable(b *strings.Builder) {
 		case l.P95 >= mustP95 || v.Result.Errors > 0:
 			state = "**fails the requirement**"
 		}
+		if v.Noise.Others+v.Noise.Stolen > quietCores {
+			state += " (busy machine)"
+		}
 		rows = append(rows, []string{v.Engine, thousands(v.Items), fmt.Sprintf("%.0f", v.Result.Throughput), fmt.Sprint(v.Result.Errors), ms(l.P50), ms(l.P95), ms(l.P99), ms(v.Result.Service.P95), ms(v.Result.Late.P99),
 			fmt.Sprintf("%.2f", v.CPU), fmt.Sprintf("%.2f", v.DBCPU), state, v.Noise.text()})
 		for _, k := range v.Result.Kinds {
