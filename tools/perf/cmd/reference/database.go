@@ -48,7 +48,7 @@ type sqliteReader struct{ full, summary, one *sql.Stmt }
 
 func openSQLite(path string, conns int) (reader, error) {
 	u := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: url.Values{
-		"mode": {"ro"}, "_query_only": {"true"}, "_busy_timeout": {"5000"}, "_cache_size": {strconv.Itoa(-4 << 10)},
+		"mode": {"ro"}, "_query_only": {"true"}, "_busy_timeout": {"5000"}, "_cache_size": {strconv.Itoa(-2 << 10)},
 	}.Encode()}
 	db, err := sql.Open("sqlite3", u.String())
 	if err != nil {
