@@ -43,6 +43,7 @@ func endlessFeeds(t *testing.T) string {
 func TestDrillKill(t *testing.T) {
 	eachEngine(t, func(t *testing.T, engine string) {
 		const rounds = 40
+		binary.path(t) // built before the first start is timed
 		in, l := newInstallation(t, engine), newLedger()
 		var starts []time.Duration
 		for round := range rounds {
