@@ -151,7 +151,7 @@ func TestWaitForConnectionIsBounded(t *testing.T) {
 	noError(t, os.WriteFile(path, file, 0o600))
 	for name, url := range map[string]string{"sqlite": "sqlite:///" + path, "postgres": postgresTemplate.NewDatabase(t)} {
 		t.Run(name, func(t *testing.T) {
-			db, err := store.Open(t.Context(), store.Config{URL: url, MaxConns: 1, AcquireTimeout: 50 * time.Millisecond})
+			db, err := store.Open(t.Context(), store.Config{URL: url, MaxConns: 1, AcquireTimeout: 500 * time.Millisecond})
 			noError(t, err)
 			defer func() { noError(t, db.Close()) }()
 			outside := t.Context()
