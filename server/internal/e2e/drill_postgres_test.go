@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -114,4 +115,17 @@ func (l *traffic) report(t *testing.T) {
 	longest, failures, all := l.longest()
 	t.Logf("%d requests, %d of them answered with 503; the longest took %v; %d writes acknowledged",
 		all, failures, longest.Round(time.Millisecond), l.acknowledged())
+}
+
+// longest returns the answer that took longest, and how many were failures.
+func (l *traffic) longest() (longest time.Duration, failures, all int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.answers {
+		longest = max(longest, s.took)
+		if s.status == http.StatusServiceUnavailable {
+			failures++
+		}
+	}
+	return longest, failures, len(l.answers)
 }

@@ -191,19 +191,6 @@ func (l *traffic) settled(after time.Time, write bool) (lastFailure, firstSucces
 	return lastFailure, firstSuccess
 }
 
-// longest returns the answer that took longest, and how many were failures.
-func (l *traffic) longest() (longest time.Duration, failures, all int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, s := range l.answers {
-		longest = max(longest, s.took)
-		if s.status == http.StatusServiceUnavailable {
-			failures++
-		}
-	}
-	return longest, failures, len(l.answers)
-}
-
 // check ends the traffic, waits until all of its sources were fetched and
 // enriched, and compares the database with the ledger: nothing that was
 // acknowledged is lost, and everything has its effects once.
