@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -91,10 +92,11 @@ func TestDrillHalfOpen(t *testing.T) {
 		p.heal()
 		healed := time.Now()
 		eventually(t, "new requests are answered and readiness is green", func() string {
-			if c := b.asAdmin(t); c.do("GET", "/api/v1/dashboard", "").status != 200 || b.readiness(t) != 200 {
-				return "not yet"
+			list, ready := b.asAdmin(t).do("GET", "/api/v1/dashboard", "").status, b.readiness(t)
+			if list == 200 && ready == 200 {
+				return ""
 			}
-			return ""
+			return fmt.Sprintf("a list was answered with %d, and readiness is %d", list, ready)
 		})
 		back := time.Since(healed)
 		l.waitFor(t, 20) // writers hung in the middle of a statement
