@@ -151,8 +151,7 @@ func testFailedLogins(t *testing.T, b *backend) {
 		return p, took
 	}
 	wrong, slow := try(a.email, "not the password")
-	_, again := try(a.email, "not the password")
-	slow = min(slow, again) // without what else the machine did
+	times := map[string]time.Duration{}
 	if wrong.Code != "invalid_credentials" {
 		t.Errorf("code = %s", wrong.Code)
 	}
@@ -167,6 +166,13 @@ func testFailedLogins(t *testing.T, b *backend) {
 		if got != wrong {
 			t.Errorf("%s: %+v, want the answer of a wrong password: %+v", name, got, wrong)
 		}
+		times[name] = took
+	}
+	for range 4 { // the quickest is without what else the machine did
+		_, took := try(a.email, "not the password")
+		slow = min(slow, took)
+	}
+	for name, took := range times {
 		if took < slow/10 { // a hash that is not computed shows by far more
 			t.Errorf("%s took %s, a wrong password %s", name, took, slow)
 		}

@@ -201,8 +201,9 @@ func TestDeadlockIsRetried(t *testing.T) {
 	for range 2 {
 		noError(t, <-results)
 	}
-	if n := <-attempts + <-attempts; n != 3 {
-		t.Errorf("%d attempts, want 3", n)
+	// One gives way, or on a slow machine each of them, once.
+	if n := <-attempts + <-attempts; n < 3 || n > 4 {
+		t.Errorf("%d attempts, want 3 or 4", n)
 	}
 }
 
