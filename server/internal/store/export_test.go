@@ -184,3 +184,15 @@ func (db *DB) LoseAnswer(ctx context.Context) error {
 	<-watched.Done()
 	return failure(end(watched.Err()))
 }
+
+// NotedProcess returns the process of the server that is noted for a connection, and
+// the one that it has.
+func (db *DB) NotedProcess(ctx context.Context) (noted, backend uint32, err error) {
+	c, err := db.engine.(*postgresEngine).pool.acquire(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer c.Release()
+	err = c.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&backend)
+	return sessionOf(c), backend, err
+}

@@ -39,7 +39,7 @@ func openPostgres(ctx context.Context, cfg Config) (*postgresEngine, error) {
 		pc.ConnConfig.ConnectTimeout = cfg.AcquireTimeout / 2
 	}
 	pc.ConnConfig.DialFunc = dialDatabase
-	pc.ShouldPing, pc.AfterConnect = noteIdleness, noteSession
+	pc.ShouldPing, pc.AfterConnect = noteIdleness, introduce(pc.ConnConfig.ConnectTimeout)
 	setDefault(pc.ConnConfig.RuntimeParams, "application_name", cfg.ApplicationName)
 	setDefault(pc.ConnConfig.RuntimeParams, "statement_timeout", milliseconds(cfg.StatementTimeout))
 	setDefault(pc.ConnConfig.RuntimeParams, "idle_in_transaction_session_timeout", milliseconds(idleInTransaction))
@@ -47,7 +47,6 @@ func openPostgres(ctx context.Context, cfg Config) (*postgresEngine, error) {
 	// today's disks reading an index is not four times as dear as a table.
 	setDefault(pc.ConnConfig.RuntimeParams, "jit", "off")
 	setDefault(pc.ConnConfig.RuntimeParams, "random_page_cost", "1.1")
-	pc.AfterConnect = compressWithLZ4
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
 		return nil, fmt.Errorf("open Postgres: %w", err)
@@ -62,6 +61,20 @@ func openPostgres(ctx context.Context, cfg Config) (*postgresEngine, error) {
 	}
 	bounded := &boundedPool{pool: pool, watch: newWatch(pc.ConnConfig, cfg.StatementTimeout+answerSlack), wait: cfg.AcquireTimeout}
 	return &postgresEngine{pool: bounded, read: postgresQueries(bounded)}, nil
+}
+
+// introduce returns what is done with each new connection before its first use,
+// within a time. pgx bounds the handshake only: a network that fails after it
+// would cost the pool a place for ever.
+func introduce(within time.Duration) func(context.Context, *pgx.Conn) error {
+	return func(ctx context.Context, c *pgx.Conn) error {
+		ctx, cancel := context.WithTimeout(ctx, within)
+		defer cancel()
+		if err := noteSession(ctx, c); err != nil {
+			return err
+		}
+		return compressWithLZ4(ctx, c)
+	}
 }
 
 // compressWithLZ4 lets a new connection compress large texts with LZ4, where the

@@ -54,7 +54,9 @@ func (p *boundedPool) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 		c, err := p.pool.Acquire(wctx)
 		if err != nil {
 			if ctx.Err() == nil {
-				return nil, unavailable(fmt.Errorf("no connection within %v: %w", p.wait, err))
+				s := p.pool.Stat()
+				return nil, unavailable(fmt.Errorf("no connection within %v, of %d %d were in use and %d being made: %w",
+					p.wait, s.MaxConns(), s.AcquiredConns(), s.ConstructingConns(), err))
 			}
 			return nil, err
 		}

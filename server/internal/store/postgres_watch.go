@@ -102,8 +102,8 @@ func (w *watch) working(ctx context.Context, pid uint32) bool {
 // sessionKey holds the process id of a connection's session.
 const sessionKey = "kgl-session"
 
-// noteSession implements pgxpool.Config.AfterConnect. A pooler between us and
-// the server gives ids of its own: there the limit must do.
+// noteSession asks a new connection which process of the server it has. A pooler
+// between us and the server gives ids of its own: there the limit must do.
 func noteSession(ctx context.Context, c *pgx.Conn) error {
 	var pid int64
 	if err := c.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&pid); err != nil {

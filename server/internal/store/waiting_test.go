@@ -119,21 +119,3 @@ func TestLongStatement(t *testing.T) {
 		t.Errorf("%q %v", have, err)
 	}
 }
-
-// TestLostSession ends the wait for a session that works on nothing, together
-// with the session and its locks.
-func TestLostSession(t *testing.T) {
-	url := postgresTemplate.NewDatabase(t)
-	db, other := open(t, url), open(t, url)
-	err := db.InTx(t.Context(), func(ctx context.Context, tx kgl.Store) error {
-		noError(t, tx.SetSetting(ctx, "k", "v", now))
-		err := db.LoseAnswer(ctx)
-		wantCode(t, err, kgl.CodeUnavailable)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		noError(t, other.SetSetting(ctx, "k", "w", now)) // it waited for the lock before
-		return err
-	})
-	wantCode(t, err, kgl.CodeUnavailable)
-	noError(t, db.Ping(t.Context()))
-}
