@@ -80,7 +80,8 @@ func TestDrillHalfOpen(t *testing.T) {
 	p := newProxy(t, server.Addr())
 	direct := in.setting("KGL_DATABASE_URL")
 	in.environ = append(in.environ, "KGL_DATABASE_URL="+p.url(direct, server.Addr()))
-	b := in.launch(t, "serve").serving(in)
+	run := in.launch(t, "serve")
+	b := run.serving(in)
 	l := startTraffic(t, []*backend{b}, 4, 4, noAnswer)
 	l.waitFor(t, 50)
 	for _, silent := range []time.Duration{0, time.Second, 15 * time.Second} {
@@ -92,11 +93,13 @@ func TestDrillHalfOpen(t *testing.T) {
 		p.heal()
 		healed := time.Now()
 		eventually(t, "new requests are answered and readiness is green", func() string {
-			list, ready := b.asAdmin(t).do("GET", "/api/v1/dashboard", "").status, b.readiness(t)
-			if list == 200 && ready == 200 {
+			asked := time.Now()
+			read := b.asAdmin(t).do("GET", "/api/v1/dashboard", "").status
+			took, ready := time.Since(asked), b.readiness(t)
+			if read == 200 && ready == 200 {
 				return ""
 			}
-			return fmt.Sprintf("a list was answered with %d, and readiness is %d", list, ready)
+			return fmt.Sprintf("a read was answered with %d after %v, and then readiness was %d", read, took, ready)
 		})
 		back := time.Since(healed)
 		l.waitFor(t, 20) // writers hung in the middle of a statement
@@ -107,6 +110,13 @@ func TestDrillHalfOpen(t *testing.T) {
 		}
 	}
 	l.report(t)
+	for _, cause := range []string{"the connection is dead: no answer", "no connection to be had"} {
+		n := strings.Count(run.output.String(), cause)
+		t.Logf("%d lines of the log say: %s", n, cause)
+		if n == 0 {
+			t.Error("an operator is not told the cause")
+		}
+	}
 	in.environ = append(in.environ, "KGL_DATABASE_URL="+direct) // for the check
 	l.check(t, in)
 }

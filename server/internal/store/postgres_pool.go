@@ -55,8 +55,8 @@ func (p *boundedPool) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 		if err != nil {
 			if ctx.Err() == nil {
 				s := p.pool.Stat()
-				return nil, unavailable(fmt.Errorf("no connection within %v, of %d %d were in use and %d being made: %w",
-					p.wait, s.MaxConns(), s.AcquiredConns(), s.ConstructingConns(), err))
+				return nil, unavailable(fmt.Errorf("no connection to be had in %v (%d of %d were in use and %d being made): %w",
+					p.wait, s.AcquiredConns(), s.MaxConns(), s.ConstructingConns(), err))
 			}
 			return nil, err
 		}
