@@ -13,6 +13,7 @@ import (
 type page struct {
 	Data []struct {
 		ID          string    `json:"id"`
+		SourceID    string    `json:"source_id"` // of content
 		PublishedAt time.Time `json:"published_at"`
 	} `json:"data"`
 	Pagination struct {
@@ -24,13 +25,13 @@ type page struct {
 const (
 	untils      = 400
 	perUntil    = 5
-	sourcesAt   = 300
 	entitiesMax = 1000
 )
 
 // Lists writes the value lists of the scenarios into dir: moments inside the
 // time over which items were published (until.txt), items around them
-// (content.txt), sources and entities. The same data gives the same lists.
+// (content.txt), the sources of these, so that large ones come up more often
+// (sources.txt), and entities (entities.txt). The same data gives the same lists.
 func (c *Client) Lists(dir string) error {
 	oldest, err := c.edge("published_at")
 	if err != nil {
@@ -41,7 +42,7 @@ func (c *Client) Lists(dir string) error {
 		return err
 	}
 	r := rand.New(rand.NewPCG(1, 1))
-	var moments, items []string
+	var moments, items, sources []string
 	for range untils {
 		// The oldest tenth is left out, so that every page is full.
 		part := 0.1 + 0.9*r.Float64()
@@ -52,12 +53,8 @@ func (c *Client) Lists(dir string) error {
 			return err
 		}
 		for _, item := range p.Data[:min(len(p.Data), perUntil)] {
-			items = append(items, item.ID)
+			items, sources = append(items, item.ID), append(sources, item.SourceID)
 		}
-	}
-	sources, err := c.ids("/api/v1/sources?limit=100", sourcesAt)
-	if err != nil {
-		return err
 	}
 	entities, err := c.ids("/api/v1/entities?limit=100&sort=-confidence", entitiesMax)
 	if err != nil {
