@@ -1988,6 +1988,9 @@ type ClientInterface interface {
 
 	// GetDashboard Counts and freshness in one call
 	//
+	// All counts are of one moment, which generated_at tells. On a large installation, where counting takes a
+	// while, the answer may be one that somebody else got up to ten seconds ago.
+	//
 	// Corresponds with GET /api/v1/dashboard (the `GetDashboard` operationId).
 	GetDashboard(ctx context.Context, params *GetDashboardParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
@@ -2560,6 +2563,9 @@ func (c *Client) ListContentRevisions(ctx context.Context, contentID ContentID, 
 }
 
 // GetDashboard Counts and freshness in one call
+//
+// All counts are of one moment, which generated_at tells. On a large installation, where counting takes a
+// while, the answer may be one that somebody else got up to ten seconds ago.
 //
 // Corresponds with GET /api/v1/dashboard (the `GetDashboard` operationId).
 func (c *Client) GetDashboard(ctx context.Context, params *GetDashboardParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5982,6 +5988,9 @@ type ClientWithResponsesInterface interface {
 	ListContentRevisionsWithResponse(ctx context.Context, contentID ContentID, params *ListContentRevisionsParams, reqEditors ...RequestEditorFn) (*ListContentRevisionsResponse, error)
 
 	// GetDashboardWithResponse Counts and freshness in one call
+	//
+	// All counts are of one moment, which generated_at tells. On a large installation, where counting takes a
+	// while, the answer may be one that somebody else got up to ten seconds ago.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -13133,6 +13142,9 @@ func (c *ClientWithResponses) ListContentRevisionsWithResponse(ctx context.Conte
 }
 
 // GetDashboardWithResponse Counts and freshness in one call
+//
+// All counts are of one moment, which generated_at tells. On a large installation, where counting takes a
+// while, the answer may be one that somebody else got up to ten seconds ago.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -277,7 +277,11 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Counts and freshness in one call */
+        /**
+         * Counts and freshness in one call
+         * @description All counts are of one moment, which generated_at tells. On a large installation, where counting takes a
+         *     while, the answer may be one that somebody else got up to ten seconds ago.
+         */
         get: operations["getDashboard"];
         put?: never;
         post?: never;

@@ -16,7 +16,7 @@ type DashboardReader interface {
 
 // GetDashboard returns the installation in numbers.
 func (s *server) GetDashboard(ctx context.Context, _ api.GetDashboardRequestObject) (api.GetDashboardResponseObject, error) {
-	d, err := s.Dashboard.Dashboard(ctx, s.clock.Now())
+	d, err := s.counts.get(ctx)
 	if err != nil {
 		return nil, err
 	}

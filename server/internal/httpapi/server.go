@@ -84,6 +84,7 @@ type server struct {
 	limiter  Limiter
 	checks   []Check
 	ready    readiness
+	counts   *sharedCounts // of the dashboard
 
 	recorders recorders // of the answers to reads
 
@@ -154,6 +155,7 @@ func newServer(d Deps) (*server, error) {
 		cfg: d.Config, log: d.Log, clock: d.Clock, ids: d.IDs, metrics: metrics, contract: contract,
 		operations: operations, validator: validatorOptions(), auth: d.Authenticator, tx: d.Tx,
 		audit: d.Refusals, refusals: budget, limiter: d.Limiter, checks: d.Checks, Services: d.Services,
+		counts: newSharedCounts(d.Dashboard, d.Clock),
 	}, nil
 }
 
