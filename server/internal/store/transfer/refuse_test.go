@@ -108,6 +108,10 @@ func TestSchemaVersions(t *testing.T) {
 		execute(t, newer, "UPDATE schema_migrations SET version = 9999")
 		wantRefused(t, transfer.Options{From: newer, To: target}, "the source", "9999", "newer kgl")
 		wantRefused(t, transfer.Options{From: newFull(t, "sqlite"), To: newer, Force: true}, "the target", "9999", "newer kgl")
+		// A server of this binary could work on it, but does not know its tables.
+		execute(t, newer, "INSERT INTO settings (key, value, updated_at) VALUES ('schema_compatible_from', '1', 0)")
+		wantRefused(t, transfer.Options{From: newer, To: target}, "the source", "9999", "newer kgl")
+		wantRefused(t, transfer.Options{From: newFull(t, "sqlite"), To: newer, Force: true}, "the target", "9999", "newer kgl")
 		half := newURL(t, engine)
 		if _, err := transfer.Run(t.Context(), (transfer.Options{From: newFull(t, "sqlite"), To: half}).WithFault(2, breakOff("batch", 3))); err == nil {
 			t.Fatal("not broken off")

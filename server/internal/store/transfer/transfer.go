@@ -155,7 +155,7 @@ func (c *copier) open(ctx context.Context) error {
 	}
 	m, err := store.NewMigrator(c.opts.From)
 	if err == nil {
-		err = m.Check(ctx)
+		err = m.CheckExact(ctx)
 	}
 	if err == nil {
 		c.from, err = openSource(ctx, c.opts.From, fromEngine, fromPath)
