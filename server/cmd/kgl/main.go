@@ -10,8 +10,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/KimMachineGun/automemlimit/memlimit"
-
 	"github.com/peermesh/kgl-backend/server/internal/cli"
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
 )
@@ -23,18 +21,8 @@ func main() {
 	os.Exit(run())
 }
 
-// Go's heap keeps, as far as it can, to this part of a container's memory limit,
-// or of what a process without one is meant to need; SQLite's caches take memory
-// that Go does not see. GOMEMLIMIT overrules it.
-const (
-	goMemory      = 0.8
-	defaultMemory = 512 << 20
-)
-
 func run() int {
-	limit := memlimit.ApplyFallback(memlimit.FromCgroup, memlimit.Limit(defaultMemory))
-	// Where none can be set, the process runs as it would without one.
-	_, _ = memlimit.Set(memlimit.WithRatio(goMemory), memlimit.WithProvider(limit))
+	boundMemory()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// A second signal kills, for whoever does not want to wait for the grace.

@@ -133,6 +133,9 @@ func (a *App) Keyring(ctx context.Context) (*auth.Keyring, error) {
 
 func (a *App) keyStore() (auth.KeyStore, error) {
 	if a.cfg.Database.URL.Engine() == config.SQLite {
+		if err := a.makeDataDir(); err != nil {
+			return nil, err
+		}
 		return a.fileKeys(), nil
 	}
 	master, err := auth.ParseMasterKey(a.cfg.Auth.MasterKey.Reveal())

@@ -28,6 +28,7 @@ const masterKey = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=" // 32 bytes, of
 type site struct {
 	t       *testing.T
 	dir     string
+	data    string // KGL_DATA_DIR
 	environ []string
 	log     *lockedBuffer
 }
@@ -42,11 +43,12 @@ func onEngines(t *testing.T, test func(s *site)) {
 // given.
 func newSite(t *testing.T, databaseURL string) *site {
 	dir := t.TempDir()
+	data := filepath.Join(dir, "new", "data") // there is none yet
 	if databaseURL == "" {
 		databaseURL = "sqlite:///" + filepath.Join(dir, "kgl.db")
 	}
-	return &site{t: t, dir: dir, log: &lockedBuffer{}, environ: []string{
-		"KGL_DATABASE_URL=" + databaseURL, "KGL_DATA_DIR=" + dir, "KGL_MASTER_KEY=" + masterKey, "KGL_MIGRATE_ON_START=true",
+	return &site{t: t, dir: dir, data: data, log: &lockedBuffer{}, environ: []string{
+		"KGL_DATABASE_URL=" + databaseURL, "KGL_DATA_DIR=" + data, "KGL_MASTER_KEY=" + masterKey, "KGL_MIGRATE_ON_START=true",
 		"KGL_SEED_OPML=none", "KGL_ADDR=127.0.0.1:0",
 	}}
 }
@@ -172,7 +174,7 @@ func (s *site) login(base, email, password string) string {
 func TestGeneratedPasswordGoesToAFile(t *testing.T) {
 	onEngines(t, func(s *site) {
 		r, stop := s.serveWith(func(Ready) bool { return false })
-		path := filepath.Join(s.dir, "admin-password.txt")
+		path := filepath.Join(s.data, "admin-password.txt")
 		// The file is written right after nobody was there to see the password.
 		deadline := time.Now().Add(20 * time.Second)
 		for !strings.Contains(s.log.String(), "the password is in a file") && time.Now().Before(deadline) {
@@ -216,7 +218,7 @@ func TestFirstAdminFromTheEnvironment(t *testing.T) {
 		if r.AdminEmail != "boss@example.org" || r.AdminPassword != "" {
 			s.t.Errorf("ready: %q, password shown: %t", r.AdminEmail, r.AdminPassword != "")
 		}
-		if _, err := os.Stat(filepath.Join(s.dir, "admin-password.txt")); err == nil {
+		if _, err := os.Stat(filepath.Join(s.data, "admin-password.txt")); err == nil {
 			s.t.Error("a password that is known was written to a file")
 		}
 		s.login(r.URL, "boss@example.org", "Glass-Harbour-41-Otter")

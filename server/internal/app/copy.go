@@ -179,7 +179,7 @@ func (m *keyMove) run(ctx context.Context) ([]kgl.SigningKey, error) {
 	if len(keys) == 0 || m.source == nil && path == m.sourceFile() {
 		return nil, nil
 	}
-	if err := os.MkdirAll(m.to.DataDir(), 0o700); err != nil {
+	if err := store.MakeFolder(m.to.DataDir()); err != nil {
 		return nil, err
 	}
 	return nil, auth.WriteKeyFile(path, keys)

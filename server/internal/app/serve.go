@@ -13,6 +13,7 @@ import (
 	"github.com/peermesh/kgl-backend/server/internal/feed"
 	"github.com/peermesh/kgl-backend/server/internal/ingest"
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
+	"github.com/peermesh/kgl-backend/server/internal/store"
 )
 
 // adminPasswordFile is where a generated password goes when nobody watches the
@@ -179,7 +180,19 @@ func (a *App) welcome(addr net.Addr, admin auth.FirstAdmin, onReady func(Ready) 
 
 // keepAdminPassword writes a generated password to its file.
 func (a *App) keepAdminPassword(password string) error {
+	if err := a.makeDataDir(); err != nil {
+		return err
+	}
 	return auth.WriteSecretFile(a.dataFile(adminPasswordFile), []byte(password+"\n"))
+}
+
+// makeDataDir makes the folder of the files beside the database, which may be
+// another one than the database's own.
+func (a *App) makeDataDir() error {
+	if err := store.MakeFolder(a.cfg.DataDir()); err != nil {
+		return fmt.Errorf("KGL_DATA_DIR: %w", err)
+	}
+	return nil
 }
 
 func (a *App) dataFile(name string) string { return dataFile(a.cfg, name) }

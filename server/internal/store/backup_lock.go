@@ -41,7 +41,7 @@ var errInUse = errors.New("the database is in use: stop the servers and commands
 // lockAlone takes the locks of a database that keep out everybody who opens or
 // migrates it, or fails at once.
 func lockAlone(path string) (unlock func(), err error) {
-	if err := makeFolder(filepath.Dir(path)); err != nil {
+	if err := MakeFolder(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("create the folder of the database: %w", err)
 	}
 	var locks []*flock.Flock

@@ -7,10 +7,10 @@ import (
 	"path/filepath"
 )
 
-// makeFolder makes a folder that only the user of the process can enter, with
+// MakeFolder makes a folder that only the user of the process can enter, with
 // those above it, so that it lasts: after a loss of power a file is there only
 // if the names of all folders above it are.
-func makeFolder(dir string) error {
+func MakeFolder(dir string) error {
 	var made []string
 	for at := filepath.Clean(dir); ; at = filepath.Dir(at) {
 		if _, err := os.Stat(at); !errors.Is(err, fs.ErrNotExist) || at == filepath.Dir(at) {

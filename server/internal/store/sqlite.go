@@ -98,7 +98,7 @@ func openLocked(ctx context.Context, path string, cfg Config) (*sqliteEngine, er
 // createPrivate makes the folder and the file of a database so that only the
 // user of the process can read them; the files beside it inherit the mode.
 func createPrivate(path string) error {
-	if err := makeFolder(filepath.Dir(path)); err != nil {
+	if err := MakeFolder(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("create the folder of the database: %w", err)
 	}
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
