@@ -15,7 +15,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/peermesh/kgl-backend/gen/client"
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
 	"github.com/peermesh/kgl-backend/server/internal/pgtest"
 )
@@ -29,28 +28,17 @@ func TestBackup(t *testing.T) {
 	eachEngine(t, func(t *testing.T, engine string) {
 		in := newInstallation(t, engine)
 		b := in.start(t)
-		samples := b.samples(t)
-		user := b.newAccount(t, client.RoleUser)
-		tokens := b.login(t, user)
-		content := walk(t, b.asAdmin(t), "/api/v1/content", "", 100)
-		events := in.eventsAfter(t, kgl.EventPosition{})
+		had := in.makeHistory(t, b)
 		before, stop := b.changeSources(t)
 		file := in.backUp(t)
 		stop()
-		lost := in.eventsAfter(t, events[len(events)-1].Position) // in part
+		lost := in.eventsAfter(t, had.events[len(had.events)-1].Position) // in part
 
 		restored := in.restoreElsewhere(t, file)
 		r := restored.start(t)
-		r.sampleURL = samples // they came along
-		r.newCaller(t, tokens.AccessToken).do("GET", "/api/v1/auth/me", "").want(t, 200)
-		r.anonymous(t).do("POST", "/api/v1/auth/refresh", fmt.Sprintf(`{"refresh_token":%q}`, tokens.RefreshToken)).want(t, 200)
-		r.login(t, user)
-		admin := r.asAdmin(t)
-		admin.checkSources(t, before)
-		if got := walk(t, admin, "/api/v1/content", "", 100); !slices.Equal(got, content) {
-			t.Errorf("%d items, and %d before the backup", len(got), len(content))
-		}
-		restored.checkEvents(t, events, r)
+		had.check(t, r)
+		r.asAdmin(t).checkSources(t, before)
+		restored.checkEvents(t, had.events, r)
 		restored.checkReader(t, lost[len(lost)-1].Position, r)
 		restored.checkAuditChain(t)
 		for _, test := range shared {

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/peermesh/kgl-backend/gen/client"
-	"github.com/peermesh/kgl-backend/server/internal/kgl"
 	"github.com/peermesh/kgl-backend/server/internal/pgtest"
 )
 
@@ -23,12 +21,8 @@ func TestCopy(t *testing.T) {
 	eachEngine(t, func(t *testing.T, engine string) {
 		in := newInstallation(t, engine)
 		b := in.start(t)
-		samples := b.samples(t)
-		user := b.newAccount(t, client.RoleUser)
-		tokens := b.login(t, user)
-		content := walk(t, b.asAdmin(t), "/api/v1/content", "", 100)
+		had := in.makeHistory(t, b)
 		halves := readHalves(t, b.asAdmin(t))
-		events := in.eventsAfter(t, kgl.EventPosition{})
 		in.addThrottles(t, 40_000)
 
 		moved := in.elsewhere(t)
@@ -37,23 +31,16 @@ func TestCopy(t *testing.T) {
 			t.Fatalf("half a copy is served: %v %s", err, out)
 		}
 		in.copyTo(t, moved)
-		if got := walk(t, b.asAdmin(t), "/api/v1/content", "", 100); !slices.Equal(got, content) {
+		if got := walk(t, b.asAdmin(t), "/api/v1/content", "", 100); !slices.Equal(got, had.content) {
 			t.Error("the copy changed the source")
 		}
 
 		r := moved.start(t)
-		r.sampleURL = samples // they came along
-		r.newCaller(t, tokens.AccessToken).do("GET", "/api/v1/auth/me", "").want(t, 200)
-		r.refresh(t, tokens.RefreshToken).want(t, 200)
-		r.login(t, user)
-		admin := r.asAdmin(t)
-		if got := walk(t, admin, "/api/v1/content", "", 100); !slices.Equal(got, content) {
-			t.Errorf("%d items, and %d before the move", len(got), len(content))
-		}
+		had.check(t, r)
 		for _, h := range halves {
-			h.check(t, admin)
+			h.check(t, r.asAdmin(t))
 		}
-		moved.checkEvents(t, events, r)
+		moved.checkEvents(t, had.events, r)
 		moved.checkAuditChain(t)
 		for _, test := range shared {
 			t.Run(test.name, func(t *testing.T) { test.run(t, r) })
