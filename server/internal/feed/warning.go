@@ -48,6 +48,8 @@ type notes struct {
 	list     []Warning
 	repaired bool
 	cutItem  bool // the document ended inside of its last item
+	stages   []Stage
+	current  int // stage that is being passed
 }
 
 const maxWarnings = 50
@@ -59,13 +61,20 @@ func (n *notes) add(code WarningCode, format string, args ...any) {
 			return
 		}
 	}
-	if len(n.list) < maxWarnings {
-		n.list = append(n.list, w)
+	if len(n.list) >= maxWarnings {
+		return
+	}
+	n.list = append(n.list, w)
+	if s := n.stage(); s != nil {
+		s.Warnings = append(s.Warnings, w)
 	}
 }
 
 // mend adds a warning about damage that was repaired.
 func (n *notes) mend(code WarningCode, format string, args ...any) {
 	n.repaired = true
+	if s := n.stage(); s != nil {
+		s.Mended = true
+	}
 	n.add(code, format, args...)
 }

@@ -52,6 +52,7 @@ type rawItem struct {
 	categories  []string
 	enclosures  []Enclosure
 	language    string
+	mended      []Warning // what was mended inside of the item
 }
 
 // parseXML reads an RSS, RDF or Atom document. A sound document is parsed as
