@@ -16,7 +16,7 @@ import (
 var errBodyLimit = errors.New("body over the limit")
 
 // receive reads a final answer to its end.
-func (c *Client) receive(parent context.Context, resp *http.Response, p *progress, hops []Redirect, maxBody int64) (*Response, error) {
+func (c *Client) receive(parent context.Context, resp *http.Response, p *progress, hops []Redirect, r Request) (*Response, error) {
 	defer func() { _ = resp.Body.Close() }()
 	u := resp.Request.URL
 	out := &Response{
@@ -24,24 +24,31 @@ func (c *Client) receive(parent context.Context, resp *http.Response, p *progres
 		Header:    resp.Header,
 		FinalURL:  u.String(),
 		Redirects: hops,
+		Proto:     resp.Proto,
+		Reused:    p.reused.Load(),
 	}
 	if addr := p.remote.Load(); addr != nil {
 		out.RemoteAddr = *addr
 	}
 	out.Header.Del("Set-Cookie")
 	if resp.StatusCode < 200 || resp.StatusCode > 299 || resp.StatusCode == http.StatusNoContent {
+		discard(resp)
 		return out, nil
 	}
 	coded, err := gzipped(resp.Header)
 	if err != nil {
 		return nil, fail(ReasonEncoding, u.Host, err)
 	}
-	if resp.ContentLength > wireLimit(maxBody) {
+	maxBody := tighter(r.MaxBody, c.limits.MaxBody)
+	if resp.ContentLength > wireLimit(maxBody) && !r.CutBody {
 		return nil, fail(ReasonTooLarge, u.Host, fmt.Errorf("Content-Length: %d", resp.ContentLength))
 	}
 	wire := &wireReader{body: resp.Body, left: wireLimit(maxBody)}
 	out.Body, err = decode(wire, coded, maxBody)
 	out.WireBytes = wire.read
+	if r.CutBody && errors.Is(err, errBodyLimit) {
+		out.Cut, err = true, nil
+	}
 	if err == nil {
 		if coded {
 			out.Header.Del("Content-Encoding")
@@ -50,6 +57,19 @@ func (c *Client) receive(parent context.Context, resp *http.Response, p *progres
 		return out, nil
 	}
 	return nil, explainBody(parent, p, u.Host, err)
+}
+
+// maxDiscard is the longest body that is read for nothing, in bytes: a new
+// connection costs more.
+const maxDiscard = 4 << 10
+
+// discard reads a short body that nobody wants, so that its connection can be
+// used again, and closes it. The deadline of the request holds.
+func discard(resp *http.Response) {
+	if resp.ContentLength >= 0 && resp.ContentLength <= maxDiscard {
+		_, _ = io.CopyN(io.Discard, resp.Body, maxDiscard)
+	}
+	_ = resp.Body.Close()
 }
 
 // explainBody tells an error of the connection from one of the encoding.
@@ -133,7 +153,8 @@ func (r *wireReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// decode reads a body, undoes gzip and counts what comes out.
+// decode reads a body, undoes gzip and counts what comes out. Over the limit
+// the body up to it is returned beside errBodyLimit.
 func decode(wire io.Reader, coded bool, maxBody int64) ([]byte, error) {
 	src := wire
 	if coded {
@@ -145,13 +166,10 @@ func decode(wire io.Reader, coded bool, maxBody int64) ([]byte, error) {
 	}
 	// Not a bytes.Buffer, which holds up to twice of what it was given.
 	body, err := io.ReadAll(io.LimitReader(src, maxBody+1))
-	switch {
-	case err != nil:
-		return nil, err
-	case int64(len(body)) > maxBody:
-		return nil, errBodyLimit
+	if int64(len(body)) > maxBody {
+		return body[:maxBody], errBodyLimit
 	}
-	return body, nil
+	return body, err
 }
 
 // gzipReader reads the members of a gzip stream. What follows the last member

@@ -61,6 +61,7 @@ func newTransport(cfg Config, g *guard) *http.Transport {
 		MaxResponseHeaderBytes: cfg.Limits.MaxHeader,
 		DisableCompression:     true, // decoded here, where decoded bytes are counted
 		ForceAttemptHTTP2:      true,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: http2Silence, PingTimeout: http2Ping},
 		MaxConnsPerHost:        cfg.Limits.ConnsPerHost,
 		MaxIdleConnsPerHost:    maxIdlePerHost,
 		MaxIdleConns:           cfg.Limits.IdleConns,
@@ -77,6 +78,7 @@ type progress struct {
 	started     atomic.Bool // resolving or dialling
 	connected   atomic.Bool
 	handshaking atomic.Bool
+	reused      atomic.Bool
 	remote      atomic.Pointer[netip.AddrPort]
 }
 
@@ -98,6 +100,7 @@ func (p *progress) trace() *httptrace.ClientTrace {
 		GotConn: func(info httptrace.GotConnInfo) {
 			p.connected.Store(true)
 			p.handshaking.Store(false)
+			p.reused.Store(info.Reused)
 			if addr, err := netip.ParseAddrPort(info.Conn.RemoteAddr().String()); err == nil {
 				addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
 				p.remote.Store(&addr)

@@ -79,6 +79,11 @@ const (
 
 	maxIdlePerHost  = 2
 	idleConnTimeout = 30 * time.Second
+	// A connection of HTTP/2 that was silent for so long is asked whether it
+	// still lives, and given up without an answer: nothing else would tell
+	// the next request that its peer is gone.
+	http2Silence = 10 * time.Second
+	http2Ping    = 5 * time.Second
 	// maxDialAttempts bounds the addresses of one name that are tried, so
 	// that a name with a thousand records costs no more than another.
 	maxDialAttempts = 10

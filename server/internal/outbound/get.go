@@ -23,8 +23,13 @@ type Request struct {
 	// Accept-Encoding and the headers of the connection cannot be set.
 	Header http.Header
 	Accept string // the Accept header; empty for none
+	// Credentials go to the origin of URL and to nobody else.
+	Credentials Credentials
 
-	MaxBody int64         // bytes after decoding; 0 for the client's limit, which it cannot exceed
+	MaxBody int64 // bytes after decoding; 0 for the client's limit, which it cannot exceed
+	// CutBody cuts a body at MaxBody where it would be an error: for pages of
+	// which the beginning is enough. Response.Cut tells.
+	CutBody bool
 	Timeout time.Duration // the whole exchange; 0 for the client's limit, which it cannot exceed
 }
 
@@ -36,10 +41,13 @@ type Response struct {
 	// Body is decoded. It is nil unless the status is 2xx: the bodies of
 	// other answers are not read.
 	Body       []byte
+	Cut        bool       // the body goes on; only with Request.CutBody
 	FinalURL   string     // the URL that answered, after redirects
 	Redirects  []Redirect // in the order in which they were followed
 	RemoteAddr netip.AddrPort
-	WireBytes  int64 // bytes of the body as received
+	Proto      string // of the final answer, such as "HTTP/1.1" or "HTTP/2.0"
+	Reused     bool   // over a connection that was open already
+	WireBytes  int64  // bytes of the body as received; len(Body) is decoded
 }
 
 // Redirect is one hop that was followed.
@@ -79,14 +87,17 @@ func (c *Client) Get(ctx context.Context, r Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := r.Credentials.Check("header", "user"); err != nil {
+		return nil, err
+	}
 	timed, cancel := context.WithTimeout(ctx, tighter(r.Timeout, c.limits.Total))
 	defer cancel()
 
-	first := originOf(u)
+	first, private := originOf(u), r.Credentials
 	var hops []Redirect
 	for {
 		req := (&http.Request{
-			Method: http.MethodGet, URL: u, Host: u.Host, Header: header,
+			Method: http.MethodGet, URL: u, Host: u.Host, Header: private.apply(header),
 			Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		}).WithContext(timed)
 		resp, p, err := c.exchange(ctx, req)
@@ -98,16 +109,16 @@ func (c *Client) Get(ctx context.Context, r Request) (*Response, error) {
 			return nil, fail(ReasonProtocol, u.Host, errSwitching)
 		}
 		if !isRedirect(resp.StatusCode) {
-			return c.receive(ctx, resp, p, hops, tighter(r.MaxBody, c.limits.MaxBody))
+			return c.receive(ctx, resp, p, hops, r)
 		}
-		_ = resp.Body.Close() // the body of a redirect is of no use
+		discard(resp) // the body of a redirect is of no use
 		next, err := c.redirect(u, first, resp, len(hops))
 		if err != nil {
 			return nil, err
 		}
 		hops = append(hops, Redirect{Status: resp.StatusCode, From: u.String(), To: next.String()})
-		if originOf(next) != originOf(u) {
-			header = withoutPrivate(header)
+		if !keepCredentials(originOf(u), originOf(next)) {
+			header, private = withoutPrivate(header), Credentials{}
 		}
 		u = next
 	}
