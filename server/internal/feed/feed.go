@@ -3,7 +3,6 @@ package feed
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
@@ -66,6 +65,7 @@ type Document struct {
 	Repaired bool      // the document broke the rules of its format and was mended
 	Warnings []Warning // about the document; those about one item are in Item
 	Skipped  int       // items that were in the document and are not in Items
+	Stages   []Stage   // what the document passed on its way, and what each stage mended; see [Stage]
 }
 
 // Meta is what a feed says about itself. Text is plain text; URLs are absolute.
@@ -115,15 +115,47 @@ type Item struct {
 	Enclosures  []Enclosure
 	Language    string // of the item, else of the feed
 
-	PublishedAt       time.Time // Options.Now when PublishedInferred
-	PublishedInferred bool      // no usable date was published, or one in the future
-	UpdatedAt         time.Time // zero when not published or in the future
+	PublishedAt       time.Time       // Options.Now when PublishedInferred
+	PublishedInferred bool            // no usable date was published, or one in the future
+	PublishedAtSource PublishedSource // where PublishedAt comes from
+	ModifiedAt        time.Time       // the last edit, by the feed's account; zero when not published or in the future
+
+	CommentsURL string // of the page with the comments; empty when not stated
+	ImageURL    string // of the picture that stands for the item; empty when it names none
+
+	// RawHash is over all that the document says about the item, before it is
+	// normalised, over what the item inherits from the document (base URL,
+	// authors, language), and over [RulesVersion]: as long as it is the same,
+	// so is the finished item. It does not depend on the moment of the fetch,
+	// which a date that is missing or in the future takes its value from.
+	RawHash string
 
 	ContentHash string // hex SHA-256 that changes when the item does; see contentHash
 	TextHash    string // hex SHA-256 of the folded text; empty when the text is short
 	WordCount   int
-	Warnings    []Warning
+
+	// Warnings tell what was wrong with the item and was mended, left out or
+	// worked around: how the item was repaired.
+	Warnings []Warning
+
+	// Repaired is set when damage inside of the item was mended; Warnings say
+	// which. An item beside the damage of its document is not repaired.
+	Repaired bool
+
+	pending *pending // nil when the item is finished
 }
+
+// PublishedSource names where the date of publication comes from; see dates.
+type PublishedSource string
+
+// The sources of a date of publication.
+const (
+	PublishedPublished PublishedSource = "published" // a date of publication
+	PublishedUpdated   PublishedSource = "updated"   // the date of the last edit, as the only one
+	PublishedURL       PublishedSource = "url"       // the day that the path of the item's URL names
+	PublishedFetched   PublishedSource = "fetched"   // inferred: the moment of the fetch
+	PublishedClamped   PublishedSource = "clamped"   // inferred: the published date lay in the future
+)
 
 // Author is a person or a group that wrote an item.
 type Author struct {
@@ -146,33 +178,17 @@ type Enclosure struct {
 // The error is the context's, or a *kgl.Error: kgl.CodeFeedInvalid when the
 // document is not a feed, holds none that can be read, or is built to exhaust
 // its reader; kgl.CodeTooLarge when it exceeds Limits.MaxBytes.
-func Parse(ctx context.Context, body []byte, opts Options) (doc *Document, err error) {
-	// No document is known to get here; one that does must not end the worker
-	// that reads the other feeds.
-	defer func() {
-		if p := recover(); p != nil {
-			doc, err = nil, kgl.Wrap(fmt.Errorf("%w: %v", errPanic, p), kgl.CodeFeedInvalid, "the document could not be read")
-		}
-	}()
-	opts.Limits = opts.Limits.withDefaults()
-	n := &notes{}
-	text, err := decode(body, opts.ContentType, opts.Limits.MaxBytes, n)
+//
+// [ParseDeferred] is the cheaper way for who knows most of the items.
+func Parse(ctx context.Context, body []byte, opts Options) (*Document, error) {
+	doc, err := ParseDeferred(ctx, body, opts)
 	if err != nil {
 		return nil, err
 	}
-	if err := ctx.Err(); err != nil {
+	if err := doc.finishAll(ctx); err != nil {
 		return nil, err
 	}
-	var raw *rawFeed
-	if looksLikeJSON(text) {
-		raw, err = parseJSON(ctx, text, opts.Limits, n)
-	} else {
-		raw, err = parseXML(ctx, text, opts.Limits, n)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return normalise(ctx, raw, opts, n)
+	return doc, nil
 }
 
 // errPanic marks an error that was a panic.

@@ -94,7 +94,7 @@ func Inspect(doc *Document) Inspection {
 func inspectItem(it Item) InspectedItem {
 	x := InspectedItem{
 		GUID: it.GUID, URL: it.URL, CanonicalURL: it.CanonicalURL, Title: it.Title,
-		PublishedAt: timeOrNil(it.PublishedAt), UpdatedAt: timeOrNil(it.UpdatedAt), Authors: inspectAuthors(it.Authors),
+		PublishedAt: timeOrNil(it.PublishedAt), UpdatedAt: timeOrNil(it.ModifiedAt), Authors: inspectAuthors(it.Authors),
 		Categories: append([]string{}, it.Categories...), Language: it.Language, Summary: it.Summary,
 		ContentHTML: it.ContentHTML, ContentText: it.ContentText, WordCount: it.WordCount,
 		Enclosures:   make([]InspectedEnclosure, 0, len(it.Enclosures)),

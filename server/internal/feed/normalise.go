@@ -23,27 +23,45 @@ import (
 type normaliser struct {
 	raw   *rawFeed
 	opts  Options
-	links resolver
+	scope scope
 	doc   *Document
 	notes *notes
 }
 
+// scope is what the items of a document have of it, and what it takes to
+// finish one. It does not change once the first item is read.
+type scope struct {
+	limits   Limits
+	links    resolver // of items without a base of their own
+	document resolver // where the document was read from, else the site
+	base     string   // xml:base in scope of the feed's own fields
+	authors  []Author
+	language string
+
+	buf []byte // of rawHash, which is not used once the document is read
+}
+
 func normalise(ctx context.Context, raw *rawFeed, opts Options, n *notes) (*Document, error) {
 	z := &normaliser{raw: raw, opts: opts, doc: &Document{Skipped: raw.skipped}, notes: n}
+	n.enter(StageNormalise)
 	z.meta()
 	items := make([]Item, 0, len(raw.items))
 	for i := range raw.items {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		it, ok := z.item(i)
+		it, ok := z.item(ctx, i)
+		raw.items[i] = rawItem{} // the item holds it now, and frees it when it is finished
 		if !ok {
 			z.doc.Skipped++
 			continue
 		}
 		items = append(items, it)
 	}
-	z.doc.Items = identify(items, z.doc, n)
+	z.scope.buf = nil
+	if z.doc.Items = identify(ctx, items, z.doc, n); ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	if len(z.doc.Items) == 0 {
 		if len(raw.items) == 0 && raw.title.value == "" && len(raw.links) == 0 && n.repaired {
 			return nil, invalid("nothing of the document could be read")
@@ -52,6 +70,7 @@ func normalise(ctx context.Context, raw *rawFeed, opts Options, n *notes) (*Docu
 	}
 	z.doc.Warnings = n.list
 	z.doc.Repaired = n.repaired
+	z.doc.Stages = n.stages
 	return z.doc, nil
 }
 
@@ -74,32 +93,35 @@ func (z *normaliser) meta() {
 			break
 		}
 	}
-	z.links = newResolver(raw.base, z.opts.BaseURL, m.Link)
+	links := newResolver(raw.base, z.opts.BaseURL, m.Link)
 	if raw.format != FormatAtom {
-		z.links = newResolver(raw.base, m.Link, z.opts.BaseURL)
+		links = newResolver(raw.base, m.Link, z.opts.BaseURL)
 	}
-	m.ImageURL = z.links.link(raw.imageURL, false)
-	m.Authors = authorsOf(raw.authors, z.links, lim.MaxList)
+	m.ImageURL = links.link(raw.imageURL, false)
+	m.Authors = authorsOf(raw.authors, links, lim.MaxList)
 	if t, state := firstDate(raw.updated, z.opts.Now); state == dateOK {
 		m.Updated = t
 	}
 	z.doc.Feed = m
+	z.scope = scope{
+		limits: lim, links: links, document: newResolver(z.opts.BaseURL, m.Link), base: raw.base,
+		authors: m.Authors, language: m.Language,
+	}
 }
 
-// item normalises one item; false when it is empty or cannot be read. A panic
-// costs this item only.
-func (z *normaliser) item(i int) (it Item, ok bool) {
+// item reads what is cheap to read of an item, and leaves the rest to finish;
+// false when it is empty or cannot be read. A panic costs this item only.
+func (z *normaliser) item(ctx context.Context, i int) (it Item, ok bool) {
 	defer func() {
 		if p := recover(); p != nil {
 			z.notes.mend(WarnItemSkipped, "item %d could not be read", i+1)
 			it, ok = Item{}, false
 		}
 	}()
-	raw, lim := &z.raw.items[i], z.opts.Limits
-	links := z.links
-	if raw.base != "" {
-		links = z.rebase(raw.base)
-	}
+	it.pending = &pending{raw: z.raw.items[i], scope: &z.scope}
+	raw := &it.pending.raw
+	it.Repaired, it.Warnings = len(raw.mended) > 0, raw.mended
+	links := z.scope.linksOf(raw)
 	it.GUID = guidText(raw.id)
 	for _, l := range raw.links {
 		if it.URL = links.link(l, false); it.URL != "" {
@@ -111,37 +133,83 @@ func (z *normaliser) item(i int) (it Item, ok bool) {
 	} else if canonical, err := CanonicalURL(it.URL); err == nil {
 		it.CanonicalURL = canonical
 	}
-	it.Title = titleText(raw.title, lim.MaxTitle)
-	z.content(raw, &it, links)
-	it.Authors = authorsOf(raw.authors, links, lim.MaxList)
-	if len(it.Authors) == 0 {
-		it.Authors = z.doc.Feed.Authors
+	it.Title = titleText(raw.title, z.opts.Limits.MaxTitle)
+	z.dates(raw, &it)
+	it.RawHash = z.scope.rawHash(raw, links, z.scope.contentLinks(raw, it.URL, links))
+	if z.notes.cutItem && i == len(z.raw.items)-1 {
+		it.warn(WarnTruncated, "the document ends inside of this item")
 	}
-	it.Categories = categoriesOf(raw.categories, lim.MaxList)
-	it.Enclosures = enclosuresOf(raw.enclosures, links, lim.MaxList)
-	if it.Language = languageTag(raw.language); it.Language == "" {
-		it.Language = z.doc.Feed.Language
+	if it.GUID != "" || it.URL != "" {
+		return it, true
 	}
-	var warn []Warning
-	it.PublishedAt, it.PublishedInferred, it.UpdatedAt, warn = dates(raw.published, raw.updated, z.opts.Now)
-	it.Warnings = append(it.Warnings, warn...)
+	// Only the whole item tells whether it says anything, and which it is.
+	if err := it.Finish(ctx); err != nil {
+		z.notes.mend(WarnItemSkipped, "item %d could not be read", i+1)
+		return Item{}, false
+	}
 	if it.isEmpty() {
 		z.notes.add(WarnItemEmpty, "an item that says nothing was left out")
 		return Item{}, false
 	}
-	if z.notes.cutItem && i == len(z.raw.items)-1 {
-		it.warn(WarnTruncated, "the document ends inside of this item")
+	return it, true
+}
+
+func (z *normaliser) dates(raw *rawItem, it *Item) {
+	var warn []Warning
+	it.PublishedAt, it.PublishedInferred, it.ModifiedAt, warn = dates(raw.published, raw.updated, z.opts.Now)
+	it.Warnings = append(it.Warnings, warn...)
+	switch {
+	case it.PublishedInferred:
+		it.PublishedAtSource = PublishedFetched
+	case it.PublishedAt.Equal(it.ModifiedAt) && len(raw.published) == 0:
+		it.PublishedAtSource = PublishedUpdated
+	default:
+		it.PublishedAtSource = PublishedPublished
+	}
+}
+
+// finish fills what item left out.
+func (s *scope) finish(raw *rawItem, it *Item) {
+	lim := s.limits
+	links := s.linksOf(raw)
+	s.content(raw, it, s.contentLinks(raw, it.URL, links))
+	it.Authors = authorsOf(raw.authors, links, lim.MaxList)
+	if len(it.Authors) == 0 {
+		it.Authors = s.authors
+	}
+	it.Categories = categoriesOf(raw.categories, lim.MaxList)
+	it.Enclosures = enclosuresOf(raw.enclosures, links, lim.MaxList)
+	if it.Language = languageTag(raw.language); it.Language == "" {
+		it.Language = s.language
 	}
 	it.WordCount = wordCount(it.ContentText)
-	it.ContentHash = contentHash(&it)
+	it.ContentHash = contentHash(it)
 	it.TextHash = textHash(it.ContentText)
-	return it, true
+}
+
+// linksOf returns what resolves the links of an item.
+func (s *scope) linksOf(raw *rawItem) resolver {
+	if raw.base == "" {
+		return s.links
+	}
+	return s.rebase(raw.base)
+}
+
+// contentLinks returns what resolves the links inside of an item's content.
+func (s *scope) contentLinks(raw *rawItem, itemURL string, links resolver) resolver {
+	switch {
+	case raw.contentBase != "" && raw.contentBase != raw.base:
+		return s.rebase(raw.contentBase)
+	case raw.base == "" && s.base == "" && itemURL != "":
+		return newResolver(itemURL)
+	}
+	return links
 }
 
 // isEmpty reports whether an item says nothing about itself.
 func (it *Item) isEmpty() bool {
 	return it.GUID == "" && it.URL == "" && it.Title == "" && it.Summary == "" && it.ContentHTML == "" &&
-		len(it.Categories) == 0 && len(it.Enclosures) == 0 && it.PublishedInferred && it.UpdatedAt.IsZero()
+		len(it.Categories) == 0 && len(it.Enclosures) == 0 && it.PublishedInferred && it.ModifiedAt.IsZero()
 }
 
 func (it *Item) warn(code WarningCode, message string) {
@@ -149,29 +217,18 @@ func (it *Item) warn(code WarningCode, message string) {
 }
 
 // rebase returns a resolver for an xml:base of the document.
-func (z *normaliser) rebase(base string) resolver {
-	r := resolver{}
-	if b := newResolver(z.opts.BaseURL, z.doc.Feed.Link); b.base != nil {
-		r = b
-	}
-	if link := r.link(base, false); link != "" {
+func (s *scope) rebase(base string) resolver {
+	if link := s.document.link(base, false); link != "" {
 		return newResolver(link)
 	}
-	return z.links
+	return s.links
 }
 
 // content fills HTML, text and summary. Without content, or when nothing of it
 // may stay, the summary is the content; without a summary the beginning of the
 // content is the summary.
-func (z *normaliser) content(raw *rawItem, it *Item, links resolver) {
-	lim := z.opts.Limits
-	base := links
-	switch {
-	case raw.contentBase != "" && raw.contentBase != raw.base:
-		base = z.rebase(raw.contentBase)
-	case raw.base == "" && z.raw.base == "" && it.URL != "":
-		base = newResolver(it.URL)
-	}
+func (s *scope) content(raw *rawItem, it *Item, base resolver) {
+	lim := s.limits
 	for i, m := range slices.Concat(raw.content, raw.summary) {
 		it.ContentHTML, it.ContentText = sanitise(markupHTML(m), base, lim.MaxHTML, lim.MaxText)
 		if len(m.value) > lim.MaxHTML {
