@@ -3,11 +3,8 @@ package feed
 import (
 	"bytes"
 	"context"
-	"encoding/xml"
-	"io"
 	"slices"
 	"strings"
-	"time"
 )
 
 // Subscription is one feed of an OPML list.
@@ -18,26 +15,42 @@ type Subscription struct {
 	Categories []string
 }
 
+// Outline is one outline of an OPML list that stands for a feed, or is meant
+// to.
+type Outline struct {
+	Subscription
+	Line    int    // of the file, where the outline begins; the first is 1
+	Repeats int    // the line of an earlier outline with the same FeedURL; 0: none
+	Fault   string // why it cannot be watched, for people; FeedURL is then empty
+	Written string // the URL as it stands in the list, without user name and password; cut
+}
+
 // Bounds of an OPML document.
 const (
+	// MaxOPMLBytes is the size of the largest list that is read.
+	MaxOPMLBytes    = 16 << 20
 	maxOutlines     = 20_000
 	maxOutlineDepth = 64
+	maxWrittenBytes = 500
 )
 
-// ParseOPML reads the feeds of an OPML 1.0, 1.1 or 2.0 document, in its order,
-// each feed URL once, with the categories of all its places. The categories of
-// a feed are the titles of the outlines around it, joined by "/", and those of
-// its category attribute. Damaged documents are read as far as tags can be told
-// from text; no entity is expanded, nothing that the list includes is loaded.
+// ReadOPML reads the feeds of an OPML 1.0, 1.1 or 2.0 document, in its order.
+// An outline is meant to be a feed when it has an xmlUrl, or the type rss or
+// atom. The categories of a feed are the titles of the outlines around it,
+// joined by "/", and those of its category attribute; where a feed stands in
+// several places, its first outline has the categories of all. Damaged
+// documents are read as far as tags can be told from text; no entity is
+// expanded, nothing that the list includes is loaded.
 //
 // The error is the context's, or kgl.CodeFeedInvalid when the document is no
-// OPML, kgl.CodeTooLarge when it is larger than 16 MiB.
-func ParseOPML(ctx context.Context, body []byte) ([]Subscription, error) {
-	text, err := decode(body, "", 16<<20, &notes{})
+// OPML or has more than 20,000 outlines, kgl.CodeTooLarge when it is larger
+// than MaxOPMLBytes.
+func ReadOPML(ctx context.Context, body []byte) ([]Outline, error) {
+	text, err := decode(body, "", MaxOPMLBytes, &notes{})
 	if err != nil {
 		return nil, err
 	}
-	p := &opmlParser{known: map[string]int{}}
+	p := &opmlParser{known: map[string]int{}, lines: lineCounter{src: text, line: 1}}
 	lx := lexer{src: text}
 	for i := 0; ; i++ {
 		if i%1024 == 0 && ctx.Err() != nil {
@@ -57,12 +70,44 @@ func ParseOPML(ctx context.Context, body []byte) ([]Subscription, error) {
 	return p.list, nil
 }
 
+// ParseOPML reads the feeds of an OPML document like [ReadOPML], each feed URL
+// once, without what cannot be watched.
+func ParseOPML(ctx context.Context, body []byte) ([]Subscription, error) {
+	outlines, err := ReadOPML(ctx, body)
+	if err != nil {
+		return nil, err
+	}
+	var list []Subscription
+	for _, o := range outlines {
+		if o.Fault == "" && o.Repeats == 0 {
+			list = append(list, o.Subscription)
+		}
+	}
+	return list, nil
+}
+
+// lineCounter tells the lines of positions that are asked for in their order.
+type lineCounter struct {
+	src       []byte
+	pos, line int
+}
+
+// at returns the line of a position that is not before the last one. A line
+// ends with CR, LF or both.
+func (c *lineCounter) at(pos int) int {
+	piece := c.src[c.pos:pos]
+	c.line += bytes.Count(piece, []byte{'\n'}) + bytes.Count(piece, []byte{'\r'}) - bytes.Count(piece, []byte("\r\n"))
+	c.pos = pos
+	return c.line
+}
+
 type opmlParser struct {
 	opml     bool
 	path     []string // titles of the open outlines; those of feeds are empty
-	list     []Subscription
-	known    map[string]int
+	list     []Outline
+	known    map[string]int // where in list a feed URL stands first
 	outlines int
+	lines    lineCounter
 }
 
 func (p *opmlParser) token(t token) error {
@@ -94,39 +139,103 @@ func (p *opmlParser) token(t token) error {
 // outline takes an outline into the list and returns the title that it gives
 // to the outlines inside of it, which is empty for a feed.
 func (p *opmlParser) outline(t token) string {
+	attrs := attributesOf(t)
+	title := plainLine(firstText(attrs["title"], attrs["text"]), 300)
+	written, isFeed := feedAttribute(attrs)
+	if !isFeed {
+		return title
+	}
+	var r resolver
+	o := Outline{Line: p.lines.at(t.start), Written: withoutUser(clip(written, maxWrittenBytes))}
+	o.Title, o.Categories = title, p.categories(attrs["category"])
+	o.FeedURL = r.link(webScheme(written), false)
+	if o.FeedURL == "" {
+		o.Fault = "the outline has no URL of http or https"
+		if written == "" {
+			o.Fault = "the outline names no URL of a feed"
+		}
+		p.list = append(p.list, o)
+		return ""
+	}
+	o.SiteURL = r.link(attrs["htmlurl"], false)
+	if first, ok := p.known[o.FeedURL]; ok {
+		o.Repeats = p.list[first].Line
+		p.list[first].addCategories(o.Categories)
+	} else {
+		p.known[o.FeedURL] = len(p.list)
+	}
+	p.list = append(p.list, o)
+	return ""
+}
+
+func (o *Outline) addCategories(list []string) {
+	for _, c := range list {
+		if !slices.Contains(o.Categories, c) && len(o.Categories) < 32 {
+			o.Categories = append(o.Categories, c)
+		}
+	}
+}
+
+// attributesOf returns the attributes of a tag by their names in lower case;
+// of several with one name the first that is not empty.
+func attributesOf(t token) map[string]string {
 	attrs := map[string]string{}
 	as := attrScanner{src: t.body}
 	for {
 		a, ok := as.next()
 		if !ok {
-			break
+			return attrs
 		}
 		if key := lower(a.name); attrs[key] == "" && len(attrs) < 32 {
 			attrs[key] = a.text()
 		}
 	}
-	title := plainLine(firstText(attrs["title"], attrs["text"]), 300)
-	var r resolver
-	feedURL := r.link(firstText(attrs["xmlurl"], attrs["xml_url"]), false)
-	if feedURL == "" && (strings.EqualFold(attrs["type"], "rss") || strings.EqualFold(attrs["type"], "atom")) {
-		feedURL = r.link(attrs["url"], false)
+}
+
+// feedAttribute returns the URL of the feed that an outline names, as it is
+// written, and whether the outline is meant to be a feed. Readers that write
+// the address into url mark the outline by its type.
+func feedAttribute(attrs map[string]string) (written string, isFeed bool) {
+	if _, has := attrs["xmlurl"]; has || attrs["xml_url"] != "" {
+		return trimURL(firstText(attrs["xmlurl"], attrs["xml_url"])), true
 	}
-	if feedURL == "" {
-		return title
+	if strings.EqualFold(attrs["type"], "rss") || strings.EqualFold(attrs["type"], "atom") {
+		return trimURL(attrs["url"]), true
 	}
-	categories := p.categories(attrs["category"])
-	if i, ok := p.known[feedURL]; ok {
-		s := &p.list[i]
-		for _, c := range categories {
-			if !slices.Contains(s.Categories, c) && len(s.Categories) < 32 {
-				s.Categories = append(s.Categories, c)
-			}
+	return "", false
+}
+
+// webScheme replaces the schemes that only made a browser open a reader
+// (feed:, podcast:, itpc:, pcast:), and gives http to an address without one.
+func webScheme(written string) string {
+	scheme, rest, _ := strings.Cut(written, ":")
+	switch strings.ToLower(scheme) {
+	case "feed", "podcast", "itpc", "pcast":
+		if strings.HasPrefix(rest, "//") {
+			return "http:" + rest
 		}
-		return ""
+		return rest
 	}
-	p.known[feedURL] = len(p.list)
-	p.list = append(p.list, Subscription{title, feedURL, r.link(attrs["htmlurl"], false), categories})
-	return ""
+	host, _, _ := strings.Cut(written, "/")
+	name, port, _ := strings.Cut(host, ":")
+	if strings.Contains(strings.Trim(name, "."), ".") && !strings.ContainsAny(name, "@ ") && strings.Trim(port, "0123456789") == "" {
+		return "http://" + written
+	}
+	return written
+}
+
+// withoutUser cuts the user name and password out of a URL that need not be
+// one.
+func withoutUser(written string) string {
+	start := strings.Index(written, "//")
+	if start < 0 {
+		start = -2
+	}
+	authority, _, _ := strings.Cut(written[start+2:], "/")
+	if at := strings.LastIndexByte(authority, '@'); at >= 0 {
+		return written[:start+2] + written[start+2+at+1:]
+	}
+	return written
 }
 
 func (p *opmlParser) categories(attribute string) []string {
@@ -146,57 +255,4 @@ func (p *opmlParser) categories(attribute string) []string {
 		}
 	}
 	return out
-}
-
-type opmlDocument struct {
-	XMLName xml.Name      `xml:"opml"`
-	Version string        `xml:"version,attr"`
-	Title   string        `xml:"head>title"`
-	Created string        `xml:"head>dateCreated"`
-	Body    []opmlOutline `xml:"body>outline"`
-}
-
-type opmlOutline struct {
-	Text     string        `xml:"text,attr"`
-	Title    string        `xml:"title,attr,omitempty"`
-	Type     string        `xml:"type,attr,omitempty"`
-	XMLURL   string        `xml:"xmlUrl,attr,omitempty"`
-	HTMLURL  string        `xml:"htmlUrl,attr,omitempty"`
-	Category string        `xml:"category,attr,omitempty"`
-	Children []opmlOutline `xml:"outline"`
-}
-
-// WriteOPML writes a list as OPML 2.0. Feeds stand in an outline of their first
-// category, those without one at the top; further categories go into the
-// category attribute. The order of feeds and of first categories is kept.
-func WriteOPML(w io.Writer, title string, created time.Time, list []Subscription) error {
-	doc := opmlDocument{Version: "2.0", Title: title, Created: created.UTC().Format(time.RFC1123Z)}
-	folders := map[string]int{}
-	for _, s := range list {
-		name := firstText(s.Title, s.FeedURL)
-		o := opmlOutline{Text: name, Title: name, Type: "rss", XMLURL: s.FeedURL, HTMLURL: s.SiteURL}
-		if len(s.Categories) == 0 {
-			doc.Body = append(doc.Body, o)
-			continue
-		}
-		o.Category = strings.Join(s.Categories[1:], ",")
-		folder := s.Categories[0]
-		i, ok := folders[folder]
-		if !ok {
-			i = len(doc.Body)
-			folders[folder] = i
-			doc.Body = append(doc.Body, opmlOutline{Text: folder, Title: folder})
-		}
-		doc.Body[i].Children = append(doc.Body[i].Children, o)
-	}
-	var b bytes.Buffer
-	b.WriteString(xml.Header)
-	enc := xml.NewEncoder(&b)
-	enc.Indent("", "  ")
-	if err := enc.Encode(doc); err != nil {
-		return err
-	}
-	b.WriteByte('\n')
-	_, err := w.Write(b.Bytes())
-	return err
 }

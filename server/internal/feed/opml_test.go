@@ -35,6 +35,54 @@ func TestOPML(t *testing.T) {
 	}
 }
 
+func TestOPMLLines(t *testing.T) {
+	list, err := ReadOPML(context.Background(), []byte("<?xml version=\"1.0\"?>\r\n<opml><body>\r<outline text='folder'>\n\n"+
+		"<outline text='a' xmlUrl='https://a.example.org/f'/><outline\n text='b' xmlUrl='feed://b.example.org/f'/>\n"+
+		"<outline text='a again' xmlUrl='https://a.example.org/f' category='x'/>\n"+
+		"<outline text='none' type='rss'/>\n<outline text='empty' xmlUrl=''/>\n<outline text='bad' xmlUrl='javascript:alert(1)'/>\n"+
+		"<outline text='secret' xmlUrl='ftp://me:word@c.example.org/f'/>\n<outline text='bare' xmlUrl='d.example.org:8080/f'/></outline>\n</body></opml>"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	type line struct {
+		line, repeats       int
+		url, written, fault string
+	}
+	got := make([]line, len(list))
+	for i, o := range list {
+		got[i] = line{o.Line, o.Repeats, o.FeedURL, o.Written, o.Fault}
+	}
+	const none, bad = "the outline names no URL of a feed", "the outline has no URL of http or https"
+	want := []line{
+		{5, 0, "https://a.example.org/f", "https://a.example.org/f", ""},
+		{5, 0, "http://b.example.org/f", "feed://b.example.org/f", ""},
+		{7, 5, "https://a.example.org/f", "https://a.example.org/f", ""},
+		{8, 0, "", "", none},
+		{9, 0, "", "", none},
+		{10, 0, "", "javascript:alert(1)", bad},
+		{11, 0, "", "ftp://c.example.org/f", bad},
+		{12, 0, "http://d.example.org:8080/f", "d.example.org:8080/f", ""},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("outlines are\n%+v, want\n%+v", got, want)
+	}
+	if c := list[0].Categories; !reflect.DeepEqual(c, []string{"folder", "x"}) {
+		t.Errorf("the first place has the categories %q, want those of all places", c)
+	}
+}
+
+func TestOPMLSchemes(t *testing.T) {
+	for written, want := range map[string]string{
+		"feed:https://x.example/f": "https://x.example/f", "FEED://x.example/f": "http://x.example/f", "itpc://x.example/f": "http://x.example/f",
+		"pcast:https://x.example/f": "https://x.example/f", "x.example/f": "http://x.example/f", "https://x.example/f": "https://x.example/f",
+		"mailto:a@x.example": "mailto:a@x.example", "/feed.xml": "/feed.xml", "": "", "a b.c/": "a b.c/", "javascript:x.y": "javascript:x.y",
+	} {
+		if got := webScheme(written); got != want {
+			t.Errorf("webScheme(%q) = %q, want %q", written, got, want)
+		}
+	}
+}
+
 func TestOPMLRoundTrip(t *testing.T) {
 	list := []Subscription{
 		{"A & \"B\"", "https://a.example.org/?x=1&y=2", "https://a.example.org/", []string{"Folder", "tag"}},
