@@ -34,6 +34,8 @@ type Config struct {
 type Policy struct {
 	// AllowedNetworks are let through although they are not public, such as
 	// 127.0.0.0/8 for a local farm of feeds. Inside them every port is free.
+	// The metadata services of clouds stay refused, whatever network they lie
+	// in, unless a network of one address (/32, /128) names them.
 	AllowedNetworks []netip.Prefix
 	// AllowedPorts are the ports of public addresses; empty means 80 and 443.
 	AllowedPorts []uint16

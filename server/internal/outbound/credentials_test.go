@@ -307,41 +307,6 @@ func TestKeepAliveOverUnreadBodies(t *testing.T) {
 	}
 }
 
-// HTTP/2 is spoken where TLS offers it, with gzip and one connection for all.
-func TestHTTP2(t *testing.T) {
-	page := strings.Repeat("<item/>", 1000)
-	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ProtoMajor != 2 || r.Header.Get("Authorization") != basic("u", "p") {
-			t.Errorf("%s with %v", r.Proto, r.Header)
-		}
-		if r.URL.Path == "/old" {
-			http.Redirect(w, r, "/new", http.StatusPermanentRedirect)
-			return
-		}
-		w.Header().Set("Content-Encoding", "gzip")
-		_, _ = w.Write(gz(t, page))
-	}))
-	s.EnableHTTP2 = true
-	s.StartTLS()
-	defer s.Close()
-	c := newClient(t, open, trustCertificate(s))
-	for i := range 3 {
-		resp, err := c.Get(t.Context(), Request{URL: s.URL + "/old", Credentials: Credentials{User: "u", Password: "p"}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if resp.Proto != "HTTP/2.0" || string(resp.Body) != page || resp.WireBytes >= int64(len(page))/2 || resp.PermanentURL() != s.URL+"/new" {
-			t.Errorf("%d: %s, %d bytes for %d, %+v", i, resp.Proto, resp.WireBytes, len(resp.Body), resp.Redirects)
-		}
-		if !resp.Reused { // the second request of the first round, too
-			t.Errorf("%d: another connection", i)
-		}
-	}
-	if resp := mustGet(t, newClient(t, open), respond(t, "ok").URL); resp.Proto != "HTTP/1.1" || resp.Reused {
-		t.Errorf("%s, reused=%t", resp.Proto, resp.Reused)
-	}
-}
-
 // redirectPorts makes the dialler of c use other ports, behind the names and
 // the policy of the request.
 func redirectPorts(c *Client, ports map[string]string) {

@@ -109,8 +109,7 @@ func fail(reason Reason, host string, cause error) *kgl.Error {
 // left out.
 func explain(parent context.Context, p *progress, host string, err error) error {
 	reason := classify(parent, p, err)
-	if reason == ReasonProtocol {
-		text, _, _ := strings.Cut(err.Error(), `"`)
+	if text, _, quotes := strings.Cut(err.Error(), `"`); reason == ReasonProtocol || reason == ReasonTruncated && quotes {
 		err = errors.New(strings.TrimRight(text, " :"))
 	}
 	return fail(reason, host, err)
@@ -178,8 +177,14 @@ func isHeaderLimit(err error) bool {
 		strings.Contains(text, "header list too large")
 }
 
+// isBroken knows a reset stream, a connection of HTTP/2 that its server gave up
+// and an end inside of the trailer by their text, because net/http keeps their
+// types to itself.
 func isBroken(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+	text := err.Error()
+	return strings.HasSuffix(text, "; received from peer") || strings.HasPrefix(text, "http2: server sent GOAWAY") ||
+		strings.HasPrefix(text, "http2: client connection") || strings.HasSuffix(text, "unexpected EOF reading trailer") ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
 		errors.Is(err, net.ErrClosed)
 }

@@ -59,6 +59,9 @@ func (g *guard) check(dst netip.AddrPort) error {
 		return blocked("%s has a zone", dst.Addr())
 	}
 	dst = netip.AddrPortFrom(dst.Addr().Unmap(), dst.Port())
+	if g.refusedMetadata(dst.Addr()) {
+		return blocked("%s is the address of a metadata service", dst.Addr())
+	}
 	if g.opened(dst.Addr()) {
 		return nil
 	}
