@@ -270,3 +270,9 @@ bench: ## Measure the service on both engines; BENCH=quick or full; writes bench
 .PHONY: bench-docs
 bench-docs: ## Write the tables of bench-results/report.json into docs/performance.md
 	cd tools/perf && go run ./cmd/bench -render ../../bench-results/report.json -docs ../../docs/performance.md
+
+##@ Duplicates
+
+.PHONY: measure-duplicates
+measure-duplicates: ## Measure how same articles are found: precision, recall by kind, ways to find candidates, cost
+	go test ./server/internal/neardup -count 1 -v -run 'TestPlanted|TestGenerated|TestCandidates' -documents 100000 -bench . -benchmem
