@@ -68,6 +68,8 @@ func (e ContentStatus) Valid() bool {
 
 // Defines values for DuplicateReason.
 const (
+	DuplicateReasonManual           DuplicateReason = "manual"
+	DuplicateReasonNearText         DuplicateReason = "near_text"
 	DuplicateReasonSameCanonicalURL DuplicateReason = "same_canonical_url"
 	DuplicateReasonSameText         DuplicateReason = "same_text"
 )
@@ -75,6 +77,10 @@ const (
 // Valid indicates whether the value is a known member of the DuplicateReason enum.
 func (e DuplicateReason) Valid() bool {
 	switch e {
+	case DuplicateReasonManual:
+		return true
+	case DuplicateReasonNearText:
+		return true
 	case DuplicateReasonSameCanonicalURL:
 		return true
 	case DuplicateReasonSameText:
@@ -240,6 +246,54 @@ func (e Role) Valid() bool {
 	}
 }
 
+// Defines values for SourceAuthenticationType.
+const (
+	SourceAuthenticationTypeBasic SourceAuthenticationType = "basic"
+)
+
+// Valid indicates whether the value is a known member of the SourceAuthenticationType enum.
+func (e SourceAuthenticationType) Valid() bool {
+	switch e {
+	case SourceAuthenticationTypeBasic:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SourceHealthState.
+const (
+	SourceHealthStateFailing   SourceHealthState = "failing"
+	SourceHealthStateGone      SourceHealthState = "gone"
+	SourceHealthStateMoved     SourceHealthState = "moved"
+	SourceHealthStateOK        SourceHealthState = "ok"
+	SourceHealthStatePending   SourceHealthState = "pending"
+	SourceHealthStateQuiet     SourceHealthState = "quiet"
+	SourceHealthStateThrottled SourceHealthState = "throttled"
+)
+
+// Valid indicates whether the value is a known member of the SourceHealthState enum.
+func (e SourceHealthState) Valid() bool {
+	switch e {
+	case SourceHealthStateFailing:
+		return true
+	case SourceHealthStateGone:
+		return true
+	case SourceHealthStateMoved:
+		return true
+	case SourceHealthStateOK:
+		return true
+	case SourceHealthStatePending:
+		return true
+	case SourceHealthStateQuiet:
+		return true
+	case SourceHealthStateThrottled:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SourceStatus.
 const (
 	SourceStatusActive  SourceStatus = "active"
@@ -320,6 +374,7 @@ const (
 	ListContentParamsDuplicatesAll  ListContentParamsDuplicates = "all"
 	ListContentParamsDuplicatesFold ListContentParamsDuplicates = "fold"
 	ListContentParamsDuplicatesOnly ListContentParamsDuplicates = "only"
+	ListContentParamsDuplicatesShow ListContentParamsDuplicates = "show"
 )
 
 // Valid indicates whether the value is a known member of the ListContentParamsDuplicates enum.
@@ -330,6 +385,8 @@ func (e ListContentParamsDuplicates) Valid() bool {
 	case ListContentParamsDuplicatesFold:
 		return true
 	case ListContentParamsDuplicatesOnly:
+		return true
+	case ListContentParamsDuplicatesShow:
 		return true
 	default:
 		return false
@@ -492,11 +549,18 @@ type Content struct {
 	CanonicalURL string   `json:"canonical_url"`
 	Categories   []string `json:"categories"`
 
+	// ChangedAt When the item was stored first, or its source changed it last
+	ChangedAt   time.Time                 `json:"changed_at"`
+	CommentsURL nullable.Nullable[string] `json:"comments_url"`
+
 	// ContentHTML Sanitised HTML; left out in the summary view
 	ContentHTML *string `json:"content_html,omitempty"`
 
 	// ContentText Plain text; offsets of mentions count in it; left out in the summary view
 	ContentText *string `json:"content_text,omitempty"`
+
+	// DuplicateCount Items of other sources that are folded under this one
+	DuplicateCount int64 `json:"duplicate_count"`
 
 	// DuplicateOf The first-seen item of the group; null: this item is not a repetition
 	DuplicateOf nullable.Nullable[string] `json:"duplicate_of"`
@@ -510,13 +574,29 @@ type Content struct {
 
 	// ID UUID of version 7 in its canonical lower-case form
 	ID       ID                        `json:"id"`
+	ImageURL nullable.Nullable[string] `json:"image_url"`
 	Language nullable.Nullable[string] `json:"language"`
+
+	// Media What podcasts and videos say about themselves; null for other items
+	Media nullable.Nullable[Media] `json:"media"`
+
+	// ModifiedAt The last edit, by the feed's account
+	ModifiedAt nullable.Nullable[time.Time] `json:"modified_at"`
 
 	// PublishedAt As published; see published_at_inferred
 	PublishedAt time.Time `json:"published_at"`
 
 	// PublishedAtInferred The feed gave no usable date: the time of the fetch stands in
 	PublishedAtInferred bool `json:"published_at_inferred"`
+
+	// PublishedAtSource Where published_at comes from: published, updated or url (a date in the link) are the publisher's word, fetched is the time of the first fetch because there was no usable date, or one in the future
+	PublishedAtSource string `json:"published_at_source"`
+
+	// Repaired The item was mended to be read
+	Repaired bool `json:"repaired"`
+
+	// Repairs What was mended or worked around
+	Repairs []Warning `json:"repairs"`
 
 	// Revision An edit in the source adds one
 	Revision int `json:"revision"`
@@ -611,7 +691,7 @@ type Duplicate struct {
 	// DuplicateOf UUID of version 7 in its canonical lower-case form
 	DuplicateOf ID `json:"duplicate_of"`
 
-	// Reason What the two have in common
+	// Reason What the two have in common: the page, the text, most of the text (score says how much), or that a person said so
 	Reason DuplicateReason `json:"reason"`
 
 	// Score How sure the extractor was; 1 is certain
@@ -620,7 +700,7 @@ type Duplicate struct {
 	Score Confidence `json:"score"`
 }
 
-// DuplicateReason What the two have in common
+// DuplicateReason What the two have in common: the page, the text, most of the text (score says how much), or that a person said so
 type DuplicateReason string
 
 // DuplicateList defines model for DuplicateList.
@@ -757,6 +837,9 @@ type Fetch struct {
 	// ErrorCode A code as in Problem, such as fetch_failed or feed_invalid; null: it did not fail
 	ErrorCode nullable.Nullable[string] `json:"error_code"`
 
+	// FinalURL Where redirects led; null: there were none
+	FinalURL nullable.Nullable[string] `json:"final_url"`
+
 	// HTTPStatus null: no answer
 	HTTPStatus nullable.Nullable[int] `json:"http_status"`
 
@@ -767,21 +850,48 @@ type Fetch struct {
 	// ItemsFailed Items that could not be read; the others were stored
 	ItemsFailed int `json:"items_failed"`
 
+	// ItemsRepaired Items that were mended to be read
+	ItemsRepaired int64 `json:"items_repaired"`
+
 	// ItemsSeen Items in the document
 	ItemsSeen    int `json:"items_seen"`
 	ItemsUpdated int `json:"items_updated"`
 
+	// Next Why the next fetch is when it is; null when none was decided
+	Next nullable.Nullable[FetchDecision] `json:"next"`
+
+	// NextFetchAt What it decided about the next one
+	NextFetchAt nullable.Nullable[time.Time] `json:"next_fetch_at"`
+
 	// Outcome new_content stored or changed items, unchanged brought nothing new, not_modified was a 304
-	Outcome FetchOutcome `json:"outcome"`
+	Outcome   FetchOutcome `json:"outcome"`
+	Redirects int64        `json:"redirects"`
 
 	// SourceID UUID of version 7 in its canonical lower-case form
 	SourceID  ID        `json:"source_id"`
 	StartedAt time.Time `json:"started_at"`
-	Warnings  []Warning `json:"warnings"`
+
+	// Trigger Why it was made, such as first, schedule, request or retry
+	Trigger  nullable.Nullable[string] `json:"trigger"`
+	Warnings []Warning                 `json:"warnings"`
 }
 
 // FetchOutcome new_content stored or changed items, unchanged brought nothing new, not_modified was a 304
 type FetchOutcome string
+
+// FetchDecision Why the next fetch is when it is; null when none was decided
+type FetchDecision struct {
+	DecidedAt time.Time `json:"decided_at"`
+
+	// IntervalSeconds What the rule gave, before a little randomness
+	IntervalSeconds nullable.Nullable[int64] `json:"interval_seconds"`
+
+	// Reason For people
+	Reason string `json:"reason"`
+
+	// Rule A stable name, such as adaptive, own_interval, retry_after or backoff
+	Rule string `json:"rule"`
+}
 
 // FetchList defines model for FetchList.
 type FetchList struct {
@@ -846,6 +956,28 @@ type LogoutRequest struct {
 	RefreshToken *string `json:"refresh_token,omitempty"`
 }
 
+// Media What podcasts and videos say about themselves; null for other items
+type Media struct {
+	ChaptersURL     nullable.Nullable[string] `json:"chapters_url"`
+	DurationSeconds nullable.Nullable[int64]  `json:"duration_seconds"`
+	Episode         nullable.Nullable[int64]  `json:"episode"`
+
+	// EpisodeType full, trailer or bonus
+	EpisodeType nullable.Nullable[string] `json:"episode_type"`
+	Explicit    nullable.Nullable[bool]   `json:"explicit"`
+	Keywords    []string                  `json:"keywords"`
+	Persons     []MediaPerson             `json:"persons"`
+	Season      nullable.Nullable[int64]  `json:"season"`
+	Transcripts []Transcript              `json:"transcripts"`
+}
+
+// MediaPerson defines model for MediaPerson.
+type MediaPerson struct {
+	Name string                    `json:"name"`
+	Role nullable.Nullable[string] `json:"role"`
+	URL  nullable.Nullable[string] `json:"url"`
+}
+
 // Mention defines model for Mention.
 type Mention struct {
 	// Confidence How sure the extractor was; 1 is certain
@@ -902,6 +1034,14 @@ type PasswordChange struct {
 
 	// NewPassword 10 to 256 characters; common passwords, slight variations of them and those that hold the email address are refused
 	NewPassword string `json:"new_password"`
+}
+
+// PendingRedirect A permanent redirect that is adopted when it lasts; null when there is none
+type PendingRedirect struct {
+	// Fetches Fetches in a row that were redirected there
+	Fetches int64     `json:"fetches"`
+	Since   time.Time `json:"since"`
+	URL     string    `json:"url"`
 }
 
 // Problem An error as in RFC 9457
@@ -1031,9 +1171,23 @@ type RelationshipList struct {
 	Pagination Pagination     `json:"pagination"`
 }
 
+// Retention How much of a source is kept; null: the installation's default
+type Retention struct {
+	// MaxAgeDays Days after publication
+	MaxAgeDays nullable.Nullable[int64] `json:"max_age_days"`
+
+	// MaxItems The newest items
+	MaxItems nullable.Nullable[int64] `json:"max_items"`
+}
+
 // Revision defines model for Revision.
 type Revision struct {
-	Authors     []Author `json:"authors"`
+	Authors []Author `json:"authors"`
+
+	// Changed Fields that the next state changed
+	//
+	// Example: ["title","content"]
+	Changed     []string `json:"changed"`
 	ContentHTML string   `json:"content_html"`
 
 	// ContentID UUID of version 7 in its canonical lower-case form
@@ -1060,6 +1214,9 @@ type Role string
 
 // Source defines model for Source.
 type Source struct {
+	// Authentication How the fetch says who it is; the password is secret; null: it does not
+	Authentication nullable.Nullable[SourceAuthentication] `json:"authentication"`
+
 	// ConsecutiveFailures Failed fetches since the last success
 	ConsecutiveFailures int `json:"consecutive_failures"`
 
@@ -1071,12 +1228,21 @@ type Source struct {
 	CreatedBy   nullable.Nullable[string] `json:"created_by"`
 	Description string                    `json:"description"`
 
+	// FeedWarnings What is odd about that document
+	FeedWarnings []Warning `json:"feed_warnings"`
+
 	// FetchIntervalSeconds null: the installation's default
 	FetchIntervalSeconds nullable.Nullable[int] `json:"fetch_interval_seconds"`
 
 	// Format rss, atom, rdf or json; null before the first fetch
 	Format nullable.Nullable[string] `json:"format"`
-	Host   string                    `json:"host"`
+
+	// FormerUrls URLs that redirected here for good, newest first; the source is known by them too
+	FormerUrls []string `json:"former_urls"`
+
+	// Health How the source fares; status says whether it is fetched
+	Health SourceHealth `json:"health"`
+	Host   string       `json:"host"`
 
 	// ID UUID of version 7 in its canonical lower-case form
 	ID       ID                        `json:"id"`
@@ -1087,6 +1253,21 @@ type Source struct {
 	LastFetchedAt nullable.Nullable[time.Time]   `json:"last_fetched_at"`
 	LastSuccessAt nullable.Nullable[time.Time]   `json:"last_success_at"`
 	NextFetchAt   nullable.Nullable[time.Time]   `json:"next_fetch_at"`
+
+	// Redirect A permanent redirect that is adopted when it lasts; null when there is none
+	Redirect nullable.Nullable[PendingRedirect] `json:"redirect"`
+
+	// Repaired The last document that was read broke the rules of its format and was mended
+	Repaired bool `json:"repaired"`
+
+	// RequestHeaderNames Names of the headers that are sent with each fetch; their values are secret
+	RequestHeaderNames []string `json:"request_header_names"`
+
+	// Retention How much of a source is kept; null: the installation's default
+	Retention Retention `json:"retention"`
+
+	// Schedule Why the next fetch is when it is; null when none was decided
+	Schedule nullable.Nullable[FetchDecision] `json:"schedule"`
 
 	// SiteURL The site that the feed belongs to
 	SiteURL nullable.Nullable[string] `json:"site_url"`
@@ -1102,6 +1283,15 @@ type Source struct {
 	// URL Where the feed is fetched
 	URL string `json:"url"`
 }
+
+// SourceAuthentication How the fetch says who it is; the password is secret; null: it does not
+type SourceAuthentication struct {
+	Type     SourceAuthenticationType `json:"type"`
+	Username string                   `json:"username"`
+}
+
+// SourceAuthenticationType defines model for SourceAuthentication.Type.
+type SourceAuthenticationType string
 
 // SourceCreate defines model for SourceCreate.
 type SourceCreate struct {
@@ -1124,6 +1314,19 @@ type SourceError struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
 }
+
+// SourceHealth How the source fares; status says whether it is fetched
+type SourceHealth struct {
+	// Reason Why, for people
+	Reason nullable.Nullable[string]    `json:"reason"`
+	Since  nullable.Nullable[time.Time] `json:"since"`
+
+	// State pending was not fetched yet; ok has news as usual; quiet has been silent for much longer than usual; failing cannot be fetched or read; throttled is asked by its server for patience; moved answers with a permanent redirect that is not adopted yet; gone was withdrawn by its publisher or has been dead for long
+	State SourceHealthState `json:"state"`
+}
+
+// SourceHealthState pending was not fetched yet; ok has news as usual; quiet has been silent for much longer than usual; failing cannot be fetched or read; throttled is asked by its server for patience; moved answers with a permanent redirect that is not adopted yet; gone was withdrawn by its publisher or has been dead for long
+type SourceHealthState string
 
 // SourceList defines model for SourceList.
 type SourceList struct {
@@ -1190,6 +1393,15 @@ type TokenSet struct {
 
 // TokenSetTokenType defines model for TokenSet.TokenType.
 type TokenSetTokenType string
+
+// Transcript defines model for Transcript.
+type Transcript struct {
+	Language nullable.Nullable[string] `json:"language"`
+
+	// Type Media type
+	Type nullable.Nullable[string] `json:"type"`
+	URL  string                    `json:"url"`
+}
 
 // TypeCount defines model for TypeCount.
 type TypeCount struct {
@@ -1427,7 +1639,7 @@ type ListContentParams struct {
 	// Status One or more states
 	Status *[]ContentStatus `form:"status,omitempty" json:"status,omitempty"`
 
-	// Duplicates fold shows each group by its first-seen item, all shows every item, only shows the items that were folded away
+	// Duplicates fold shows each group by its first-seen item, show and all show every item, only shows the items that were folded away
 	Duplicates *ListContentParamsDuplicates `form:"duplicates,omitempty" json:"duplicates,omitempty"`
 
 	// Language Language tag as published, such as en or pt-BR
@@ -1624,6 +1836,9 @@ type GetRelationshipParams struct {
 type ListSourcesParams struct {
 	// Status One or more states
 	Status *[]SourceStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Health One or more states of health
+	Health *[]SourceHealthState `form:"health,omitempty" json:"health,omitempty"`
 
 	// Host Host name of the feed
 	Host *string `form:"host,omitempty" json:"host,omitempty"`
@@ -4888,6 +5103,18 @@ func NewListSourcesRequest(server string, params *ListSourcesParams) (*http.Requ
 		if params.Status != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Health != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "health", *params.Health, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {

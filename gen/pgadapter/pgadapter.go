@@ -35,7 +35,7 @@ type Querier interface {
 	ClaimTasks(ctx context.Context, arg sqlitedb.ClaimTasksParams) ([]sqlitedb.EnrichmentTask, error)
 	ClearLoginThrottles(ctx context.Context, arg string) error
 	CompleteIdempotencyKey(ctx context.Context, arg sqlitedb.CompleteIdempotencyKeyParams) (int64, error)
-	Content(ctx context.Context, arg string) (sqlitedb.Content, error)
+	Content(ctx context.Context, arg string) (sqlitedb.ContentRow, error)
 	ContentDeletions(ctx context.Context, arg sqlitedb.ContentDeletionsParams) ([]sqlitedb.ContentDeletionsRow, error)
 	ContentEntities(ctx context.Context, arg sqlitedb.ContentEntitiesParams) ([]sqlitedb.Entity, error)
 	ContentStates(ctx context.Context, arg sqlitedb.ContentStatesParams) ([]sqlitedb.ContentStatesRow, error)
@@ -243,9 +243,9 @@ func (q Queries) CompleteIdempotencyKey(ctx context.Context, arg sqlitedb.Comple
 }
 
 // Content converts and calls pgdb's.
-func (q Queries) Content(ctx context.Context, arg string) (sqlitedb.Content, error) {
+func (q Queries) Content(ctx context.Context, arg string) (sqlitedb.ContentRow, error) {
 	row, err := q.db.Content(ctx, arg)
-	return sqlitedb.Content(row), err
+	return sqlitedb.ContentRow(row), err
 }
 
 // ContentDeletions converts and calls pgdb's.

@@ -10,15 +10,50 @@ import (
 )
 
 const content = `-- name: Content :one
-SELECT id, source_id, guid, identity_kind, identity_key, status, revision, duplicate_of, version, fetched_at, updated_at, published_at,
-  published_inferred, language, word_count, content_hash, text_hash, url, canonical_url, title, summary, authors, categories, enclosures,
-  content_html, content_text
+SELECT id, source_id, guid, identity_kind, identity_key, status, revision, duplicate_of, version, fetched_at, updated_at, changed_at, published_at,
+  published_inferred, language, word_count, content_hash, text_hash, alt_key, raw_hash, duplicate_count, details, url, canonical_url, title,
+  summary, authors, categories, enclosures, content_html, content_text
 FROM contents WHERE id = $1
 `
 
-func (q *Queries) Content(ctx context.Context, id string) (Content, error) {
+type ContentRow struct {
+	ID                string
+	SourceID          string
+	Guid              string
+	IdentityKind      string
+	IdentityKey       string
+	Status            string
+	Revision          int64
+	DuplicateOf       *string
+	Version           int64
+	FetchedAt         int64
+	UpdatedAt         int64
+	ChangedAt         int64
+	PublishedAt       int64
+	PublishedInferred bool
+	Language          string
+	WordCount         int64
+	ContentHash       string
+	TextHash          string
+	AltKey            string
+	RawHash           string
+	DuplicateCount    int64
+	Details           string
+	URL               string
+	CanonicalURL      string
+	Title             string
+	Summary           string
+	Authors           string
+	Categories        string
+	Enclosures        string
+	ContentHTML       string
+	ContentText       string
+}
+
+// The columns in an order that is that of neither table, so that both dialects give them the same type.
+func (q *Queries) Content(ctx context.Context, id string) (ContentRow, error) {
 	row := q.db.QueryRow(ctx, content, id)
-	var i Content
+	var i ContentRow
 	err := row.Scan(
 		&i.ID,
 		&i.SourceID,
@@ -31,12 +66,17 @@ func (q *Queries) Content(ctx context.Context, id string) (Content, error) {
 		&i.Version,
 		&i.FetchedAt,
 		&i.UpdatedAt,
+		&i.ChangedAt,
 		&i.PublishedAt,
 		&i.PublishedInferred,
 		&i.Language,
 		&i.WordCount,
 		&i.ContentHash,
 		&i.TextHash,
+		&i.AltKey,
+		&i.RawHash,
+		&i.DuplicateCount,
+		&i.Details,
 		&i.URL,
 		&i.CanonicalURL,
 		&i.Title,
@@ -51,9 +91,10 @@ func (q *Queries) Content(ctx context.Context, id string) (Content, error) {
 }
 
 const contentStates = `-- name: ContentStates :many
-SELECT c.id, c.identity_kind, c.identity_key, c.content_hash, c.revision, c.published_at, c.published_inferred
+SELECT c.id, c.identity_kind, c.identity_key, c.content_hash, c.revision, c.published_at, c.published_inferred, c.raw_hash
 FROM jsonb_to_recordset(CAST(CAST($1 AS TEXT) AS JSONB)) AS k (kind TEXT, identity TEXT)
-CROSS JOIN LATERAL (SELECT x.id, x.identity_kind, x.identity_key, x.content_hash, x.revision, x.published_at, x.published_inferred FROM contents x
+CROSS JOIN LATERAL (SELECT x.id, x.identity_kind, x.identity_key, x.content_hash, x.revision, x.published_at, x.published_inferred,
+  x.raw_hash FROM contents x
   WHERE x.source_id = $2 AND x.identity_kind = k.kind AND x.identity_key = k.identity LIMIT 1) AS c
 `
 
@@ -70,6 +111,7 @@ type ContentStatesRow struct {
 	Revision          int64
 	PublishedAt       int64
 	PublishedInferred bool
+	RawHash           string
 }
 
 // The list outside, the unique index inside: SQLite keeps the order of a CROSS JOIN, Postgres that of a LATERAL with a limit.
@@ -90,6 +132,7 @@ func (q *Queries) ContentStates(ctx context.Context, arg ContentStatesParams) ([
 			&i.Revision,
 			&i.PublishedAt,
 			&i.PublishedInferred,
+			&i.RawHash,
 		); err != nil {
 			return nil, err
 		}
@@ -103,11 +146,12 @@ func (q *Queries) ContentStates(ctx context.Context, arg ContentStatesParams) ([
 
 const createContent = `-- name: CreateContent :execrows
 INSERT INTO contents (id, source_id, guid, identity_kind, identity_key, status, revision, duplicate_of, version, fetched_at, updated_at,
-  published_at, published_inferred, language, word_count, content_hash, text_hash, url, canonical_url, title, summary, authors, categories,
-  enclosures, content_html, content_text)
+  published_at, published_inferred, language, word_count, content_hash, text_hash, alt_key, raw_hash, changed_at, duplicate_count, details, url, canonical_url, title, summary,
+  authors, categories, enclosures, content_html, content_text)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
-  $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-  $23, $24, $25, $26)
+  $12, $13, $14, $15, $16, $17,
+  $18, $19, $20, $21, $22, $23, $24, $25, $26, $27,
+  $28, $29, $30, $31)
 ON CONFLICT (source_id, identity_kind, identity_key) DO NOTHING
 `
 
@@ -129,6 +173,11 @@ type CreateContentParams struct {
 	WordCount         int64
 	ContentHash       string
 	TextHash          string
+	AltKey            string
+	RawHash           string
+	ChangedAt         int64
+	DuplicateCount    int64
+	Details           string
 	URL               string
 	CanonicalURL      string
 	Title             string
@@ -160,6 +209,11 @@ func (q *Queries) CreateContent(ctx context.Context, arg CreateContentParams) (i
 		arg.WordCount,
 		arg.ContentHash,
 		arg.TextHash,
+		arg.AltKey,
+		arg.RawHash,
+		arg.ChangedAt,
+		arg.DuplicateCount,
+		arg.Details,
 		arg.URL,
 		arg.CanonicalURL,
 		arg.Title,
@@ -178,14 +232,16 @@ func (q *Queries) CreateContent(ctx context.Context, arg CreateContentParams) (i
 
 const createContents = `-- name: CreateContents :many
 INSERT INTO contents (id, source_id, guid, identity_kind, identity_key, status, revision, duplicate_of, version, fetched_at, updated_at,
-  published_at, published_inferred, language, word_count, content_hash, text_hash, url, canonical_url, title, summary, authors, categories,
-  enclosures, content_html, content_text)
+  published_at, published_inferred, language, word_count, content_hash, text_hash, alt_key, raw_hash, changed_at, duplicate_count, details, url, canonical_url, title, summary,
+  authors, categories, enclosures, content_html, content_text)
 SELECT n.id, n.source_id, n.guid, n.identity_kind, n.identity_key, n.status, n.revision, n.duplicate_of, n.version, n.fetched_at, n.updated_at,
-  n.published_at, n.published_inferred, n.language, n.word_count, n.content_hash, n.text_hash, n.url, n.canonical_url, n.title, n.summary,
+  n.published_at, n.published_inferred, n.language, n.word_count, n.content_hash, n.text_hash, n.alt_key, n.raw_hash,
+  n.changed_at, n.duplicate_count, n.details, n.url, n.canonical_url, n.title, n.summary,
   n.authors, n.categories, n.enclosures, n.content_html, n.content_text
 FROM jsonb_to_recordset(CAST(CAST($1 AS TEXT) AS JSONB)) AS n (id TEXT, source_id TEXT, guid TEXT, identity_kind TEXT, identity_key TEXT,
   status TEXT, revision BIGINT, duplicate_of TEXT, version BIGINT, fetched_at BIGINT, updated_at BIGINT, published_at BIGINT,
-  published_inferred BOOLEAN, language TEXT, word_count BIGINT, content_hash TEXT, text_hash TEXT, url TEXT, canonical_url TEXT, title TEXT,
+  published_inferred BOOLEAN, language TEXT, word_count BIGINT, content_hash TEXT, text_hash TEXT, alt_key TEXT, raw_hash TEXT,
+  changed_at BIGINT, duplicate_count BIGINT, details TEXT, url TEXT, canonical_url TEXT, title TEXT,
   summary TEXT, authors TEXT, categories TEXT, enclosures TEXT, content_html TEXT, content_text TEXT)
 ON CONFLICT (source_id, identity_kind, identity_key) DO NOTHING
 RETURNING id
@@ -225,19 +281,21 @@ func (q *Queries) DeleteContent(ctx context.Context, id string) (int64, error) {
 
 const keepRevision = `-- name: KeepRevision :exec
 INSERT INTO content_revisions (content_id, revision, recorded_at, published_at, published_inferred, language, word_count, content_hash, text_hash,
-  url, canonical_url, title, summary, authors, categories, enclosures, content_html, content_text)
+  url, canonical_url, title, summary, authors, categories, enclosures, content_html, content_text, changed)
 SELECT c.id, c.revision, $1, c.published_at, c.published_inferred, c.language, c.word_count, c.content_hash, c.text_hash, c.url,
-  c.canonical_url, c.title, c.summary, c.authors, c.categories, c.enclosures, c.content_html, c.content_text
-FROM contents c WHERE c.id = $2
+  c.canonical_url, c.title, c.summary, c.authors, c.categories, c.enclosures, c.content_html, c.content_text,
+  CAST($2 AS TEXT)
+FROM contents c WHERE c.id = $3
 `
 
 type KeepRevisionParams struct {
 	RecordedAt int64
+	Changed    string
 	ID         string
 }
 
 func (q *Queries) KeepRevision(ctx context.Context, arg KeepRevisionParams) error {
-	_, err := q.db.Exec(ctx, keepRevision, arg.RecordedAt, arg.ID)
+	_, err := q.db.Exec(ctx, keepRevision, arg.RecordedAt, arg.Changed, arg.ID)
 	return err
 }
 
@@ -281,15 +339,20 @@ func (q *Queries) LockContentsOfSource(ctx context.Context, sourceID string) (in
 
 const reviseContent = `-- name: ReviseContent :exec
 UPDATE contents SET status = 'new', revision = revision + 1, version = version + 1, updated_at = $1, guid = $2,
-  published_at = $3, published_inferred = $4, language = $5, word_count = $6,
-  content_hash = $7, text_hash = $8, url = $9, canonical_url = $10, title = $11, summary = $12,
-  authors = $13, categories = $14, enclosures = $15, content_html = $16, content_text = $17
-WHERE id = $18
+  alt_key = $3, raw_hash = $4, changed_at = $5, details = $6,
+  published_at = $7, published_inferred = $8, language = $9, word_count = $10,
+  content_hash = $11, text_hash = $12, url = $13, canonical_url = $14, title = $15, summary = $16,
+  authors = $17, categories = $18, enclosures = $19, content_html = $20, content_text = $21
+WHERE id = $22
 `
 
 type ReviseContentParams struct {
 	UpdatedAt         int64
 	Guid              string
+	AltKey            string
+	RawHash           string
+	ChangedAt         int64
+	Details           string
 	PublishedAt       int64
 	PublishedInferred bool
 	Language          string
@@ -312,6 +375,10 @@ func (q *Queries) ReviseContent(ctx context.Context, arg ReviseContentParams) er
 	_, err := q.db.Exec(ctx, reviseContent,
 		arg.UpdatedAt,
 		arg.Guid,
+		arg.AltKey,
+		arg.RawHash,
+		arg.ChangedAt,
+		arg.Details,
 		arg.PublishedAt,
 		arg.PublishedInferred,
 		arg.Language,

@@ -21,35 +21,6 @@ type AuditEvent struct {
 	Hash        string
 }
 
-type Content struct {
-	ID                string
-	SourceID          string
-	Guid              string
-	IdentityKind      string
-	IdentityKey       string
-	Status            string
-	Revision          int64
-	DuplicateOf       *string
-	Version           int64
-	FetchedAt         int64
-	UpdatedAt         int64
-	PublishedAt       int64
-	PublishedInferred bool
-	Language          string
-	WordCount         int64
-	ContentHash       string
-	TextHash          string
-	URL               string
-	CanonicalURL      string
-	Title             string
-	Summary           string
-	Authors           string
-	Categories        string
-	Enclosures        string
-	ContentHTML       string
-	ContentText       string
-}
-
 type DuplicateLink struct {
 	ContentID   string
 	DuplicateOf string
@@ -226,6 +197,11 @@ type Source struct {
 	Version              int64
 	CreatedAt            int64
 	UpdatedAt            int64
+	Health               string
+	HealthSince          *int64
+	Settings             string
+	Secrets              string
+	State                string
 }
 
 type User struct {

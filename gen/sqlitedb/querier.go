@@ -28,7 +28,8 @@ type Querier interface {
 	ClaimTasks(ctx context.Context, arg ClaimTasksParams) ([]EnrichmentTask, error)
 	ClearLoginThrottles(ctx context.Context, keys string) error
 	CompleteIdempotencyKey(ctx context.Context, arg CompleteIdempotencyKeyParams) (int64, error)
-	Content(ctx context.Context, id string) (Content, error)
+	// The columns in an order that is that of neither table, so that both dialects give them the same type.
+	Content(ctx context.Context, id string) (ContentRow, error)
 	// The order of the join makes it one search of the key for each identity.
 	ContentDeletions(ctx context.Context, arg ContentDeletionsParams) ([]ContentDeletionsRow, error)
 	ContentEntities(ctx context.Context, arg ContentEntitiesParams) ([]Entity, error)

@@ -11,9 +11,9 @@ import (
 
 const createFetch = `-- name: CreateFetch :exec
 INSERT INTO source_fetches (id, source_id, started_at, duration_us, outcome, http_status, bytes, items_seen, items_created, items_updated,
-  items_failed, error_code, error, warnings)
+  items_failed, error_code, error, warnings, details)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,
-  ?12, ?13, ?14)
+  ?12, ?13, ?14, ?15)
 `
 
 type CreateFetchParams struct {
@@ -31,6 +31,7 @@ type CreateFetchParams struct {
 	ErrorCode    string
 	Error        string
 	Warnings     string
+	Details      string
 }
 
 func (q *Queries) CreateFetch(ctx context.Context, arg CreateFetchParams) error {
@@ -49,6 +50,7 @@ func (q *Queries) CreateFetch(ctx context.Context, arg CreateFetchParams) error 
 		arg.ErrorCode,
 		arg.Error,
 		arg.Warnings,
+		arg.Details,
 	)
 	return err
 }
@@ -56,10 +58,12 @@ func (q *Queries) CreateFetch(ctx context.Context, arg CreateFetchParams) error 
 const createSource = `-- name: CreateSource :execrows
 INSERT INTO sources (id, url, url_key, host, title, title_key, title_is_manual, description, site_url, format, language, tags, status,
   fetch_interval_seconds, etag, last_modified, body_hash, next_fetch_at, last_fetched_at, last_success_at, consecutive_failures, last_error_code,
-  last_error, last_error_at, created_by, version, created_at, updated_at)
+  last_error, last_error_at, created_by, version, created_at, updated_at,
+  health, health_since, settings, secrets, state)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,
   ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
-  ?22, ?23, ?24, ?25, ?26, ?27, ?28)
+  ?22, ?23, ?24, ?25, ?26, ?27, ?28,
+  ?29, ?30, ?31, ?32, ?33)
 ON CONFLICT (url_key) DO NOTHING
 `
 
@@ -92,6 +96,11 @@ type CreateSourceParams struct {
 	Version              int64
 	CreatedAt            int64
 	UpdatedAt            int64
+	Health               string
+	HealthSince          *int64
+	Settings             string
+	Secrets              string
+	State                string
 }
 
 func (q *Queries) CreateSource(ctx context.Context, arg CreateSourceParams) (int64, error) {
@@ -124,6 +133,11 @@ func (q *Queries) CreateSource(ctx context.Context, arg CreateSourceParams) (int
 		arg.Version,
 		arg.CreatedAt,
 		arg.UpdatedAt,
+		arg.Health,
+		arg.HealthSince,
+		arg.Settings,
+		arg.Secrets,
+		arg.State,
 	)
 	if err != nil {
 		return 0, err
@@ -162,7 +176,8 @@ func (q *Queries) DropOldFetches(ctx context.Context, arg DropOldFetchesParams) 
 const dueSources = `-- name: DueSources :many
 SELECT id, url, url_key, host, title, title_key, title_is_manual, description, site_url, format, language, tags, status, fetch_interval_seconds,
   etag, last_modified, body_hash, next_fetch_at, last_fetched_at, last_success_at, consecutive_failures, last_error_code, last_error,
-  last_error_at, created_by, version, created_at, updated_at
+  last_error_at, created_by, version, created_at, updated_at,
+  health, health_since, settings, secrets, state
 FROM sources
 WHERE host = ?1 AND next_fetch_at <= ?2 AND status IN ('active', 'failing')
 ORDER BY next_fetch_at, id LIMIT ?3
@@ -212,6 +227,11 @@ func (q *Queries) DueSources(ctx context.Context, arg DueSourcesParams) ([]Sourc
 			&i.Version,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Health,
+			&i.HealthSince,
+			&i.Settings,
+			&i.Secrets,
+			&i.State,
 		); err != nil {
 			return nil, err
 		}
@@ -229,7 +249,8 @@ func (q *Queries) DueSources(ctx context.Context, arg DueSourcesParams) ([]Sourc
 const lockSource = `-- name: LockSource :one
 SELECT id, url, url_key, host, title, title_key, title_is_manual, description, site_url, format, language, tags, status, fetch_interval_seconds,
   etag, last_modified, body_hash, next_fetch_at, last_fetched_at, last_success_at, consecutive_failures, last_error_code, last_error,
-  last_error_at, created_by, version, created_at, updated_at
+  last_error_at, created_by, version, created_at, updated_at,
+  health, health_since, settings, secrets, state
 FROM sources WHERE id = ?1
 `
 
@@ -266,6 +287,11 @@ func (q *Queries) LockSource(ctx context.Context, id string) (Source, error) {
 		&i.Version,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Health,
+		&i.HealthSince,
+		&i.Settings,
+		&i.Secrets,
+		&i.State,
 	)
 	return i, err
 }
@@ -273,7 +299,8 @@ func (q *Queries) LockSource(ctx context.Context, id string) (Source, error) {
 const lockSourceToDelete = `-- name: LockSourceToDelete :one
 SELECT id, url, url_key, host, title, title_key, title_is_manual, description, site_url, format, language, tags, status, fetch_interval_seconds,
   etag, last_modified, body_hash, next_fetch_at, last_fetched_at, last_success_at, consecutive_failures, last_error_code, last_error,
-  last_error_at, created_by, version, created_at, updated_at
+  last_error_at, created_by, version, created_at, updated_at,
+  health, health_since, settings, secrets, state
 FROM sources WHERE id = ?1
 `
 
@@ -310,6 +337,11 @@ func (q *Queries) LockSourceToDelete(ctx context.Context, id string) (Source, er
 		&i.Version,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Health,
+		&i.HealthSince,
+		&i.Settings,
+		&i.Secrets,
+		&i.State,
 	)
 	return i, err
 }
@@ -331,7 +363,8 @@ func (q *Queries) ScheduleSource(ctx context.Context, arg ScheduleSourceParams) 
 const source = `-- name: Source :one
 SELECT id, url, url_key, host, title, title_key, title_is_manual, description, site_url, format, language, tags, status, fetch_interval_seconds,
   etag, last_modified, body_hash, next_fetch_at, last_fetched_at, last_success_at, consecutive_failures, last_error_code, last_error,
-  last_error_at, created_by, version, created_at, updated_at
+  last_error_at, created_by, version, created_at, updated_at,
+  health, health_since, settings, secrets, state
 FROM sources WHERE id = ?1
 `
 
@@ -367,6 +400,11 @@ func (q *Queries) Source(ctx context.Context, id string) (Source, error) {
 		&i.Version,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Health,
+		&i.HealthSince,
+		&i.Settings,
+		&i.Secrets,
+		&i.State,
 	)
 	return i, err
 }
@@ -374,7 +412,8 @@ func (q *Queries) Source(ctx context.Context, id string) (Source, error) {
 const sourceByURLKey = `-- name: SourceByURLKey :one
 SELECT id, url, url_key, host, title, title_key, title_is_manual, description, site_url, format, language, tags, status, fetch_interval_seconds,
   etag, last_modified, body_hash, next_fetch_at, last_fetched_at, last_success_at, consecutive_failures, last_error_code, last_error,
-  last_error_at, created_by, version, created_at, updated_at
+  last_error_at, created_by, version, created_at, updated_at,
+  health, health_since, settings, secrets, state
 FROM sources WHERE url_key = ?1
 `
 
@@ -410,6 +449,11 @@ func (q *Queries) SourceByURLKey(ctx context.Context, urlKey string) (Source, er
 		&i.Version,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Health,
+		&i.HealthSince,
+		&i.Settings,
+		&i.Secrets,
+		&i.State,
 	)
 	return i, err
 }
@@ -454,11 +498,13 @@ UPDATE sources SET url = ?1, url_key = ?2, host = ?3, title = ?4, title_key = ?5
   fetch_interval_seconds = ?13, etag = ?14, last_modified = ?15, body_hash = ?16,
   next_fetch_at = ?17, last_fetched_at = ?18, last_success_at = ?19,
   consecutive_failures = ?20, last_error_code = ?21, last_error = ?22, last_error_at = ?23,
-  version = ?24, updated_at = ?25
-WHERE id = ?26
+  health = ?24, health_since = ?25, settings = ?26, secrets = ?27, state = ?28,
+  version = ?29, updated_at = ?30
+WHERE id = ?31
 RETURNING id, url, url_key, host, title, title_key, title_is_manual, description, site_url, format, language, tags, status, fetch_interval_seconds,
   etag, last_modified, body_hash, next_fetch_at, last_fetched_at, last_success_at, consecutive_failures, last_error_code, last_error,
-  last_error_at, created_by, version, created_at, updated_at
+  last_error_at, created_by, version, created_at, updated_at,
+  health, health_since, settings, secrets, state
 `
 
 type UpdateSourceParams struct {
@@ -485,6 +531,11 @@ type UpdateSourceParams struct {
 	LastErrorCode        string
 	LastError            string
 	LastErrorAt          *int64
+	Health               string
+	HealthSince          *int64
+	Settings             string
+	Secrets              string
+	State                string
 	Version              int64
 	UpdatedAt            int64
 	ID                   string
@@ -515,6 +566,11 @@ func (q *Queries) UpdateSource(ctx context.Context, arg UpdateSourceParams) (Sou
 		arg.LastErrorCode,
 		arg.LastError,
 		arg.LastErrorAt,
+		arg.Health,
+		arg.HealthSince,
+		arg.Settings,
+		arg.Secrets,
+		arg.State,
 		arg.Version,
 		arg.UpdatedAt,
 		arg.ID,
@@ -549,6 +605,11 @@ func (q *Queries) UpdateSource(ctx context.Context, arg UpdateSourceParams) (Sou
 		&i.Version,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Health,
+		&i.HealthSince,
+		&i.Settings,
+		&i.Secrets,
+		&i.State,
 	)
 	return i, err
 }

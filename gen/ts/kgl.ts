@@ -689,10 +689,21 @@ export interface components {
             /** @description The URL without tracking parameters, fragment and the like */
             canonical_url: string;
             categories: string[];
+            /**
+             * Format: date-time
+             * @description When the item was stored first, or its source changed it last
+             */
+            changed_at: string;
+            comments_url: string | null;
             /** @description Sanitised HTML; left out in the summary view */
             content_html?: string;
             /** @description Plain text; offsets of mentions count in it; left out in the summary view */
             content_text?: string;
+            /**
+             * Format: int64
+             * @description Items of other sources that are folded under this one
+             */
+            duplicate_count: number;
             /**
              * Format: uuid
              * @description The first-seen item of the group; null: this item is not a repetition
@@ -707,7 +718,14 @@ export interface components {
             /** @description Id as published; may be empty */
             guid: string;
             id: components["schemas"]["ID"];
+            image_url: string | null;
             language: string | null;
+            media: components["schemas"]["Media"];
+            /**
+             * Format: date-time
+             * @description The last edit, by the feed's account
+             */
+            modified_at: string | null;
             /**
              * Format: date-time
              * @description As published; see published_at_inferred
@@ -715,6 +733,12 @@ export interface components {
             published_at: string;
             /** @description The feed gave no usable date: the time of the fetch stands in */
             published_at_inferred: boolean;
+            /** @description Where published_at comes from: published, updated or url (a date in the link) are the publisher's word, fetched is the time of the first fetch because there was no usable date, or one in the future */
+            published_at_source: string;
+            /** @description The item was mended to be read */
+            repaired: boolean;
+            /** @description What was mended or worked around */
+            repairs: components["schemas"]["Warning"][];
             /** @description An edit in the source adds one */
             revision: number;
             source_id: components["schemas"]["ID"];
@@ -810,10 +834,10 @@ export interface components {
             created_at: string;
             duplicate_of: components["schemas"]["ID"];
             /**
-             * @description What the two have in common
+             * @description What the two have in common: the page, the text, most of the text (score says how much), or that a person said so
              * @enum {string}
              */
-            reason: "same_canonical_url" | "same_text";
+            reason: "same_canonical_url" | "same_text" | "near_text" | "manual";
             score: components["schemas"]["Confidence"];
         };
         DuplicateList: {
@@ -916,25 +940,56 @@ export interface components {
             error: string | null;
             /** @description A code as in Problem, such as fetch_failed or feed_invalid; null: it did not fail */
             error_code: string | null;
+            /** @description Where redirects led; null: there were none */
+            final_url: string | null;
             /** @description null: no answer */
             http_status: number | null;
             id: components["schemas"]["ID"];
             items_created: number;
             /** @description Items that could not be read; the others were stored */
             items_failed: number;
+            /**
+             * Format: int64
+             * @description Items that were mended to be read
+             */
+            items_repaired: number;
             /** @description Items in the document */
             items_seen: number;
             items_updated: number;
+            next: components["schemas"]["FetchDecision"];
+            /**
+             * Format: date-time
+             * @description What it decided about the next one
+             */
+            next_fetch_at: string | null;
             /**
              * @description new_content stored or changed items, unchanged brought nothing new, not_modified was a 304
              * @enum {string}
              */
             outcome: "new_content" | "unchanged" | "not_modified" | "failed";
+            /** Format: int64 */
+            redirects: number;
             source_id: components["schemas"]["ID"];
             /** Format: date-time */
             started_at: string;
+            /** @description Why it was made, such as first, schedule, request or retry */
+            trigger: string | null;
             warnings: components["schemas"]["Warning"][];
         };
+        /** @description Why the next fetch is when it is; null when none was decided */
+        FetchDecision: {
+            /** Format: date-time */
+            decided_at: string;
+            /**
+             * Format: int64
+             * @description What the rule gave, before a little randomness
+             */
+            interval_seconds: number | null;
+            /** @description For people */
+            reason: string;
+            /** @description A stable name, such as adaptive, own_interval, retry_after or backoff */
+            rule: string;
+        } | null;
         FetchList: {
             data: components["schemas"]["Fetch"][];
             pagination: components["schemas"]["Pagination"];
@@ -976,6 +1031,27 @@ export interface components {
         };
         LogoutRequest: {
             refresh_token?: string;
+        };
+        /** @description What podcasts and videos say about themselves; null for other items */
+        Media: {
+            chapters_url: string | null;
+            /** Format: int64 */
+            duration_seconds: number | null;
+            /** Format: int64 */
+            episode: number | null;
+            /** @description full, trailer or bonus */
+            episode_type: string | null;
+            explicit: boolean | null;
+            keywords: string[];
+            persons: components["schemas"]["MediaPerson"][];
+            /** Format: int64 */
+            season: number | null;
+            transcripts: components["schemas"]["Transcript"][];
+        } | null;
+        MediaPerson: {
+            name: string;
+            role: string | null;
+            url: string | null;
         };
         Mention: {
             confidence: components["schemas"]["Confidence"];
@@ -1021,6 +1097,17 @@ export interface components {
              */
             new_password: string;
         };
+        /** @description A permanent redirect that is adopted when it lasts; null when there is none */
+        PendingRedirect: {
+            /**
+             * Format: int64
+             * @description Fetches in a row that were redirected there
+             */
+            fetches: number;
+            /** Format: date-time */
+            since: string;
+            url: string;
+        } | null;
         /** @description An error as in RFC 9457 */
         Problem: {
             /** @description Stable code of the error: invalid_request, unauthenticated, invalid_credentials, forbidden, insufficient_scope, not_found, conflict, precondition_failed, idempotency_key_reused, idempotency_in_progress, method_not_allowed, not_acceptable, unsupported_media_type, too_large, rate_limited, unavailable, timeout, storage_full, fetch_failed, feed_invalid, internal. The list may grow. */
@@ -1103,8 +1190,29 @@ export interface components {
             data: components["schemas"]["Relationship"][];
             pagination: components["schemas"]["Pagination"];
         };
+        /** @description How much of a source is kept; null: the installation's default */
+        Retention: {
+            /**
+             * Format: int64
+             * @description Days after publication
+             */
+            max_age_days: number | null;
+            /**
+             * Format: int64
+             * @description The newest items
+             */
+            max_items: number | null;
+        };
         Revision: {
             authors: components["schemas"]["Author"][];
+            /**
+             * @description Fields that the next state changed
+             * @example [
+             *       "title",
+             *       "content"
+             *     ]
+             */
+            changed: string[];
             content_html: string;
             content_id: components["schemas"]["ID"];
             content_text: string;
@@ -1130,6 +1238,7 @@ export interface components {
          */
         Role: "user" | "moderator" | "admin";
         Source: {
+            authentication: components["schemas"]["SourceAuthentication"];
             /** @description Failed fetches since the last success */
             consecutive_failures: number;
             /** @description Items that are stored, repetitions included */
@@ -1142,10 +1251,15 @@ export interface components {
              */
             created_by: string | null;
             description: string;
+            /** @description What is odd about that document */
+            feed_warnings: components["schemas"]["Warning"][];
             /** @description null: the installation's default */
             fetch_interval_seconds: number | null;
             /** @description rss, atom, rdf or json; null before the first fetch */
             format: string | null;
+            /** @description URLs that redirected here for good, newest first; the source is known by them too */
+            former_urls: string[];
+            health: components["schemas"]["SourceHealth"];
             host: string;
             id: components["schemas"]["ID"];
             language: string | null;
@@ -1156,6 +1270,13 @@ export interface components {
             last_success_at: string | null;
             /** Format: date-time */
             next_fetch_at: string | null;
+            redirect: components["schemas"]["PendingRedirect"];
+            /** @description The last document that was read broke the rules of its format and was mended */
+            repaired: boolean;
+            /** @description Names of the headers that are sent with each fetch; their values are secret */
+            request_header_names: string[];
+            retention: components["schemas"]["Retention"];
+            schedule: components["schemas"]["FetchDecision"];
             /** @description The site that the feed belongs to */
             site_url: string | null;
             status: components["schemas"]["SourceStatus"];
@@ -1167,6 +1288,12 @@ export interface components {
             /** @description Where the feed is fetched */
             url: string;
         };
+        /** @description How the fetch says who it is; the password is secret; null: it does not */
+        SourceAuthentication: {
+            /** @enum {string} */
+            type: "basic";
+            username: string;
+        } | null;
         SourceCreate: {
             fetch_interval_seconds?: number | null;
             status?: components["schemas"]["SourceStatusChoice"];
@@ -1184,6 +1311,19 @@ export interface components {
             code: string;
             message: string;
         } | null;
+        /** @description How the source fares; status says whether it is fetched */
+        SourceHealth: {
+            /** @description Why, for people */
+            reason: string | null;
+            /** Format: date-time */
+            since: string | null;
+            state: components["schemas"]["SourceHealthState"];
+        };
+        /**
+         * @description pending was not fetched yet; ok has news as usual; quiet has been silent for much longer than usual; failing cannot be fetched or read; throttled is asked by its server for patience; moved answers with a permanent redirect that is not adopted yet; gone was withdrawn by its publisher or has been dead for long
+         * @enum {string}
+         */
+        SourceHealthState: "pending" | "ok" | "quiet" | "failing" | "throttled" | "moved" | "gone";
         SourceList: {
             data: components["schemas"]["Source"][];
             pagination: components["schemas"]["Pagination"];
@@ -1236,6 +1376,12 @@ export interface components {
             /** @enum {string} */
             token_type: "Bearer";
             user: components["schemas"]["User"];
+        };
+        Transcript: {
+            language: string | null;
+            /** @description Media type */
+            type: string | null;
+            url: string;
         };
         TypeCount: {
             /** Format: int64 */
@@ -1822,6 +1968,7 @@ export type EntityRef = components['schemas']['EntityRef'];
 export type EntityUpdate = components['schemas']['EntityUpdate'];
 export type Evidence = components['schemas']['Evidence'];
 export type Fetch = components['schemas']['Fetch'];
+export type FetchDecision = components['schemas']['FetchDecision'];
 export type FetchList = components['schemas']['FetchList'];
 export type FieldProblem = components['schemas']['FieldProblem'];
 export type Health = components['schemas']['Health'];
@@ -1830,11 +1977,14 @@ export type Jwk = components['schemas']['JWK'];
 export type Jwks = components['schemas']['JWKS'];
 export type LoginRequest = components['schemas']['LoginRequest'];
 export type LogoutRequest = components['schemas']['LogoutRequest'];
+export type Media = components['schemas']['Media'];
+export type MediaPerson = components['schemas']['MediaPerson'];
 export type Mention = components['schemas']['Mention'];
 export type OAuthError = components['schemas']['OAuthError'];
 export type OAuthToken = components['schemas']['OAuthToken'];
 export type Pagination = components['schemas']['Pagination'];
 export type PasswordChange = components['schemas']['PasswordChange'];
+export type PendingRedirect = components['schemas']['PendingRedirect'];
 export type Problem = components['schemas']['Problem'];
 export type Readiness = components['schemas']['Readiness'];
 export type ReadinessCheck = components['schemas']['ReadinessCheck'];
@@ -1843,12 +1993,16 @@ export type RefreshRequest = components['schemas']['RefreshRequest'];
 export type Relationship = components['schemas']['Relationship'];
 export type RelationshipDetail = components['schemas']['RelationshipDetail'];
 export type RelationshipList = components['schemas']['RelationshipList'];
+export type Retention = components['schemas']['Retention'];
 export type Revision = components['schemas']['Revision'];
 export type RevisionList = components['schemas']['RevisionList'];
 export type Role = components['schemas']['Role'];
 export type Source = components['schemas']['Source'];
+export type SourceAuthentication = components['schemas']['SourceAuthentication'];
 export type SourceCreate = components['schemas']['SourceCreate'];
 export type SourceError = components['schemas']['SourceError'];
+export type SourceHealth = components['schemas']['SourceHealth'];
+export type SourceHealthState = components['schemas']['SourceHealthState'];
 export type SourceList = components['schemas']['SourceList'];
 export type SourceStatus = components['schemas']['SourceStatus'];
 export type SourceStatusChoice = components['schemas']['SourceStatusChoice'];
@@ -1856,6 +2010,7 @@ export type SourceUpdate = components['schemas']['SourceUpdate'];
 export type Tag = components['schemas']['Tag'];
 export type TokenRequest = components['schemas']['TokenRequest'];
 export type TokenSet = components['schemas']['TokenSet'];
+export type Transcript = components['schemas']['Transcript'];
 export type TypeCount = components['schemas']['TypeCount'];
 export type TypeName = components['schemas']['TypeName'];
 export type User = components['schemas']['User'];
@@ -2245,8 +2400,8 @@ export interface operations {
             query?: {
                 /** @description next_cursor of the page before, with the same filters and order */
                 cursor?: components["parameters"]["cursor"];
-                /** @description fold shows each group by its first-seen item, all shows every item, only shows the items that were folded away */
-                duplicates?: "fold" | "all" | "only";
+                /** @description fold shows each group by its first-seen item, show and all show every item, only shows the items that were folded away */
+                duplicates?: "fold" | "show" | "all" | "only";
                 /** @description Language tag as published, such as en or pt-BR */
                 language?: string;
                 /** @description Rows on a page */
@@ -2975,6 +3130,8 @@ export interface operations {
             query?: {
                 /** @description next_cursor of the page before, with the same filters and order */
                 cursor?: components["parameters"]["cursor"];
+                /** @description One or more states of health */
+                health?: components["schemas"]["SourceHealthState"][];
                 /** @description Host name of the feed */
                 host?: string;
                 /** @description Rows on a page */

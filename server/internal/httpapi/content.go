@@ -24,6 +24,14 @@ type ContentDeleter interface {
 	DeleteContent(ctx context.Context, id string, ifVersion *int64) error
 }
 
+// duplicatesOf returns the domain's filter; show is another word for all.
+func duplicatesOf(param api.ListContentParamsDuplicates) kgl.DuplicateFilter {
+	if param == api.ListContentParamsDuplicatesShow {
+		return kgl.DuplicatesAll
+	}
+	return kgl.DuplicateFilter(param)
+}
+
 // ListContent lists items.
 func (s *server) ListContent(ctx context.Context, r api.ListContentRequestObject) (api.ListContentResponseObject, error) {
 	page, err := pageOf(ctx, r.Params.Limit, r.Params.Cursor)
@@ -37,7 +45,7 @@ func (s *server) ListContent(ctx context.Context, r api.ListContentRequestObject
 	filter := kgl.ContentFilter{
 		SourceID: valueOr(r.Params.SourceID, ""), Published: published,
 		Status:     convertAll(valueOr(r.Params.Status, nil), func(v api.ContentStatus) kgl.ContentStatus { return kgl.ContentStatus(v) }),
-		Duplicates: kgl.DuplicateFilter(valueOr(r.Params.Duplicates, api.ListContentParamsDuplicatesFold)),
+		Duplicates: duplicatesOf(valueOr(r.Params.Duplicates, api.ListContentParamsDuplicatesFold)),
 		Language:   valueOr(r.Params.Language, ""),
 	}
 	sort := kgl.ContentSort(valueOr(r.Params.Sort, api.ListContentParamsSortMinusPublishedAt))

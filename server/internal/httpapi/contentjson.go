@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"encoding/json"
 	"net/http"
 	"strconv"
 	"time"
@@ -70,18 +71,27 @@ func appendContent(b []byte, c *kgl.Content, withBody bool) []byte {
 	b = appendList(append(b, `{"authors":`...), c.Authors, appendAuthor)
 	b = appendText(append(b, `,"canonical_url":`...), c.CanonicalURL)
 	b = appendList(append(b, `,"categories":`...), c.Categories, appendText)
+	b = appendTime(append(b, `,"changed_at":`...), c.ChangedAt)
+	b = appendTextOrNull(append(b, `,"comments_url":`...), c.Details.CommentsURL)
 	if withBody {
 		b = appendText(append(b, `,"content_html":`...), c.HTML)
 		b = appendText(append(b, `,"content_text":`...), c.Text)
 	}
+	b = strconv.AppendInt(append(b, `,"duplicate_count":`...), c.Duplicates, 10)
 	b = appendTextOrNull(append(b, `,"duplicate_of":`...), c.DuplicateOf)
 	b = appendList(append(b, `,"enclosures":`...), c.Enclosures, appendEnclosure)
 	b = appendTime(append(b, `,"fetched_at":`...), c.FetchedAt)
 	b = appendText(append(b, `,"guid":`...), c.GUID)
 	b = appendText(append(b, `,"id":`...), c.ID)
+	b = appendTextOrNull(append(b, `,"image_url":`...), c.Details.ImageURL)
 	b = appendTextOrNull(append(b, `,"language":`...), c.Language)
+	b = appendMedia(append(b, `,"media":`...), c.Details.Media)
+	b = appendTimeOrNull(append(b, `,"modified_at":`...), c.Details.ModifiedAt)
 	b = appendTime(append(b, `,"published_at":`...), c.PublishedAt)
 	b = strconv.AppendBool(append(b, `,"published_at_inferred":`...), c.PublishedInferred)
+	b = appendText(append(b, `,"published_at_source":`...), c.PublishedSource())
+	b = strconv.AppendBool(append(b, `,"repaired":`...), len(c.Details.Repairs) > 0)
+	b = appendList(append(b, `,"repairs":`...), c.Details.Repairs, appendWarning)
 	b = strconv.AppendInt(append(b, `,"revision":`...), c.Revision, 10)
 	b = appendText(append(b, `,"source_id":`...), c.SourceID)
 	b = appendText(append(b, `,"status":`...), string(c.Status))
@@ -91,6 +101,49 @@ func appendContent(b []byte, c *kgl.Content, withBody bool) []byte {
 	b = appendText(append(b, `,"url":`...), c.URL)
 	b = strconv.AppendInt(append(b, `,"word_count":`...), c.WordCount, 10)
 	return append(b, '}')
+}
+
+func appendWarning(b []byte, w kgl.Warning) []byte {
+	b = appendText(append(b, `{"code":`...), w.Code)
+	b = appendText(append(b, `,"message":`...), w.Message)
+	return append(b, '}')
+}
+
+// appendMedia appends api.Media, which few items have.
+func appendMedia(b []byte, m *kgl.Media) []byte {
+	if m == nil {
+		return append(b, "null"...)
+	}
+	text, err := json.Marshal(toMedia(m))
+	if err != nil {
+		return append(b, "null"...) // it holds nothing that JSON cannot
+	}
+	return append(b, text...)
+}
+
+func toMedia(m *kgl.Media) api.Media {
+	explicit := nullable.NewNullNullable[bool]()
+	if m.Explicit != nil {
+		explicit = nullable.NewNullableWithValue(*m.Explicit)
+	}
+	return api.Media{
+		DurationSeconds: unlessZero(m.Duration), Season: unlessZero(m.Season), Episode: unlessZero(m.Episode),
+		EpisodeType: textOrNull(m.EpisodeType), Explicit: explicit, ChaptersURL: textOrNull(m.ChaptersURL),
+		Transcripts: convertAll(m.Transcripts, func(t kgl.Transcript) api.Transcript {
+			return api.Transcript{URL: t.URL, Type: textOrNull(t.Type), Language: textOrNull(t.Language)}
+		}),
+		Keywords: notNil(m.Keywords),
+		Persons: convertAll(m.Persons, func(p kgl.Person) api.MediaPerson {
+			return api.MediaPerson{Name: p.Name, Role: textOrNull(p.Role), URL: textOrNull(p.URL)}
+		}),
+	}
+}
+
+func appendTimeOrNull(b []byte, t *time.Time) []byte {
+	if t == nil {
+		return append(b, "null"...)
+	}
+	return appendTime(b, t.UTC())
 }
 
 func appendAuthor(b []byte, a kgl.Author) []byte {

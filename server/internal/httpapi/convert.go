@@ -87,6 +87,13 @@ func toSource(s kgl.Source, contentCount int64) api.Source {
 		LastSuccessAt: timeOrNull(s.LastSuccessAt), ConsecutiveFailures: int(s.ConsecutiveFailures),
 		LastError: nullable.NewNullNullable[api.SourceError](), ContentCount: int(contentCount),
 		CreatedBy: textOrNull(s.CreatedBy), CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt,
+		Health: api.SourceHealth{
+			State: api.SourceHealthState(s.Health), Reason: textOrNull(s.State.HealthReason), Since: timeOrNull(s.HealthSince),
+		},
+		Schedule: toDecision(s.State.Decision), Redirect: toRedirect(s.State.Redirect), FormerUrls: notNil(s.State.FormerURLs),
+		Retention:          api.Retention{MaxItems: unlessZero(s.Settings.MaxItems), MaxAgeDays: unlessZero(s.Settings.MaxAgeDays)},
+		RequestHeaderNames: notNil(s.Settings.HeaderNames), Authentication: toAuthentication(s.Settings.Username),
+		Repaired: s.State.Repaired, FeedWarnings: convertAll(s.State.Warnings, toWarning),
 	}
 	if s.LastErrorCode != "" && s.LastErrorAt != nil {
 		out.LastError = nullable.NewNullableWithValue(api.SourceError{Code: s.LastErrorCode, Message: s.LastError, At: s.LastErrorAt.UTC()})
@@ -100,8 +107,35 @@ func toFetch(f kgl.Fetch) api.Fetch {
 		Outcome: api.FetchOutcome(f.Outcome), HTTPStatus: unlessZero(int(f.HTTPStatus)), Bytes: f.Bytes,
 		ItemsSeen: int(f.ItemsSeen), ItemsCreated: int(f.ItemsCreated), ItemsUpdated: int(f.ItemsUpdated),
 		ItemsFailed: int(f.ItemsFailed), ErrorCode: textOrNull(f.ErrorCode), Error: textOrNull(f.Error),
-		Warnings: convertAll(f.Warnings, func(w kgl.Warning) api.Warning { return api.Warning{Code: w.Code, Message: w.Message} }),
+		Warnings: convertAll(f.Warnings, toWarning), Trigger: textOrNull(f.Details.Trigger),
+		FinalURL: textOrNull(f.Details.FinalURL), Redirects: f.Details.Redirects, ItemsRepaired: f.Details.ItemsRepaired,
+		Next: toDecision(f.Details.Next), NextFetchAt: timeOrNull(f.Details.NextAt),
 	}
+}
+
+func toWarning(w kgl.Warning) api.Warning { return api.Warning{Code: w.Code, Message: w.Message} }
+
+func toDecision(d *kgl.FetchDecision) nullable.Nullable[api.FetchDecision] {
+	if d == nil {
+		return nullable.NewNullNullable[api.FetchDecision]()
+	}
+	return nullable.NewNullableWithValue(api.FetchDecision{
+		Rule: d.Rule, Reason: d.Reason, IntervalSeconds: unlessZero(d.Interval), DecidedAt: d.At.UTC(),
+	})
+}
+
+func toRedirect(r *kgl.PermanentRedirect) nullable.Nullable[api.PendingRedirect] {
+	if r == nil {
+		return nullable.NewNullNullable[api.PendingRedirect]()
+	}
+	return nullable.NewNullableWithValue(api.PendingRedirect{URL: r.URL, Since: r.Since.UTC(), Fetches: r.Fetches})
+}
+
+func toAuthentication(username string) nullable.Nullable[api.SourceAuthentication] {
+	if username == "" {
+		return nullable.NewNullNullable[api.SourceAuthentication]()
+	}
+	return nullable.NewNullableWithValue(api.SourceAuthentication{Type: api.SourceAuthenticationTypeBasic, Username: username})
 }
 
 func toAuthor(a kgl.Author) api.Author { return api.Author{Name: a.Name, URL: textOrNull(a.URL)} }
@@ -109,7 +143,7 @@ func toAuthor(a kgl.Author) api.Author { return api.Author{Name: a.Name, URL: te
 func toRevision(r kgl.ContentRevision) api.Revision {
 	return api.Revision{
 		ContentID: r.ContentID, Revision: int(r.Revision), Title: r.Title, Summary: r.Summary, ContentHTML: r.HTML, ContentText: r.Text,
-		URL: r.URL, Authors: convertAll(r.Authors, toAuthor), PublishedAt: r.PublishedAt, RecordedAt: r.RecordedAt,
+		URL: r.URL, Authors: convertAll(r.Authors, toAuthor), PublishedAt: r.PublishedAt, RecordedAt: r.RecordedAt, Changed: notNil(r.Changed),
 	}
 }
 

@@ -50,6 +50,7 @@ func (s *server) ListSources(ctx context.Context, r api.ListSourcesRequestObject
 	}
 	filter := kgl.SourceFilter{
 		Status: convertAll(valueOr(r.Params.Status, nil), func(v api.SourceStatus) kgl.SourceStatus { return kgl.SourceStatus(v) }),
+		Health: convertAll(valueOr(r.Params.Health, nil), func(v api.SourceHealthState) kgl.SourceHealth { return kgl.SourceHealth(v) }),
 		Host:   valueOr(r.Params.Host, ""), Tag: valueOr(r.Params.Tag, ""), TitlePrefix: valueOr(r.Params.Q, ""),
 	}
 	sort := kgl.SourceSort(valueOr(r.Params.Sort, api.ListSourcesParamsSortMinusCreatedAt))

@@ -16,7 +16,7 @@ func (w *Worker) content(sourceID string, id kgl.ContentIdentity, item feed.Item
 		ID: w.ids.NewID(), SourceID: sourceID, GUID: item.GUID,
 		IdentityKind: id.Kind, IdentityKey: id.Key,
 		ContentBody: bodyOf(item),
-		Status:      kgl.ContentNew, Revision: 1, Version: 1, FetchedAt: now, UpdatedAt: now,
+		Status:      kgl.ContentNew, Revision: 1, Version: 1, FetchedAt: now, UpdatedAt: now, ChangedAt: now,
 	}
 }
 

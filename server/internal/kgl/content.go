@@ -56,6 +56,56 @@ type ContentBody struct {
 	PublishedInferred bool      // the feed gave no usable date: the time of the fetch stands in
 	ContentHash       string    // changes when the item changed in the source
 	TextHash          string    // of the normalised text; empty when too short to compare
+	Details           ContentDetails
+}
+
+// ContentDetails is what some feeds say about an item beyond its text.
+type ContentDetails struct {
+	PublishedSource string     `json:"published_source,omitempty"` // where PublishedAt comes from; empty: published, or the fetch when it is inferred
+	ModifiedAt      *time.Time `json:"modified_at,omitempty"`      // the last edit, by the feed's account
+	CommentsURL     string     `json:"comments_url,omitempty"`
+	ImageURL        string     `json:"image_url,omitempty"`
+	Media           *Media     `json:"media,omitempty"`
+	Repairs         []Warning  `json:"repairs,omitempty"` // what was mended or worked around to read the item
+}
+
+// PublishedSource names where PublishedAt comes from: published, updated, url
+// or fetched.
+func (b ContentBody) PublishedSource() string {
+	switch {
+	case b.PublishedInferred:
+		return "fetched"
+	case b.Details.PublishedSource == "":
+		return "published"
+	}
+	return b.Details.PublishedSource
+}
+
+// Media is what podcasts and videos say about themselves.
+type Media struct {
+	Duration    int64        `json:"duration,omitempty"` // seconds
+	Season      int64        `json:"season,omitempty"`
+	Episode     int64        `json:"episode,omitempty"`
+	EpisodeType string       `json:"episode_type,omitempty"` // full, trailer or bonus
+	Explicit    *bool        `json:"explicit,omitempty"`
+	ChaptersURL string       `json:"chapters_url,omitempty"`
+	Transcripts []Transcript `json:"transcripts,omitempty"`
+	Keywords    []string     `json:"keywords,omitempty"`
+	Persons     []Person     `json:"persons,omitempty"`
+}
+
+// Transcript is a text of what is said.
+type Transcript struct {
+	URL      string `json:"url"`
+	Type     string `json:"type,omitempty"` // media type
+	Language string `json:"language,omitempty"`
+}
+
+// Person takes part in a podcast or video.
+type Person struct {
+	Name string `json:"name"`
+	Role string `json:"role,omitempty"`
+	URL  string `json:"url,omitempty"`
 }
 
 // Content is one item of a source.
@@ -65,14 +115,20 @@ type Content struct {
 	GUID         string // as published; may be empty
 	IdentityKind IdentityKind
 	IdentityKey  string // unique within the source
+	AltKey       string // a form of the GUID that outlasts changes of scheme, host and fragment; empty when it has none
+	RawHash      string // of what the document said before it was normalised; equal: nothing changed
 	ContentBody
 
 	Status      ContentStatus
-	Revision    int64  // 1 for the first; an edit in the source adds one
-	DuplicateOf string // the first-seen item of the group; empty for that item itself
-	Version     int64  // changes with every visible change; the ETag
-	FetchedAt   time.Time
-	UpdatedAt   time.Time
+	Revision    int64     // 1 for the first; an edit in the source adds one
+	DuplicateOf string    // the first-seen item of the group; empty for that item itself
+	Duplicates  int64     // items that are folded under this one
+	ChangedAt   time.Time // when its source changed it last: stored first, or revised
+
+	ChangedFields []string // what a revision changes; only ReviseContent reads it
+	Version       int64    // changes with every visible change; the ETag
+	FetchedAt     time.Time
+	UpdatedAt     time.Time
 }
 
 // ContentIdentity names an item inside its source.
@@ -87,6 +143,7 @@ type ContentState struct {
 	ID          string
 	Identity    ContentIdentity
 	ContentHash string
+	RawHash     string
 	Revision    int64
 	PublishedAt time.Time
 
@@ -101,6 +158,7 @@ type ContentRevision struct {
 	Revision  int64
 	ContentBody
 	RecordedAt time.Time
+	Changed    []string // fields that the next state changed
 }
 
 // DuplicateFilter says how a list treats items that are the same as others.
@@ -115,11 +173,12 @@ const (
 
 // ContentFilter selects content; a zero field does not filter.
 type ContentFilter struct {
-	SourceID   string
-	Published  TimeRange
-	Status     []ContentStatus
-	Duplicates DuplicateFilter // zero: DuplicatesFold
-	Language   string
+	SourceID     string
+	Published    TimeRange
+	ChangedAfter time.Time
+	Status       []ContentStatus
+	Duplicates   DuplicateFilter // zero: DuplicatesFold
+	Language     string
 }
 
 // ContentSort is an order of the list of content.
@@ -129,6 +188,8 @@ type ContentSort string
 const (
 	ContentNewestFirst ContentSort = "-published_at"
 	ContentOldestFirst ContentSort = "published_at"
+	ContentByChange    ContentSort = "changed_at" // oldest change first: what a follower reads on from
+	ContentLastChanged ContentSort = "-changed_at"
 )
 
 // DuplicateReason says why two items are held to be the same.
@@ -138,6 +199,8 @@ type DuplicateReason string
 const (
 	DuplicateSameURL  DuplicateReason = "same_canonical_url"
 	DuplicateSameText DuplicateReason = "same_text"
+	DuplicateNearText DuplicateReason = "near_text" // most of the text is the same
+	DuplicateManual   DuplicateReason = "manual"    // a person said so
 )
 
 // DuplicateLink says that one item repeats another of an other source. Links

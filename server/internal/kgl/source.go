@@ -10,7 +10,7 @@ const (
 	SourceActive  SourceStatus = "active"  // fetched on schedule
 	SourcePaused  SourceStatus = "paused"  // not fetched until a person resumes it
 	SourceFailing SourceStatus = "failing" // fetched with backoff, because the last fetches failed
-	SourceGone    SourceStatus = "gone"    // answered 410: not fetched any more
+	SourceGone    SourceStatus = "gone"    // answered 410, or was dead for long: not fetched on schedule
 )
 
 // The bounds of a source's own fetch interval.
@@ -47,15 +47,88 @@ type Source struct {
 	LastError           string
 	LastErrorAt         *time.Time
 
+	Health      SourceHealth
+	HealthSince *time.Time // nil before the first fetch
+	Settings    SourceSettings
+	Secrets     string     // sealed request headers and credentials; empty when there are none
+	State       FetchState // what fetching remembers
+
 	CreatedBy string // user id; empty for seeds
 	Version   int64  // changes with what the API shows as editable; the ETag
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }
 
+// SourceSettings is what people set for one source beyond its columns. Zero
+// fields mean the installation's defaults.
+type SourceSettings struct {
+	MaxItems   int64 `json:"max_items,omitempty"`    // retention: the newest items that are kept; 0: the default
+	MaxAgeDays int64 `json:"max_age_days,omitempty"` // retention: days after publication; 0: the default
+
+	HeaderNames []string `json:"header_names,omitempty"` // of the request headers in Secrets, for people
+	Username    string   `json:"username,omitempty"`     // of the basic authentication in Secrets
+}
+
+// FetchState is what fetching remembers of a source between two fetches. Only
+// the fetching of the source writes it.
+type FetchState struct {
+	HealthReason string         `json:"health_reason,omitempty"` // why Health is what it is, for people
+	Decision     *FetchDecision `json:"decision,omitempty"`      // why NextFetchAt is what it is
+	Hints        FeedHints      `json:"hints,omitzero"`
+	MeanGap      int64          `json:"mean_gap,omitempty"`  // seconds between two items, by the feed's rhythm; 0: not known
+	NewestAt     *time.Time     `json:"newest_at,omitempty"` // publication of its newest item
+
+	Redirect   *PermanentRedirect `json:"redirect,omitempty"`    // to be adopted when it lasts
+	FormerURLs []string           `json:"former_urls,omitempty"` // URLs that redirected for good, newest first
+
+	Repaired    bool      `json:"repaired,omitempty"` // the last document that was read was mended
+	Warnings    []Warning `json:"warnings,omitempty"` // about that document
+	UnstableIDs bool      `json:"unstable_ids,omitempty"`
+	IDDrift     int64     `json:"id_drift,omitempty"` // fetches in a row in which known items had new ids
+}
+
+// FeedHints is what a server and a feed say about how often to ask.
+type FeedHints struct {
+	TTL       int64 `json:"ttl,omitempty"`        // seconds, the longest of ttl and sy:updatePeriod
+	Fresh     int64 `json:"fresh,omitempty"`      // seconds, of Cache-Control or Expires of the last answer
+	SkipHours []int `json:"skip_hours,omitempty"` // hours of the day, UTC
+	SkipDays  []int `json:"skip_days,omitempty"`  // 0 is Sunday, UTC
+}
+
+// PermanentRedirect is an answer 301 or 308 that is not adopted yet.
+type PermanentRedirect struct {
+	URL     string    `json:"url"`
+	Since   time.Time `json:"since"`
+	Fetches int64     `json:"fetches"` // in a row that were redirected to URL
+}
+
+// FetchDecision tells why a source is fetched at a time.
+type FetchDecision struct {
+	Rule     string    `json:"rule"`               // a stable name, such as adaptive or retry_after
+	Reason   string    `json:"reason"`             // for people
+	Interval int64     `json:"interval,omitempty"` // seconds that the rule gave, without jitter
+	At       time.Time `json:"at"`                 // when it was decided
+}
+
+// SourceHealth says how a source fares, for people. Status says whether it is
+// fetched.
+type SourceHealth string
+
+// The states of health.
+const (
+	HealthPending   SourceHealth = "pending"   // not fetched yet
+	HealthOK        SourceHealth = "ok"        // fetched, and has news as usual
+	HealthQuiet     SourceHealth = "quiet"     // fetched, and silent for much longer than usual
+	HealthFailing   SourceHealth = "failing"   // the last fetches failed
+	HealthThrottled SourceHealth = "throttled" // its server asks for patience
+	HealthMoved     SourceHealth = "moved"     // answers with a permanent redirect that is not adopted yet
+	HealthGone      SourceHealth = "gone"      // withdrawn by its publisher, or dead for long
+)
+
 // SourceFilter selects sources; a zero field does not filter.
 type SourceFilter struct {
 	Status      []SourceStatus
+	Health      []SourceHealth
 	Host        string
 	Tag         string
 	TitlePrefix string // case-insensitive
@@ -103,6 +176,17 @@ type Fetch struct {
 	ErrorCode    string
 	Error        string
 	Warnings     []Warning
+	Details      FetchDetails
+}
+
+// FetchDetails tells more of a fetch than is counted.
+type FetchDetails struct {
+	Trigger       string         `json:"trigger,omitempty"`   // why it was made, such as schedule or request
+	FinalURL      string         `json:"final_url,omitempty"` // after redirects; empty when it is the source's
+	Redirects     int64          `json:"redirects,omitempty"`
+	Next          *FetchDecision `json:"next,omitempty"` // what it decided about the next one
+	NextAt        *time.Time     `json:"next_at,omitempty"`
+	ItemsRepaired int64          `json:"items_repaired,omitempty"` // items that were mended
 }
 
 // HostLease is a worker's claim on a host. While it lasts, no other worker
@@ -139,4 +223,6 @@ type FetchResult struct {
 	Status              SourceStatus
 	ConsecutiveFailures int64
 	NextFetchAt         *time.Time
+	Health              SourceHealth
+	State               FetchState
 }

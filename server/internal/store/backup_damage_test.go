@@ -68,7 +68,7 @@ func TestUnfitBackup(t *testing.T) {
 		{"no manifest", "DROP TABLE kgl_backup", "no manifest"},
 		{"half copied", "CREATE TABLE db_copy (x)", "kgl db copy"},
 		{"a row less", "DELETE FROM settings WHERE key = 'n7'", "manifest"},
-		{"a reference to nothing", "INSERT INTO content_deletions VALUES ('none', 'guid', 'k', 'h')", "do not exist"},
+		{"a reference to nothing", "INSERT INTO content_deletions (source_id, identity_kind, identity_key, content_hash) VALUES ('none', 'guid', 'k', 'h')", "do not exist"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, target := newBackup(t)

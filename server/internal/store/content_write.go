@@ -29,6 +29,11 @@ type contentRow struct {
 	WordCount         int64   `json:"word_count"`
 	ContentHash       string  `json:"content_hash"`
 	TextHash          string  `json:"text_hash"`
+	AltKey            string  `json:"alt_key"`
+	RawHash           string  `json:"raw_hash"`
+	ChangedAt         int64   `json:"changed_at"`
+	DuplicateCount    int64   `json:"duplicate_count"`
+	Details           string  `json:"details"`
 	URL               string  `json:"url"`
 	CanonicalURL      string  `json:"canonical_url"`
 	Title             string  `json:"title"`
@@ -46,13 +51,15 @@ func rowOf(c kgl.Content) (contentRow, error) {
 	authors, err1 := listText(c.Authors)
 	categories, err2 := listText(c.Categories)
 	enclosures, err3 := listText(c.Enclosures)
+	details, err4 := jsonText(c.Details)
 	return contentRow{
 		ID: c.ID, SourceID: c.SourceID, Guid: c.GUID, IdentityKind: string(c.IdentityKind), IdentityKey: c.IdentityKey,
 		Status: string(c.Status), Revision: c.Revision, Version: c.Version, FetchedAt: micros(c.FetchedAt), UpdatedAt: micros(c.UpdatedAt),
 		PublishedAt: micros(c.PublishedAt), PublishedInferred: c.PublishedInferred, Language: c.Language, WordCount: c.WordCount,
-		ContentHash: c.ContentHash, TextHash: c.TextHash, URL: c.URL, CanonicalURL: c.CanonicalURL, Title: c.Title, Summary: c.Summary,
+		ContentHash: c.ContentHash, TextHash: c.TextHash, AltKey: c.AltKey, RawHash: c.RawHash, ChangedAt: micros(c.ChangedAt), Details: details,
+		URL: c.URL, CanonicalURL: c.CanonicalURL, Title: c.Title, Summary: c.Summary,
 		Authors: authors, Categories: categories, Enclosures: enclosures, ContentHTML: c.HTML, ContentText: c.Text,
-	}, errors.Join(err1, err2, err3)
+	}, errors.Join(err1, err2, err3, err4)
 }
 
 // CreateContents implements kgl.ContentStore. CodeConflict: the source does not
@@ -115,6 +122,10 @@ func (db *DB) ReviseContent(ctx context.Context, ct kgl.Content) error {
 	if err != nil {
 		return failure(err)
 	}
+	changed, err := listText(ct.ChangedFields)
+	if err != nil {
+		return failure(err)
+	}
 	return db.write(ctx, func(ctx context.Context, c *conn) error {
 		old, err := c.LockContent(ctx, ct.ID)
 		if isNoRows(err) {
@@ -126,7 +137,7 @@ func (db *DB) ReviseContent(ctx context.Context, ct kgl.Content) error {
 		if old.Revision != ct.Revision-1 {
 			return kgl.Errorf(kgl.CodeConflict, "the item has another revision by now")
 		}
-		if err := c.KeepRevision(ctx, sqlitedb.KeepRevisionParams{ID: ct.ID, RecordedAt: row.UpdatedAt}); err != nil {
+		if err := c.KeepRevision(ctx, sqlitedb.KeepRevisionParams{ID: ct.ID, RecordedAt: row.UpdatedAt, Changed: changed}); err != nil {
 			return err
 		}
 		if err := c.ReviseContent(ctx, revisionOf(row)); err != nil {
@@ -141,7 +152,8 @@ func (db *DB) ReviseContent(ctx context.Context, ct kgl.Content) error {
 
 func revisionOf(r contentRow) sqlitedb.ReviseContentParams {
 	return sqlitedb.ReviseContentParams{
-		ID: r.ID, UpdatedAt: r.UpdatedAt, Guid: r.Guid, PublishedAt: r.PublishedAt, PublishedInferred: r.PublishedInferred, Language: r.Language,
+		ID: r.ID, UpdatedAt: r.UpdatedAt, Guid: r.Guid, AltKey: r.AltKey, RawHash: r.RawHash, ChangedAt: r.ChangedAt, Details: r.Details,
+		PublishedAt: r.PublishedAt, PublishedInferred: r.PublishedInferred, Language: r.Language,
 		WordCount: r.WordCount, ContentHash: r.ContentHash, TextHash: r.TextHash, URL: r.URL, CanonicalURL: r.CanonicalURL,
 		Title: r.Title, Summary: r.Summary, Authors: r.Authors, Categories: r.Categories, Enclosures: r.Enclosures,
 		ContentHTML: r.ContentHTML, ContentText: r.ContentText,

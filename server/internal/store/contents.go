@@ -53,7 +53,7 @@ func contentStates(rows []sqlitedb.ContentStatesRow, deletions []sqlitedb.Conten
 		stored[identity] = true
 		states = append(states, kgl.ContentState{
 			ID: r.ID, Identity: identity, ContentHash: r.ContentHash, Revision: r.Revision,
-			PublishedAt: timeOf(r.PublishedAt), PublishedInferred: r.PublishedInferred,
+			PublishedAt: timeOf(r.PublishedAt), PublishedInferred: r.PublishedInferred, RawHash: r.RawHash,
 		})
 	}
 	for _, d := range deletions {
@@ -81,7 +81,7 @@ func unique[T comparable](values []T) []T {
 
 // Content implements kgl.ContentStore.
 func (db *DB) Content(ctx context.Context, id string) (kgl.Content, error) {
-	row, err := one(ctx, db, "content item", func(c *conn) (sqlitedb.Content, error) { return c.Content(ctx, id) })
+	row, err := one(ctx, db, "content item", func(c *conn) (sqlitedb.ContentRow, error) { return c.Content(ctx, id) })
 	if err != nil {
 		return kgl.Content{}, err
 	}
@@ -91,25 +91,26 @@ func (db *DB) Content(ctx context.Context, id string) (kgl.Content, error) {
 // Columns of contents: those that people ask for, and the rest. Reading a list
 // costs a good part of its time by the column, hence the two selections.
 const (
-	summaryColumns sqlText = `SELECT id, source_id, guid, status, revision, duplicate_of, version, fetched_at, updated_at, published_at,
-  published_inferred, language, word_count, url, canonical_url, title, summary, authors, categories, enclosures`
+	summaryColumns sqlText = `SELECT id, source_id, guid, status, revision, duplicate_of, version, fetched_at, updated_at, changed_at,
+  published_at, published_inferred, language, word_count, duplicate_count, details, url, canonical_url, title, summary, authors, categories,
+  enclosures`
 	selectSummaries = summaryColumns + " FROM contents"
-	selectContents  = summaryColumns + ", identity_kind, identity_key, content_hash, text_hash, content_html, content_text FROM contents"
+	selectContents  = summaryColumns + ", identity_kind, identity_key, content_hash, text_hash, alt_key, raw_hash, content_html, content_text FROM contents"
 )
 
 // summaryFields returns where the columns of selectSummaries go.
-func summaryFields(r *sqlitedb.Content) []any {
-	return []any{&r.ID, &r.SourceID, &r.Guid, &r.Status, &r.Revision, &r.DuplicateOf, &r.Version, &r.FetchedAt, &r.UpdatedAt, &r.PublishedAt,
-		&r.PublishedInferred, &r.Language, &r.WordCount, &r.URL, &r.CanonicalURL, &r.Title, &r.Summary, &r.Authors, &r.Categories, &r.Enclosures}
+func summaryFields(r *sqlitedb.ContentRow) []any {
+	return []any{&r.ID, &r.SourceID, &r.Guid, &r.Status, &r.Revision, &r.DuplicateOf, &r.Version, &r.FetchedAt, &r.UpdatedAt, &r.ChangedAt,
+		&r.PublishedAt, &r.PublishedInferred, &r.Language, &r.WordCount, &r.DuplicateCount, &r.Details, &r.URL, &r.CanonicalURL, &r.Title, &r.Summary, &r.Authors, &r.Categories, &r.Enclosures}
 }
 
 // contentScanner returns what reads the rows of contentsQuery. It reads all of
 // them into the same fields.
 func contentScanner(withBody bool) func(rows) (kgl.Content, error) {
-	r := &sqlitedb.Content{}
+	r := &sqlitedb.ContentRow{}
 	fields := summaryFields(r)
 	if withBody {
-		fields = append(fields, &r.IdentityKind, &r.IdentityKey, &r.ContentHash, &r.TextHash, &r.ContentHTML, &r.ContentText)
+		fields = append(fields, &r.IdentityKind, &r.IdentityKey, &r.ContentHash, &r.TextHash, &r.AltKey, &r.RawHash, &r.ContentHTML, &r.ContentText)
 	}
 	return func(rs rows) (kgl.Content, error) {
 		if err := rs.Scan(fields...); err != nil {
@@ -140,16 +141,26 @@ func contentsQuery(e Engine, f kgl.ContentFilter, sort kgl.ContentSort, withBody
 		q.where("duplicate_of IS NULL")
 	}
 	q.within("published_at", f.Published)
+	if !f.ChangedAfter.IsZero() {
+		q.compare("changed_at", ">", micros(f.ChangedAfter))
+	}
 	var after []any
 	if p.After != nil {
 		after = []any{p.After.Int, p.After.ID}
 	}
-	dir := descending
-	if sort == kgl.ContentOldestFirst {
+	dir, column := descending, sqlText("published_at")
+	if sort == kgl.ContentOldestFirst || sort == kgl.ContentByChange {
 		dir = ascending
 	}
-	q.orderBy(dir, []sqlText{"published_at", "id"}, after)
+	if byChange(sort) {
+		column = "changed_at"
+	}
+	q.orderBy(dir, []sqlText{column, "id"}, after)
 	return q
+}
+
+func byChange(sort kgl.ContentSort) bool {
+	return sort == kgl.ContentByChange || sort == kgl.ContentLastChanged
 }
 
 // Contents implements kgl.ContentStore.
@@ -157,26 +168,34 @@ func (db *DB) Contents(ctx context.Context, f kgl.ContentFilter, sort kgl.Conten
 	var list kgl.List[kgl.Content]
 	err := db.read(ctx, func(c *conn) (err error) {
 		list, err = readList(ctx, c, contentsQuery(c.engine, f, sort, withBody, p), p, contentScanner(withBody),
-			func(ct kgl.Content) kgl.Position { return kgl.Position{Int: micros(ct.PublishedAt), ID: ct.ID} })
+			func(ct kgl.Content) kgl.Position {
+				at := ct.PublishedAt
+				if byChange(sort) {
+					at = ct.ChangedAt
+				}
+				return kgl.Position{Int: micros(at), ID: ct.ID}
+			})
 		return err
 	})
 	return list, err
 }
 
 const selectRevisions sqlText = `SELECT content_id, revision, recorded_at, published_at, published_inferred, language, word_count, content_hash,
-  text_hash, url, canonical_url, title, summary, authors, categories, enclosures, content_html, content_text
+  text_hash, url, canonical_url, title, summary, authors, categories, enclosures, content_html, content_text, changed
 FROM content_revisions`
 
 func scanRevision(rs rows) (kgl.ContentRevision, error) {
-	var r sqlitedb.Content
+	var r sqlitedb.ContentRow
 	var recordedAt int64
+	var changed string
 	err := rs.Scan(&r.ID, &r.Revision, &recordedAt, &r.PublishedAt, &r.PublishedInferred, &r.Language, &r.WordCount, &r.ContentHash,
-		&r.TextHash, &r.URL, &r.CanonicalURL, &r.Title, &r.Summary, &r.Authors, &r.Categories, &r.Enclosures, &r.ContentHTML, &r.ContentText)
+		&r.TextHash, &r.URL, &r.CanonicalURL, &r.Title, &r.Summary, &r.Authors, &r.Categories, &r.Enclosures, &r.ContentHTML, &r.ContentText, &changed)
 	if err != nil {
 		return kgl.ContentRevision{}, err
 	}
 	body, err := bodyOf(&r)
-	return kgl.ContentRevision{ContentID: r.ID, Revision: r.Revision, RecordedAt: timeOf(recordedAt), ContentBody: body}, err
+	rev := kgl.ContentRevision{ContentID: r.ID, Revision: r.Revision, RecordedAt: timeOf(recordedAt), ContentBody: body}
+	return rev, errors.Join(err, textsOf(changed, &rev.Changed))
 }
 
 func revisionsQuery(e Engine, contentID string, p kgl.Page) *listQuery {
@@ -203,12 +222,13 @@ func (db *DB) ContentRevisions(ctx context.Context, contentID string, p kgl.Page
 }
 
 // contentOf returns an item from its row.
-func contentOf(r *sqlitedb.Content) (kgl.Content, error) {
+func contentOf(r *sqlitedb.ContentRow) (kgl.Content, error) {
 	body, err := bodyOf(r)
 	c := kgl.Content{
 		ID: r.ID, SourceID: r.SourceID, GUID: r.Guid, IdentityKind: kgl.IdentityKind(r.IdentityKind), IdentityKey: r.IdentityKey,
 		ContentBody: body, Status: kgl.ContentStatus(r.Status), Revision: r.Revision, Version: r.Version,
-		FetchedAt: timeOf(r.FetchedAt), UpdatedAt: timeOf(r.UpdatedAt),
+		AltKey: r.AltKey, RawHash: r.RawHash, Duplicates: r.DuplicateCount,
+		FetchedAt: timeOf(r.FetchedAt), UpdatedAt: timeOf(r.UpdatedAt), ChangedAt: timeOf(r.ChangedAt),
 	}
 	if r.DuplicateOf != nil {
 		c.DuplicateOf = *r.DuplicateOf
@@ -216,11 +236,16 @@ func contentOf(r *sqlitedb.Content) (kgl.Content, error) {
 	return c, err
 }
 
-func bodyOf(r *sqlitedb.Content) (kgl.ContentBody, error) {
+func bodyOf(r *sqlitedb.ContentRow) (kgl.ContentBody, error) {
 	b := kgl.ContentBody{
 		URL: r.URL, CanonicalURL: r.CanonicalURL, Title: r.Title, Summary: r.Summary, HTML: r.ContentHTML, Text: r.ContentText,
 		Language: r.Language, WordCount: r.WordCount, PublishedAt: timeOf(r.PublishedAt), PublishedInferred: r.PublishedInferred,
 		ContentHash: r.ContentHash, TextHash: r.TextHash,
+	}
+	if r.Details != "" && r.Details != "{}" {
+		if err := fromJSON(r.Details, &b.Details); err != nil {
+			return b, err
+		}
 	}
 	return b, errors.Join(authorsOf(r.Authors, &b.Authors), textsOf(r.Categories, &b.Categories), listOf(r.Enclosures, &b.Enclosures))
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -96,13 +97,13 @@ func isShownChange(a, b sqlitedb.Source) bool {
 }
 
 const selectFetches sqlText = `SELECT id, source_id, started_at, duration_us, outcome, http_status, bytes, items_seen, items_created,
-  items_updated, items_failed, error_code, error, warnings
+  items_updated, items_failed, error_code, error, warnings, details
 FROM source_fetches`
 
 func scanFetch(rs rows) (kgl.Fetch, error) {
 	var r sqlitedb.CreateFetchParams
 	err := rs.Scan(&r.ID, &r.SourceID, &r.StartedAt, &r.DurationUs, &r.Outcome, &r.HTTPStatus, &r.Bytes, &r.ItemsSeen, &r.ItemsCreated,
-		&r.ItemsUpdated, &r.ItemsFailed, &r.ErrorCode, &r.Error, &r.Warnings)
+		&r.ItemsUpdated, &r.ItemsFailed, &r.ErrorCode, &r.Error, &r.Warnings, &r.Details)
 	if err != nil {
 		return kgl.Fetch{}, err
 	}
@@ -111,16 +112,17 @@ func scanFetch(rs rows) (kgl.Fetch, error) {
 		Outcome: kgl.FetchOutcome(r.Outcome), HTTPStatus: r.HTTPStatus, Bytes: r.Bytes, ItemsSeen: r.ItemsSeen,
 		ItemsCreated: r.ItemsCreated, ItemsUpdated: r.ItemsUpdated, ItemsFailed: r.ItemsFailed, ErrorCode: r.ErrorCode, Error: r.Error,
 	}
-	return f, listOf(r.Warnings, &f.Warnings)
+	return f, errors.Join(listOf(r.Warnings, &f.Warnings), fromJSON(r.Details, &f.Details))
 }
 
 func fetchRow(f kgl.Fetch) (sqlitedb.CreateFetchParams, error) {
-	warnings, err := listText(f.Warnings)
+	warnings, err1 := listText(f.Warnings)
+	details, err2 := jsonText(f.Details)
 	return sqlitedb.CreateFetchParams{
 		ID: f.ID, SourceID: f.SourceID, StartedAt: micros(f.StartedAt), DurationUs: f.Duration.Microseconds(), Outcome: string(f.Outcome),
 		HTTPStatus: f.HTTPStatus, Bytes: f.Bytes, ItemsSeen: f.ItemsSeen, ItemsCreated: f.ItemsCreated, ItemsUpdated: f.ItemsUpdated,
-		ItemsFailed: f.ItemsFailed, ErrorCode: f.ErrorCode, Error: f.Error, Warnings: warnings,
-	}, err
+		ItemsFailed: f.ItemsFailed, ErrorCode: f.ErrorCode, Error: f.Error, Warnings: warnings, Details: details,
+	}, errors.Join(err1, err2)
 }
 
 func fetchesQuery(e Engine, sourceID string, p kgl.Page) *listQuery {

@@ -150,13 +150,19 @@ func seedPlans(t *testing.T, db *store.DB) {
 	}
 	for _, statement := range []string{
 		"INSERT INTO hosts (host, due_at, lease_until, updated_at) SELECT 'h' || i, i * 1000, CASE WHEN i % 500 = 0 THEN 5 ELSE 0 END, 0" + numbers("2000"),
-		"INSERT INTO sources SELECT 's' || i, 'u' || i, 'u' || i, 'h' || (i / 2 + 1), 'Feed ' || i, 'feed ' || i, FALSE, '', '', '', '', '[\"t\"]', " +
+		"INSERT INTO sources (id, url, url_key, host, title, title_key, title_is_manual, description, site_url, format, language, tags, status, " +
+			"fetch_interval_seconds, etag, last_modified, body_hash, next_fetch_at, last_fetched_at, last_success_at, consecutive_failures, last_error_code, " +
+			"last_error, last_error_at, created_by, version, created_at, updated_at) SELECT 's' || i, 'u' || i, 'u' || i, 'h' || (i / 2 + 1), 'Feed ' || i, 'feed ' || i, FALSE, '', '', '', '', '[\"t\"]', " +
 			"CASE i % 50 WHEN 0 THEN 'gone' ELSE 'active' END, 0, '', '', '', i * 1000, NULL, NULL, 0, '', '', NULL, '', 1, i * 1000, 0" + numbers("3000"),
-		"INSERT INTO source_fetches SELECT 'f' || i, 's' || (i % 300 + 1), i * 1000, 1, 'unchanged', 200, 1, 1, 1, 1, 1, '', '', '[]'" + numbers("6000"),
-		"INSERT INTO contents SELECT 'c' || i, 's' || (i % 300 + 1), '', 'guid', 'g' || i, CASE i % 40 WHEN 0 THEN 'failed' WHEN 1 THEN 'new' ELSE 'processed' END, 1, " +
+		"INSERT INTO source_fetches (id, source_id, started_at, duration_us, outcome, http_status, bytes, items_seen, items_created, " +
+			"items_updated, items_failed, error_code, error, warnings) SELECT 'f' || i, 's' || (i % 300 + 1), i * 1000, 1, 'unchanged', 200, 1, 1, 1, 1, 1, '', '', '[]'" + numbers("6000"),
+		"INSERT INTO contents (id, source_id, guid, identity_kind, identity_key, status, revision, duplicate_of, version, fetched_at, updated_at, " +
+			"published_at, published_inferred, language, word_count, content_hash, text_hash, url, canonical_url, title, summary, authors, categories, " +
+			"enclosures, content_html, content_text, changed_at) SELECT 'c' || i, 's' || (i % 300 + 1), '', 'guid', 'g' || i, CASE i % 40 WHEN 0 THEN 'failed' WHEN 1 THEN 'new' ELSE 'processed' END, 1, " +
 			"CASE WHEN i % 20 = 0 THEN 'c' || (i - 1) END, 1, i, i, CAST(i AS BIGINT) * 100000, FALSE, CASE i % 10 WHEN 0 THEN 'de' ELSE 'en' END, 1, 'h', " +
-			"'x' || i, '', 'u' || i, 'A title of some words', 'A summary of some more words', '[]', '[]', '[]', '<p>body</p>', 'body'" + numbers("20000"),
-		"INSERT INTO content_revisions SELECT 'c' || (i % 1000 + 1), i, 1, 1, FALSE, '', 1, '', '', '', '', '', '', '[]', '[]', '[]', '', ''" + numbers("3000"),
+			"'x' || i, '', 'u' || i, 'A title of some words', 'A summary of some more words', '[]', '[]', '[]', '<p>body</p>', 'body', i" + numbers("20000"),
+		"INSERT INTO content_revisions (content_id, revision, recorded_at, published_at, published_inferred, language, word_count, " +
+			"content_hash, text_hash, url, canonical_url, title, summary, authors, categories, enclosures, content_html, content_text) SELECT 'c' || (i % 1000 + 1), i, 1, 1, FALSE, '', 1, '', '', '', '', '', '', '[]', '[]', '[]', '', ''" + numbers("3000"),
 		"INSERT INTO duplicate_links SELECT 'c' || (i * 20), 'c' || (i * 20 - 1), 'same_text', 1, i" + numbers("1000"),
 		"INSERT INTO enrichment_tasks SELECT 't' || i, 'c' || i, 1, 'mock', CASE WHEN i % 30 = 0 THEN 'pending' ELSE 'done' END, 0, CAST(i AS BIGINT) * 100000, '', 0, NULL, '', 0, 0" + numbers("20000"),
 		"INSERT INTO events (tx_id, id, type, subject_type, subject_id, data, occurred_at) SELECT 0, 'e' || i, 'x', 'content', 'c', '{}', 0" + numbers("8000"),

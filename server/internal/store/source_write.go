@@ -103,6 +103,7 @@ func edited(old, edit sqlitedb.Source) editedSource {
 	next.Title, next.TitleKey, next.TitleIsManual = edit.Title, edit.TitleKey, edit.TitleIsManual
 	next.Tags, next.Status, next.FetchIntervalSeconds, next.NextFetchAt = edit.Tags, edit.Status, edit.FetchIntervalSeconds, edit.NextFetchAt
 	next.ConsecutiveFailures = edit.ConsecutiveFailures
+	next.Settings, next.Secrets = edit.Settings, edit.Secrets
 	next.LastErrorCode, next.LastError, next.LastErrorAt = edit.LastErrorCode, edit.LastError, edit.LastErrorAt
 	next.Version, next.UpdatedAt = old.Version+1, edit.UpdatedAt
 	changed := edit.URL != old.URL || edit.URLKey != old.URLKey
@@ -123,6 +124,7 @@ func updateOf(r sqlitedb.Source) sqlitedb.UpdateSourceParams {
 		NextFetchAt: r.NextFetchAt, LastFetchedAt: r.LastFetchedAt, LastSuccessAt: r.LastSuccessAt,
 		ConsecutiveFailures: r.ConsecutiveFailures, LastErrorCode: r.LastErrorCode, LastError: r.LastError, LastErrorAt: r.LastErrorAt,
 		Version: r.Version, UpdatedAt: r.UpdatedAt,
+		Health: r.Health, HealthSince: r.HealthSince, Settings: r.Settings, Secrets: r.Secrets, State: r.State,
 	}
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -54,14 +55,16 @@ func (db *DB) SourceByURLKey(ctx context.Context, urlKey string) (kgl.Source, er
 
 const selectSources sqlText = `SELECT id, url, url_key, host, title, title_key, title_is_manual, description, site_url, format, language,
   tags, status, fetch_interval_seconds, etag, last_modified, body_hash, next_fetch_at, last_fetched_at, last_success_at,
-  consecutive_failures, last_error_code, last_error, last_error_at, created_by, version, created_at, updated_at
+  consecutive_failures, last_error_code, last_error, last_error_at, created_by, version, created_at, updated_at,
+  health, health_since, settings, secrets, state
 FROM sources`
 
 func scanSource(rs rows) (kgl.Source, error) {
 	var r sqlitedb.Source
 	err := rs.Scan(&r.ID, &r.URL, &r.URLKey, &r.Host, &r.Title, &r.TitleKey, &r.TitleIsManual, &r.Description, &r.SiteURL, &r.Format, &r.Language,
 		&r.Tags, &r.Status, &r.FetchIntervalSeconds, &r.Etag, &r.LastModified, &r.BodyHash, &r.NextFetchAt, &r.LastFetchedAt, &r.LastSuccessAt,
-		&r.ConsecutiveFailures, &r.LastErrorCode, &r.LastError, &r.LastErrorAt, &r.CreatedBy, &r.Version, &r.CreatedAt, &r.UpdatedAt)
+		&r.ConsecutiveFailures, &r.LastErrorCode, &r.LastError, &r.LastErrorAt, &r.CreatedBy, &r.Version, &r.CreatedAt, &r.UpdatedAt,
+		&r.Health, &r.HealthSince, &r.Settings, &r.Secrets, &r.State)
 	if err != nil {
 		return kgl.Source{}, err
 	}
@@ -73,6 +76,7 @@ func scanSource(rs rows) (kgl.Source, error) {
 func sourcesQuery(e Engine, f kgl.SourceFilter, sort kgl.SourceSort, p kgl.Page) (*listQuery, func(kgl.Source) kgl.Position) {
 	q := newList(e, selectSources)
 	q.in("status", texts(f.Status))
+	q.in("health", texts(f.Health))
 	if f.Host != "" {
 		q.compare("host", "=", f.Host)
 	}
@@ -132,7 +136,12 @@ func (db *DB) SourceContentCounts(ctx context.Context, ids []string) (map[string
 
 // sourceRow returns a source as it is stored.
 func sourceRow(s kgl.Source) (sqlitedb.Source, error) {
-	tags, err := listText(s.Tags)
+	tags, err1 := listText(s.Tags)
+	settings, err2 := jsonText(s.Settings)
+	state, err3 := jsonText(s.State)
+	if s.Health == "" {
+		s.Health = kgl.HealthPending
+	}
 	return sqlitedb.Source{
 		ID: s.ID, URL: s.URL, URLKey: s.URLKey, Host: s.Host, Title: s.Title, TitleKey: strings.ToLower(s.Title),
 		TitleIsManual: s.TitleIsManual, Description: s.Description, SiteURL: s.SiteURL, Format: s.Format, Language: s.Language,
@@ -141,7 +150,8 @@ func sourceRow(s kgl.Source) (sqlitedb.Source, error) {
 		NextFetchAt: microsPtr(s.NextFetchAt), LastFetchedAt: microsPtr(s.LastFetchedAt), LastSuccessAt: microsPtr(s.LastSuccessAt),
 		ConsecutiveFailures: s.ConsecutiveFailures, LastErrorCode: s.LastErrorCode, LastError: s.LastError, LastErrorAt: microsPtr(s.LastErrorAt),
 		CreatedBy: s.CreatedBy, Version: s.Version, CreatedAt: micros(s.CreatedAt), UpdatedAt: micros(s.UpdatedAt),
-	}, err
+		Health: string(s.Health), HealthSince: microsPtr(s.HealthSince), Settings: settings, Secrets: s.Secrets, State: state,
+	}, errors.Join(err1, err2, err3)
 }
 
 // sourceOf is the reverse of sourceRow.
@@ -154,6 +164,7 @@ func sourceOf(r sqlitedb.Source) (kgl.Source, error) {
 		NextFetchAt: timePtr(r.NextFetchAt), LastFetchedAt: timePtr(r.LastFetchedAt), LastSuccessAt: timePtr(r.LastSuccessAt),
 		ConsecutiveFailures: r.ConsecutiveFailures, LastErrorCode: r.LastErrorCode, LastError: r.LastError, LastErrorAt: timePtr(r.LastErrorAt),
 		CreatedBy: r.CreatedBy, Version: r.Version, CreatedAt: timeOf(r.CreatedAt), UpdatedAt: timeOf(r.UpdatedAt),
+		Health: kgl.SourceHealth(r.Health), HealthSince: timePtr(r.HealthSince), Secrets: r.Secrets,
 	}
-	return s, textsOf(r.Tags, &s.Tags)
+	return s, errors.Join(textsOf(r.Tags, &s.Tags), fromJSON(r.Settings, &s.Settings), fromJSON(r.State, &s.State))
 }

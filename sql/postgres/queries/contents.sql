@@ -1,20 +1,23 @@
 -- The list outside, the unique index inside: SQLite keeps the order of a CROSS JOIN, Postgres that of a LATERAL with a limit.
 -- name: ContentStates :many
-SELECT c.id, c.identity_kind, c.identity_key, c.content_hash, c.revision, c.published_at, c.published_inferred
+SELECT c.id, c.identity_kind, c.identity_key, c.content_hash, c.revision, c.published_at, c.published_inferred, c.raw_hash
 FROM jsonb_to_recordset(CAST(CAST(@keys AS TEXT) AS JSONB)) AS k (kind TEXT, identity TEXT)
-CROSS JOIN LATERAL (SELECT x.id, x.identity_kind, x.identity_key, x.content_hash, x.revision, x.published_at, x.published_inferred FROM contents x
+CROSS JOIN LATERAL (SELECT x.id, x.identity_kind, x.identity_key, x.content_hash, x.revision, x.published_at, x.published_inferred,
+  x.raw_hash FROM contents x
   WHERE x.source_id = @source_id AND x.identity_kind = k.kind AND x.identity_key = k.identity LIMIT 1) AS c;
 
 -- name: CreateContents :many
 INSERT INTO contents (id, source_id, guid, identity_kind, identity_key, status, revision, duplicate_of, version, fetched_at, updated_at,
-  published_at, published_inferred, language, word_count, content_hash, text_hash, url, canonical_url, title, summary, authors, categories,
-  enclosures, content_html, content_text)
+  published_at, published_inferred, language, word_count, content_hash, text_hash, alt_key, raw_hash, changed_at, duplicate_count, details, url, canonical_url, title, summary,
+  authors, categories, enclosures, content_html, content_text)
 SELECT n.id, n.source_id, n.guid, n.identity_kind, n.identity_key, n.status, n.revision, n.duplicate_of, n.version, n.fetched_at, n.updated_at,
-  n.published_at, n.published_inferred, n.language, n.word_count, n.content_hash, n.text_hash, n.url, n.canonical_url, n.title, n.summary,
+  n.published_at, n.published_inferred, n.language, n.word_count, n.content_hash, n.text_hash, n.alt_key, n.raw_hash,
+  n.changed_at, n.duplicate_count, n.details, n.url, n.canonical_url, n.title, n.summary,
   n.authors, n.categories, n.enclosures, n.content_html, n.content_text
 FROM jsonb_to_recordset(CAST(CAST(@rows_json AS TEXT) AS JSONB)) AS n (id TEXT, source_id TEXT, guid TEXT, identity_kind TEXT, identity_key TEXT,
   status TEXT, revision BIGINT, duplicate_of TEXT, version BIGINT, fetched_at BIGINT, updated_at BIGINT, published_at BIGINT,
-  published_inferred BOOLEAN, language TEXT, word_count BIGINT, content_hash TEXT, text_hash TEXT, url TEXT, canonical_url TEXT, title TEXT,
+  published_inferred BOOLEAN, language TEXT, word_count BIGINT, content_hash TEXT, text_hash TEXT, alt_key TEXT, raw_hash TEXT,
+  changed_at BIGINT, duplicate_count BIGINT, details TEXT, url TEXT, canonical_url TEXT, title TEXT,
   summary TEXT, authors TEXT, categories TEXT, enclosures TEXT, content_html TEXT, content_text TEXT)
 ON CONFLICT (source_id, identity_kind, identity_key) DO NOTHING
 RETURNING id;
@@ -22,17 +25,19 @@ RETURNING id;
 -- One row at a time: for SQLite, to which a statement is a call and not a journey.
 -- name: CreateContent :execrows
 INSERT INTO contents (id, source_id, guid, identity_kind, identity_key, status, revision, duplicate_of, version, fetched_at, updated_at,
-  published_at, published_inferred, language, word_count, content_hash, text_hash, url, canonical_url, title, summary, authors, categories,
-  enclosures, content_html, content_text)
+  published_at, published_inferred, language, word_count, content_hash, text_hash, alt_key, raw_hash, changed_at, duplicate_count, details, url, canonical_url, title, summary,
+  authors, categories, enclosures, content_html, content_text)
 VALUES (@id, @source_id, @guid, @identity_kind, @identity_key, @status, @revision, @duplicate_of, @version, @fetched_at, @updated_at,
-  @published_at, @published_inferred, @language, @word_count, @content_hash, @text_hash, @url, @canonical_url, @title, @summary, @authors,
+  @published_at, @published_inferred, @language, @word_count, @content_hash, @text_hash,
+  @alt_key, @raw_hash, @changed_at, @duplicate_count, @details, @url, @canonical_url, @title, @summary, @authors,
   @categories, @enclosures, @content_html, @content_text)
 ON CONFLICT (source_id, identity_kind, identity_key) DO NOTHING;
 
+-- The columns in an order that is that of neither table, so that both dialects give them the same type.
 -- name: Content :one
-SELECT id, source_id, guid, identity_kind, identity_key, status, revision, duplicate_of, version, fetched_at, updated_at, published_at,
-  published_inferred, language, word_count, content_hash, text_hash, url, canonical_url, title, summary, authors, categories, enclosures,
-  content_html, content_text
+SELECT id, source_id, guid, identity_kind, identity_key, status, revision, duplicate_of, version, fetched_at, updated_at, changed_at, published_at,
+  published_inferred, language, word_count, content_hash, text_hash, alt_key, raw_hash, duplicate_count, details, url, canonical_url, title,
+  summary, authors, categories, enclosures, content_html, content_text
 FROM contents WHERE id = @id;
 
 -- Postgres locks the row.
@@ -45,13 +50,15 @@ SELECT CAST(COUNT(*) AS BIGINT) AS locked FROM (SELECT c.id FROM contents c WHER
 
 -- name: KeepRevision :exec
 INSERT INTO content_revisions (content_id, revision, recorded_at, published_at, published_inferred, language, word_count, content_hash, text_hash,
-  url, canonical_url, title, summary, authors, categories, enclosures, content_html, content_text)
+  url, canonical_url, title, summary, authors, categories, enclosures, content_html, content_text, changed)
 SELECT c.id, c.revision, @recorded_at, c.published_at, c.published_inferred, c.language, c.word_count, c.content_hash, c.text_hash, c.url,
-  c.canonical_url, c.title, c.summary, c.authors, c.categories, c.enclosures, c.content_html, c.content_text
+  c.canonical_url, c.title, c.summary, c.authors, c.categories, c.enclosures, c.content_html, c.content_text,
+  CAST(@changed AS TEXT)
 FROM contents c WHERE c.id = @id;
 
 -- name: ReviseContent :exec
 UPDATE contents SET status = 'new', revision = revision + 1, version = version + 1, updated_at = @updated_at, guid = @guid,
+  alt_key = @alt_key, raw_hash = @raw_hash, changed_at = @changed_at, details = @details,
   published_at = @published_at, published_inferred = @published_inferred, language = @language, word_count = @word_count,
   content_hash = @content_hash, text_hash = @text_hash, url = @url, canonical_url = @canonical_url, title = @title, summary = @summary,
   authors = @authors, categories = @categories, enclosures = @enclosures, content_html = @content_html, content_text = @content_text

@@ -1,36 +1,42 @@
 -- name: CreateSource :execrows
 INSERT INTO sources (id, url, url_key, host, title, title_key, title_is_manual, description, site_url, format, language, tags, status,
   fetch_interval_seconds, etag, last_modified, body_hash, next_fetch_at, last_fetched_at, last_success_at, consecutive_failures, last_error_code,
-  last_error, last_error_at, created_by, version, created_at, updated_at)
+  last_error, last_error_at, created_by, version, created_at, updated_at,
+  health, health_since, settings, secrets, state)
 VALUES (@id, @url, @url_key, @host, @title, @title_key, @title_is_manual, @description, @site_url, @format, @language, @tags, @status,
   @fetch_interval_seconds, @etag, @last_modified, @body_hash, @next_fetch_at, @last_fetched_at, @last_success_at, @consecutive_failures,
-  @last_error_code, @last_error, @last_error_at, @created_by, @version, @created_at, @updated_at)
+  @last_error_code, @last_error, @last_error_at, @created_by, @version, @created_at, @updated_at,
+  @health, @health_since, @settings, @secrets, @state)
 ON CONFLICT (url_key) DO NOTHING;
 
 -- name: Source :one
 SELECT id, url, url_key, host, title, title_key, title_is_manual, description, site_url, format, language, tags, status, fetch_interval_seconds,
   etag, last_modified, body_hash, next_fetch_at, last_fetched_at, last_success_at, consecutive_failures, last_error_code, last_error,
-  last_error_at, created_by, version, created_at, updated_at
+  last_error_at, created_by, version, created_at, updated_at,
+  health, health_since, settings, secrets, state
 FROM sources WHERE id = @id;
 
 -- name: SourceByURLKey :one
 SELECT id, url, url_key, host, title, title_key, title_is_manual, description, site_url, format, language, tags, status, fetch_interval_seconds,
   etag, last_modified, body_hash, next_fetch_at, last_fetched_at, last_success_at, consecutive_failures, last_error_code, last_error,
-  last_error_at, created_by, version, created_at, updated_at
+  last_error_at, created_by, version, created_at, updated_at,
+  health, health_since, settings, secrets, state
 FROM sources WHERE url_key = @url_key;
 
 -- Postgres locks the row, so that an edit and the end of a fetch do not overwrite each other.
 -- name: LockSource :one
 SELECT id, url, url_key, host, title, title_key, title_is_manual, description, site_url, format, language, tags, status, fetch_interval_seconds,
   etag, last_modified, body_hash, next_fetch_at, last_fetched_at, last_success_at, consecutive_failures, last_error_code, last_error,
-  last_error_at, created_by, version, created_at, updated_at
+  last_error_at, created_by, version, created_at, updated_at,
+  health, health_since, settings, secrets, state
 FROM sources WHERE id = @id FOR NO KEY UPDATE;
 
 -- Postgres locks the row against every other use: the writers of its content hold it until they end.
 -- name: LockSourceToDelete :one
 SELECT id, url, url_key, host, title, title_key, title_is_manual, description, site_url, format, language, tags, status, fetch_interval_seconds,
   etag, last_modified, body_hash, next_fetch_at, last_fetched_at, last_success_at, consecutive_failures, last_error_code, last_error,
-  last_error_at, created_by, version, created_at, updated_at
+  last_error_at, created_by, version, created_at, updated_at,
+  health, health_since, settings, secrets, state
 FROM sources WHERE id = @id FOR UPDATE;
 
 -- name: UpdateSource :one
@@ -39,11 +45,13 @@ UPDATE sources SET url = @url, url_key = @url_key, host = @host, title = @title,
   fetch_interval_seconds = @fetch_interval_seconds, etag = @etag, last_modified = @last_modified, body_hash = @body_hash,
   next_fetch_at = @next_fetch_at, last_fetched_at = @last_fetched_at, last_success_at = @last_success_at,
   consecutive_failures = @consecutive_failures, last_error_code = @last_error_code, last_error = @last_error, last_error_at = @last_error_at,
+  health = @health, health_since = @health_since, settings = @settings, secrets = @secrets, state = @state,
   version = @version, updated_at = @updated_at
 WHERE id = @id
 RETURNING id, url, url_key, host, title, title_key, title_is_manual, description, site_url, format, language, tags, status, fetch_interval_seconds,
   etag, last_modified, body_hash, next_fetch_at, last_fetched_at, last_success_at, consecutive_failures, last_error_code, last_error,
-  last_error_at, created_by, version, created_at, updated_at;
+  last_error_at, created_by, version, created_at, updated_at,
+  health, health_since, settings, secrets, state;
 
 -- name: ScheduleSource :exec
 UPDATE sources SET next_fetch_at = @next_fetch_at WHERE id = @id;
@@ -59,16 +67,17 @@ GROUP BY c.source_id;
 -- name: DueSources :many
 SELECT id, url, url_key, host, title, title_key, title_is_manual, description, site_url, format, language, tags, status, fetch_interval_seconds,
   etag, last_modified, body_hash, next_fetch_at, last_fetched_at, last_success_at, consecutive_failures, last_error_code, last_error,
-  last_error_at, created_by, version, created_at, updated_at
+  last_error_at, created_by, version, created_at, updated_at,
+  health, health_since, settings, secrets, state
 FROM sources
 WHERE host = @host AND next_fetch_at <= @now AND status IN ('active', 'failing')
 ORDER BY next_fetch_at, id LIMIT CAST(@row_limit AS BIGINT);
 
 -- name: CreateFetch :exec
 INSERT INTO source_fetches (id, source_id, started_at, duration_us, outcome, http_status, bytes, items_seen, items_created, items_updated,
-  items_failed, error_code, error, warnings)
+  items_failed, error_code, error, warnings, details)
 VALUES (@id, @source_id, @started_at, @duration_us, @outcome, @http_status, @bytes, @items_seen, @items_created, @items_updated, @items_failed,
-  @error_code, @error, @warnings);
+  @error_code, @error, @warnings, @details);
 
 -- name: DropOldFetches :exec
 DELETE FROM source_fetches

@@ -217,8 +217,8 @@ func reviseContent(t *testing.T, db *store.DB) {
 			return db.ContentRevisions(ctx(t), first.ID, p)
 		})
 		same(t, all, []kgl.ContentRevision{
-			{ContentID: first.ID, Revision: 2, ContentBody: second1.ContentBody, RecordedAt: second(20)},
-			{ContentID: first.ID, Revision: 1, ContentBody: first.ContentBody, RecordedAt: second(10)},
+			{ContentID: first.ID, Revision: 2, ContentBody: second1.ContentBody, RecordedAt: second(20), Changed: []string{}},
+			{ContentID: first.ID, Revision: 1, ContentBody: first.ContentBody, RecordedAt: second(10), Changed: []string{}},
 		})
 	}
 }

@@ -25,7 +25,8 @@ func dashboardCounts(t *testing.T, db *store.DB) {
 	}
 	for n, status := range states {
 		s := kgl.Source{
-			ID: id(10 + n), URL: fmt.Sprint("https://example.org/", n), URLKey: fmt.Sprint("https://example.org/", n),
+			Health: kgl.HealthPending,
+			ID:     id(10 + n), URL: fmt.Sprint("https://example.org/", n), URLKey: fmt.Sprint("https://example.org/", n),
 			Host: "example.org", Status: status, Version: 1, CreatedAt: epoch, UpdatedAt: epoch,
 		}
 		must(t, db.CreateSource(ctx(t), s))

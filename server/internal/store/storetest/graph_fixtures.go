@@ -38,7 +38,8 @@ func graphSource(t *testing.T, db *store.DB, n int) kgl.Source {
 	t.Helper()
 	url := fmt.Sprintf("https://source%d.example.org/feed", n)
 	s := kgl.Source{
-		ID: id(5000 + n), URL: url, URLKey: url, Host: fmt.Sprintf("source%d.example.org", n), Title: fmt.Sprint("Source ", n),
+		Health: kgl.HealthPending,
+		ID:     id(5000 + n), URL: url, URLKey: url, Host: fmt.Sprintf("source%d.example.org", n), Title: fmt.Sprint("Source ", n),
 		Status: kgl.SourceActive, Version: 1, CreatedAt: minute(n), UpdatedAt: minute(n),
 	}
 	must(t, db.CreateSource(ctx(t), s))

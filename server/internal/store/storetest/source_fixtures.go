@@ -14,7 +14,8 @@ import (
 func newSource(n int, host string, due *time.Time) kgl.Source {
 	url := fmt.Sprintf("https://%s/feed-%d", host, n)
 	return kgl.Source{
-		ID: id(n), URL: url, URLKey: url, Host: host, Title: fmt.Sprintf("Feed %d", n), Tags: []string{}, Status: kgl.SourceActive,
+		Health: kgl.HealthPending,
+		ID:     id(n), URL: url, URLKey: url, Host: host, Title: fmt.Sprintf("Feed %d", n), Tags: []string{}, Status: kgl.SourceActive,
 		NextFetchAt: due, Version: 1, CreatedAt: second(n), UpdatedAt: second(n),
 	}
 }

@@ -34,7 +34,8 @@ func runSources(t *testing.T, open Open) {
 
 func sourceRoundTrip(t *testing.T, db *store.DB) {
 	s := kgl.Source{
-		ID: id(1), URL: "https://example.org/feed?a=1", URLKey: "example.org/feed?a=1", Host: "example.org", Title: "Füttern 🎉",
+		Health: kgl.HealthPending,
+		ID:     id(1), URL: "https://example.org/feed?a=1", URLKey: "example.org/feed?a=1", Host: "example.org", Title: "Füttern 🎉",
 		TitleIsManual: true, Description: "d", SiteURL: "https://example.org/", Format: "atom", Language: "de", Tags: []string{"a", "\"b\""},
 		Status: kgl.SourceFailing, FetchInterval: 90 * time.Minute, ETag: `W/"x"`, LastModified: "Sun, 01 Mar 2026 12:00:00 GMT", BodyHash: "ff",
 		NextFetchAt: at(time.Hour), LastFetchedAt: at(time.Microsecond), LastSuccessAt: at(-time.Hour), ConsecutiveFailures: 3,

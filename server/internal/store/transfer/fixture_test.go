@@ -159,7 +159,14 @@ var special = map[string]func(i int) any{
 	"source_fetches.outcome":         word("new_content", "unchanged", "not_modified", "failed"),
 	"contents.identity_kind":         word("guid", "url", "hash"),
 	"contents.status":                word("new", "processing", "processed", "failed", "skipped"),
-	"contents.revision":              func(i int) any { return int64(i + 1) },
+	"sources.health":                 word("pending", "ok", "quiet", "failing", "throttled"),
+	"content_deletions.reason":       word("deleted", "expired"),
+	"source_imports.state":           word("pending", "running", "done", "canceled"),
+	"source_import_lines.outcome":    word("pending", "added", "existing", "failed"),
+	// Pairs of which the first is the smaller one.
+	"duplicate_exclusions.content_id": func(i int) any { return key("contents", i/4) },
+	"duplicate_exclusions.other_id":   func(i int) any { return key("contents", i%4+1+i/4) },
+	"contents.revision":               func(i int) any { return int64(i + 1) },
 	// To an item that comes later, and none.
 	"contents.duplicate_of":              func(i int) any { return []any{key("contents", 4), key("contents", 3), nil, nil, nil}[i] },
 	"enrichment_tasks.state":             word("pending", "leased", "done", "dead"),

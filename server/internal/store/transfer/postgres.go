@@ -104,7 +104,7 @@ func (p *postgres) tables(ctx context.Context) ([]table, error) {
 func (p *postgres) columns(ctx context.Context, t *table) error {
 	rows, err := p.conn.Query(ctx, `SELECT a.attname, format_type(a.atttypid, a.atttypmod), coalesce(array_position(i.indkey::int2[], a.attnum), -1)
 		FROM pg_attribute a LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
-		WHERE a.attrelid = $1::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum`, quote(t.name))
+		WHERE a.attrelid = $1::regclass AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attname COLLATE "C"`, quote(t.name))
 	if err != nil {
 		return err
 	}

@@ -109,7 +109,7 @@ func TestSchemaVersions(t *testing.T) {
 		wantRefused(t, transfer.Options{From: newer, To: target}, "the source", "9999", "newer kgl")
 		wantRefused(t, transfer.Options{From: newFull(t, "sqlite"), To: newer, Force: true}, "the target", "9999", "newer kgl")
 		// A server of this binary could work on it, but does not know its tables.
-		execute(t, newer, "INSERT INTO settings (key, value, updated_at) VALUES ('schema_compatible_from', '1', 0)")
+		execute(t, newer, "INSERT INTO settings (key, value, updated_at) VALUES ('schema_compatible_from', '1', 0) ON CONFLICT (key) DO NOTHING")
 		wantRefused(t, transfer.Options{From: newer, To: target}, "the source", "9999", "newer kgl")
 		wantRefused(t, transfer.Options{From: newFull(t, "sqlite"), To: newer, Force: true}, "the target", "9999", "newer kgl")
 		half := newURL(t, engine)

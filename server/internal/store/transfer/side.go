@@ -14,6 +14,7 @@ const (
 	migrationsTable = "schema_migrations"
 	clockTable      = "event_clock"
 	auditHeadTable  = "audit_head"
+	settingsTable   = "settings" // in which migrations say which binaries fit
 	keysTable       = "signing_keys"
 	eventsTable     = "events"
 )

@@ -129,7 +129,7 @@ func (s *sqlite) tables(ctx context.Context) ([]table, error) {
 }
 
 func (s *sqlite) columns(ctx context.Context, t *table) error {
-	rows, err := s.conn.QueryContext(ctx, "SELECT name, type, pk FROM pragma_table_info(?1) ORDER BY cid", t.name)
+	rows, err := s.conn.QueryContext(ctx, "SELECT name, type, pk FROM pragma_table_info(?1) ORDER BY name", t.name)
 	if err != nil {
 		return err
 	}

@@ -115,6 +115,8 @@ func filled(ctx context.Context, s side, number func(context.Context, string, ..
 			continue
 		case auditHeadTable:
 			condition = " WHERE seq > 0"
+		case settingsTable:
+			condition = " WHERE key <> 'schema_compatible_from'"
 		}
 		n, err := number(ctx, "SELECT count(*) FROM (SELECT 1 FROM "+quote(t.name)+condition+" LIMIT 1) AS found")
 		if err != nil {

@@ -28,6 +28,11 @@ type Options struct {
 	// is called when everything else was copied. nil: the table is copied like any
 	// other.
 	Keys func(ctx context.Context) ([]kgl.SigningKey, error)
+	// Reseal returns the sealed secrets of a source as the target is to have them,
+	// since each installation seals under its own key. It gives the same for the
+	// same, so that a copy can be compared and gone on with. nil: they are copied
+	// as they are.
+	Reseal func(sourceID, sealed string) (string, error)
 	// Progress is told how far the work has come, after each batch; may be nil.
 	Progress func(Progress)
 	// Note is told what an operator should know on the way; may be nil.
@@ -165,6 +170,9 @@ func (c *copier) open(ctx context.Context) error {
 	}
 	if err := c.openTarget(ctx, toEngine, toPath); err != nil {
 		return fmt.Errorf("the target: %w", err)
+	}
+	if c.opts.Reseal != nil {
+		c.from = resealing{source: c.from, reseal: c.opts.Reseal}
 	}
 	return nil
 }
