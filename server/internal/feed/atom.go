@@ -20,6 +20,7 @@ func fromAtom(f *atom.Feed, o *outline) *rawFeed {
 	}
 	raw.links, raw.selfURL = atomLinks(f.Links)
 	raw.updated = addText(nil, f.Updated)
+	fromPodcastFeed(raw, f.Extensions)
 	raw.ttl.period = firstText(extTexts(f.Extensions, "sy", "updatePeriod")...)
 	raw.ttl.frequency = firstText(extTexts(f.Extensions, "sy", "updateFrequency")...)
 	raw.items = make([]rawItem, 0, len(f.Entries))
@@ -55,8 +56,13 @@ func fromAtomEntry(e *atom.Entry, facts itemFacts) rawItem {
 		raw.categories = addText(raw.categories, firstText(c.Label, c.Term))
 	}
 	for _, l := range e.Links {
-		if strings.EqualFold(l.Rel, "enclosure") {
+		switch strings.ToLower(l.Rel) {
+		case "enclosure":
 			raw.enclosures = append(raw.enclosures, Enclosure{l.Href, l.Type, parseLength(l.Length)})
+		case "replies":
+			if l.Type == "" || strings.Contains(l.Type, "html") {
+				raw.comments = addPageLink(raw.comments, l.Href)
+			}
 		}
 	}
 	if s := e.Source; s != nil && len(raw.authors) == 0 {

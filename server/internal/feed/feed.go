@@ -83,6 +83,9 @@ type Meta struct {
 	SkipDays    []time.Weekday // days, UTC, on which the feed asks not to be read
 	Updated     time.Time      // zero when not stated or in the future
 	Authors     []Author
+	MovedTo     string // the address at which the feed says that it lives now (itunes:new-feed-url)
+	PodcastGUID string // the identity of a podcast wherever it is published (podcast:guid)
+	Medium      string // what a podcast is made of, such as "podcast", "music", "video" (podcast:medium)
 }
 
 // IdentityKind names the rule that gave an item its identity.
@@ -121,7 +124,8 @@ type Item struct {
 	ModifiedAt        time.Time       // the last edit, by the feed's account; zero when not published or in the future
 
 	CommentsURL string // of the page with the comments; empty when not stated
-	ImageURL    string // of the picture that stands for the item; empty when it names none
+	ImageURL    string // of the picture that stands for the item; see scope.image
+	Media       *Media // what a podcast or a video says about itself; nil when it says nothing
 
 	// RawHash is over all that the document says about the item, before it is
 	// normalised, over what the item inherits from the document (base URL,
@@ -142,7 +146,8 @@ type Item struct {
 	// which. An item beside the damage of its document is not repaired.
 	Repaired bool
 
-	pending *pending // nil when the item is finished
+	contentImage string   // the first picture of the content that is no icon
+	pending      *pending // nil when the item is finished
 }
 
 // PublishedSource names where the date of publication comes from; see dates.

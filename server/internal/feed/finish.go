@@ -166,6 +166,19 @@ func (s *scope) rawHash(raw *rawItem, links, content resolver) string {
 		text(e.URL, e.Type)
 		b = binary.AppendVarint(b, e.Length)
 	}
+	texts(raw.comments)
+	texts(raw.images)
+	m := &raw.media
+	text(m.duration, m.season, m.episode, m.episodeType, m.explicit, m.chapters)
+	texts(m.keywords)
+	b = binary.AppendUvarint(b, uint64(len(m.transcripts)))
+	for _, t := range m.transcripts {
+		text(t.URL, t.Type, t.Language)
+	}
+	b = binary.AppendUvarint(b, uint64(len(m.persons)))
+	for _, p := range m.persons {
+		text(p.Name, p.Role, p.URL)
+	}
 	if raw.language == "" {
 		text(s.language)
 	}

@@ -53,6 +53,7 @@ type jsonItem struct {
 	ContentText   jsonText        `json:"content_text"`
 	Summary       jsonText        `json:"summary"`
 	Image         jsonText        `json:"image"`
+	BannerImage   jsonText        `json:"banner_image"`
 	DatePublished jsonText        `json:"date_published"`
 	DateModified  jsonText        `json:"date_modified"`
 	Language      jsonText        `json:"language"`
@@ -66,6 +67,7 @@ type jsonAttachment struct {
 	URL      jsonText `json:"url"`
 	MimeType jsonText `json:"mime_type"`
 	Size     jsonText `json:"size_in_bytes"`
+	Duration jsonText `json:"duration_in_seconds"`
 }
 
 // jsonText is a text that may be published as a number or a boolean; other
@@ -282,7 +284,9 @@ func fromJSONItem(it jsonItem) rawItem {
 			size = strconv.FormatInt(int64(f), 10)
 		}
 		raw.enclosures = append(raw.enclosures, Enclosure{string(a.URL), string(a.MimeType), parseLength(size)})
+		raw.media.duration = firstText(raw.media.duration, string(a.Duration))
 	}
+	raw.images = addText(nil, string(it.Image), string(it.BannerImage))
 	if it.Image != "" {
 		raw.enclosures = append(raw.enclosures, Enclosure{URL: string(it.Image), Type: "image/*"})
 	}

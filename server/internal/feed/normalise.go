@@ -5,6 +5,7 @@ import (
 	"html"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/net/html/atom"
 )
@@ -23,7 +24,7 @@ import (
 type normaliser struct {
 	raw   *rawFeed
 	opts  Options
-	scope scope
+	scope *scope
 	doc   *Document
 	notes *notes
 }
@@ -38,7 +39,8 @@ type scope struct {
 	authors  []Author
 	language string
 
-	buf []byte // of rawHash, which is not used once the document is read
+	scratch sync.Pool // of *sanitiser, for the items that are finished at the same time
+	buf     []byte    // of rawHash, which is not used once the document is read
 }
 
 func normalise(ctx context.Context, raw *rawFeed, opts Options, n *notes) (*Document, error) {
@@ -88,11 +90,7 @@ func (z *normaliser) meta() {
 		SkipHours:   raw.ttl.hours(),
 		SkipDays:    raw.ttl.days(),
 	}
-	for _, l := range raw.links {
-		if m.Link = document.link(l, false); m.Link != "" {
-			break
-		}
-	}
+	m.Link = document.first(raw.links)
 	links := newResolver(raw.base, z.opts.BaseURL, m.Link)
 	if raw.format != FormatAtom {
 		links = newResolver(raw.base, m.Link, z.opts.BaseURL)
@@ -102,8 +100,10 @@ func (z *normaliser) meta() {
 	if t, state := firstDate(raw.updated, z.opts.Now); state == dateOK {
 		m.Updated = t
 	}
+	m.MovedTo = document.link(raw.movedTo, false)
+	m.PodcastGUID, m.Medium = plainLine(raw.guid, 200), plainLine(raw.medium, 50)
 	z.doc.Feed = m
-	z.scope = scope{
+	z.scope = &scope{
 		limits: lim, links: links, document: newResolver(z.opts.BaseURL, m.Link), base: raw.base,
 		authors: m.Authors, language: m.Language,
 	}
@@ -118,16 +118,12 @@ func (z *normaliser) item(ctx context.Context, i int) (it Item, ok bool) {
 			it, ok = Item{}, false
 		}
 	}()
-	it.pending = &pending{raw: z.raw.items[i], scope: &z.scope}
+	it.pending = &pending{raw: z.raw.items[i], scope: z.scope}
 	raw := &it.pending.raw
 	it.Repaired, it.Warnings = len(raw.mended) > 0, raw.mended
 	links := z.scope.linksOf(raw)
 	it.GUID = guidText(raw.id)
-	for _, l := range raw.links {
-		if it.URL = links.link(l, false); it.URL != "" {
-			break
-		}
-	}
+	it.URL = links.first(raw.links)
 	if it.URL == "" {
 		it.warn(WarnLinkMissing, "no usable link was published")
 	} else if canonical, err := CanonicalURL(it.URL); err == nil {
@@ -182,9 +178,19 @@ func (s *scope) finish(raw *rawItem, it *Item) {
 	if it.Language = languageTag(raw.language); it.Language == "" {
 		it.Language = s.language
 	}
+	it.CommentsURL = links.first(raw.comments)
+	it.ImageURL = s.image(raw, it, links)
+	it.Media = raw.media.clean(links, lim.MaxList)
 	it.WordCount = wordCount(it.ContentText)
 	it.ContentHash = contentHash(it)
 	it.TextHash = textHash(it.ContentText)
+}
+
+func (s *scope) sanitiser() *sanitiser {
+	if x, ok := s.scratch.Get().(*sanitiser); ok {
+		return x
+	}
+	return newSanitiser()
 }
 
 // linksOf returns what resolves the links of an item.
@@ -229,8 +235,11 @@ func (s *scope) rebase(base string) resolver {
 // content is the summary.
 func (s *scope) content(raw *rawItem, it *Item, base resolver) {
 	lim := s.limits
+	scratch := s.sanitiser()
+	defer s.scratch.Put(scratch)
 	for i, m := range slices.Concat(raw.content, raw.summary) {
-		it.ContentHTML, it.ContentText = sanitise(markupHTML(m), base, lim.MaxHTML, lim.MaxText)
+		body := scratch.sanitise(markupHTML(m), base, lim.MaxHTML, lim.MaxText)
+		it.ContentHTML, it.ContentText, it.contentImage = body.html, body.text, body.image
 		if len(m.value) > lim.MaxHTML {
 			it.warn(WarnFieldCut, "the content was longer than its limit and was cut")
 		}

@@ -63,6 +63,16 @@ func (r resolver) link(raw string, mailto bool) string {
 	return out
 }
 
+// first returns the first of the links that can be used; empty when none can.
+func (r resolver) first(links []string) string {
+	for _, l := range links {
+		if u := r.link(l, false); u != "" {
+			return u
+		}
+	}
+	return ""
+}
+
 // trimURL removes white space around a URL and, as browsers do, tabs and line
 // breaks inside of it, with other control characters.
 func trimURL(s string) string {

@@ -50,6 +50,7 @@ func fromRSS(f *rss.Feed, o *outline) *rawFeed {
 		}
 	}
 	raw.updated = addText(raw.updated, extTexts(f.Extensions, "dcterms", "modified")...)
+	fromPodcastFeed(raw, f.Extensions)
 	raw.ttl.period = firstText(extTexts(f.Extensions, "sy", "updatePeriod")...)
 	raw.ttl.frequency = firstText(extTexts(f.Extensions, "sy", "updateFrequency")...)
 	raw.items = make([]rawItem, 0, len(f.Items))
@@ -77,18 +78,27 @@ func fromRSSItem(it *rss.Item, facts itemFacts) rawItem {
 	}
 	raw.id = firstText(raw.id, facts.about, facts.id)
 	raw.links = addWebAddress(raw.links, facts.about)
+	raw.comments = addPageLink(nil, it.Comments)
 	for _, l := range atomExt(e, "link") {
-		if rel := l.Attrs["rel"]; rel == "" || rel == "alternate" {
+		switch rel := l.Attrs["rel"]; rel {
+		case "", "alternate":
 			raw.links = addText(raw.links, l.Attrs["href"])
+		case "replies":
+			raw.comments = addPageLink(raw.comments, l.Attrs["href"])
+		case "enclosure":
+			raw.enclosures = append(raw.enclosures, Enclosure{l.Attrs["href"], l.Attrs["type"], parseLength(l.Attrs["length"])})
 		}
 	}
 	raw.content = addMarkup(nil, it.Content, "html")
 	raw.content = addMarkup(raw.content, facts.body, "xhtml")
 	raw.content = addMarkup(raw.content, it.Custom["encoded"], "html")
-	raw.content = addMarkup(raw.content, firstText(it.Custom["body"], it.Custom["fulltext"]), "html")
+	raw.content = addMarkup(raw.content, firstText(it.Custom["body"], it.Custom["fulltext"], it.Custom["content"]), "html")
 	raw.summary = addMarkup(nil, it.Description, "")
+	raw.summary = addMarkup(raw.summary, it.Custom["summary"], "")
 	raw.published = addText(nil, it.PubDate)
 	raw.published = addText(raw.published, it.Custom["date"], it.Custom["published"], it.Custom["created"], it.Custom["pubdate"])
+	raw.updated = addText(nil, it.Custom["updated"], it.Custom["modified"])
+	raw.images = addText(nil, imageElement(it.Custom["image"]))
 	raw.authors = addPerson(nil, it.Author)
 	for _, c := range it.Categories {
 		raw.categories = addText(raw.categories, html.UnescapeString(c.Value))
@@ -97,7 +107,6 @@ func fromRSSItem(it *rss.Item, facts itemFacts) rawItem {
 		raw.enclosures = append(raw.enclosures, Enclosure{enc.URL, enc.Type, parseLength(enc.Length)})
 	}
 	fromDublinCore(&raw, it.DublinCoreExt)
-	fromITunes(&raw, it.ITunesExt)
 	fromExtensions(&raw, e)
 	return raw
 }
@@ -128,20 +137,6 @@ func fromDublinCore(raw *rawItem, dc *ext.DublinCoreExtension) {
 	}
 }
 
-func fromITunes(raw *rawItem, it *ext.ITunesItemExtension) {
-	if it == nil {
-		return
-	}
-	if len(raw.authors) == 0 {
-		raw.authors = addPerson(raw.authors, it.Author)
-	}
-	raw.summary = addMarkup(raw.summary, it.Summary, "")
-	raw.summary = addMarkup(raw.summary, it.Subtitle, "")
-	for _, k := range strings.Split(it.Keywords, ",") {
-		raw.categories = addText(raw.categories, k)
-	}
-}
-
 // fromExtensions takes what other vocabularies say about an item, in RSS and
 // in Atom: Dublin Core terms, Atom inside of RSS, Media RSS.
 func fromExtensions(raw *rawItem, e ext.Extensions) {
@@ -167,36 +162,13 @@ func fromExtensions(raw *rawItem, e ext.Extensions) {
 	for _, s := range atomExt(e, "summary") {
 		raw.summary = addMarkup(raw.summary, s.Value, s.Attrs["type"])
 	}
+	raw.published = addText(raw.published, extTexts(e, "prism", "publicationDate")...)
+	fromITunes(raw, e["itunes"])
+	fromPodcast(raw, e["podcast"])
 	media := e["media"]
 	fromMedia(raw, media)
 	for _, g := range media["group"] {
 		fromMedia(raw, g.Children)
-	}
-}
-
-func fromMedia(raw *rawItem, media map[string][]ext.Extension) {
-	for _, c := range media["content"] {
-		typ := c.Attrs["type"]
-		if typ == "" && c.Attrs["medium"] != "" {
-			typ = c.Attrs["medium"] + "/*"
-		}
-		raw.enclosures = append(raw.enclosures, Enclosure{c.Attrs["url"], typ, parseLength(c.Attrs["fileSize"])})
-		for _, d := range c.Children["description"] {
-			raw.summary = addMarkup(raw.summary, d.Value, d.Attrs["type"])
-		}
-	}
-	for _, d := range media["description"] {
-		raw.summary = addMarkup(raw.summary, d.Value, d.Attrs["type"])
-	}
-	if strings.TrimSpace(raw.title.value) == "" {
-		for _, t := range media["title"] {
-			raw.title.value = firstText(raw.title.value, t.Value)
-		}
-	}
-	for _, k := range media["keywords"] {
-		for _, word := range strings.Split(k.Value, ",") {
-			raw.categories = addText(raw.categories, html.UnescapeString(word))
-		}
 	}
 }
 

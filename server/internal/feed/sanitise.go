@@ -1,12 +1,12 @@
 package feed
 
 import (
-	"sort"
+	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/microcosm-cc/bluemonday"
-	"golang.org/x/net/html"
 	"golang.org/x/net/html/atom"
 )
 
@@ -25,30 +25,53 @@ func newPolicy() *bluemonday.Policy {
 
 const maxOpenTags = 100
 
+// sanitised is what is made of the HTML of an item.
+type sanitised struct {
+	html  string // safe to show inside of a page
+	text  string // the same as plain text
+	image string // URL of the first picture that is not declared to be small
+}
+
 // sanitise returns HTML that is safe to show inside of a page, and its plain
 // text. Links and images are http, https or (links only) mailto; relative ones
 // are resolved against the base of r or, without one, dropped. Ids, styles,
 // scripts, forms, frames and images of one pixel are removed, tags are balanced,
 // attributes sorted; the results have at most maxHTML and maxText bytes.
 // Sanitising the HTML again changes nothing.
-func sanitise(src string, r resolver, maxHTML, maxText int) (safe, text string) {
+func sanitise(src string, r resolver, maxHTML, maxText int) sanitised {
+	return newSanitiser().sanitise(src, r, maxHTML, maxText)
+}
+
+// sanitiser holds the buffers of sanitise, which the next use takes over.
+type sanitiser struct {
+	policed bytes.Buffer
+	writer  htmlWriter
+}
+
+func newSanitiser() *sanitiser { return &sanitiser{} }
+
+func (s *sanitiser) sanitise(src string, r resolver, maxHTML, maxText int) sanitised {
 	if len(src) > 2*maxHTML {
 		src = strings.ToValidUTF8(src[:2*maxHTML], "")
 	}
-	w := &htmlWriter{resolver: r, max: maxHTML, text: textBuilder{max: maxText}}
-	z := html.NewTokenizer(strings.NewReader(policy.Sanitize(dropControls(src))))
-	for !w.full {
-		switch z.Next() {
-		case html.ErrorToken:
-			return w.finish()
-		case html.TextToken:
-			w.writeText(string(z.Text()))
-		case html.StartTagToken, html.SelfClosingTagToken:
-			w.start(z.Token())
-		case html.EndTagToken:
-			w.end(z.Token().DataAtom)
+	s.policed.Reset()
+	if err := policy.SanitizeReaderToWriter(strings.NewReader(dropControls(src)), &s.policed); err != nil {
+		return sanitised{} // a reader of a string and a buffer do not fail
+	}
+	w := &s.writer
+	w.reset(r, maxHTML, maxText)
+	lx := htmlLexer{src: s.policed.Bytes(), attrs: w.attrs}
+	for !w.full && lx.next() {
+		switch {
+		case lx.name == nil:
+			w.writeText(lx.text)
+		case lx.end:
+			w.end(atom.Lookup(lx.name))
+		default:
+			w.start(atom.Lookup(lx.name), lx.attrs)
 		}
 	}
+	w.attrs = lx.attrs
 	return w.finish()
 }
 
@@ -56,9 +79,11 @@ func sanitise(src string, r resolver, maxHTML, maxText int) (safe, text string) 
 // collects their text on the way.
 type htmlWriter struct {
 	resolver resolver
-	out      strings.Builder
+	out      []byte
 	text     textBuilder
+	image    string
 	stack    []atom.Atom
+	attrs    []htmlAttr
 	tail     int // bytes that the end tags of the stack take
 	anchors  int // open anchors that were left out because they link nowhere
 	dropped  int // start tags that were left out for their depth
@@ -66,65 +91,114 @@ type htmlWriter struct {
 	full     bool
 }
 
-func (w *htmlWriter) finish() (string, string) {
+func (w *htmlWriter) reset(r resolver, maxHTML, maxText int) {
+	*w = htmlWriter{
+		resolver: r, max: maxHTML, out: w.out[:0], stack: w.stack[:0], attrs: w.attrs,
+		text: textBuilder{max: maxText, b: w.text.b[:0]},
+	}
+}
+
+func (w *htmlWriter) finish() sanitised {
 	for len(w.stack) > 0 {
 		w.pop()
 	}
-	return strings.TrimSpace(w.out.String()), w.text.String()
+	return sanitised{html: string(bytes.TrimSpace(w.out)), text: w.text.String(), image: w.image}
 }
 
 // fits reports whether n more bytes fit; once they do not, nothing more does.
 func (w *htmlWriter) fits(n int) bool {
-	if w.out.Len()+w.tail+n > w.max {
+	if len(w.out)+w.tail+n > w.max {
 		w.full = true
 	}
 	return !w.full
 }
 
-func (w *htmlWriter) writeText(s string) {
-	s = dropControls(s) // those that were references until now
-	w.text.write(s)
-	escaped := textEscaper.Replace(s)
-	if w.fits(len(escaped)) {
-		w.out.WriteString(escaped)
+// writeText writes text with the references that the policy wrote. Text is
+// written whole or not at all.
+func (w *htmlWriter) writeText(src []byte) {
+	if bytes.IndexByte(src, '&') < 0 && !mayHoldControls(src) {
+		w.text.writeBytes(src)
+		if n := bytes.IndexByte(src, '\r'); n < 0 && w.fits(len(src)) {
+			w.out = append(w.out, src...)
+			return
+		}
+	}
+	text := dropControls(unescapeHTML(src)) // those that were references until now
+	w.text.write(text)
+	at := len(w.out)
+	w.out = appendEscaped(w.out, text, false)
+	n := len(w.out) - at
+	if w.out = w.out[:at]; w.fits(n) {
+		w.out = w.out[:at+n]
 	}
 }
 
-var (
-	textEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\r", "")
-	attrEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&#34;", "\r", "")
-)
+// appendEscaped appends text for HTML, in an attribute or outside of one.
+func appendEscaped(out []byte, text string, attribute bool) []byte {
+	from := 0
+	for i := 0; i < len(text); i++ {
+		var ref string
+		switch text[i] {
+		case '&':
+			ref = "&amp;"
+		case '<':
+			ref = "&lt;"
+		case '>':
+			ref = "&gt;"
+		case '"':
+			if !attribute {
+				continue
+			}
+			ref = "&#34;"
+		case '\r':
+		default:
+			continue
+		}
+		out = append(append(out, text[from:i]...), ref...)
+		from = i + 1
+	}
+	return append(out, text[from:]...)
+}
 
-func (w *htmlWriter) start(t html.Token) {
-	if t.DataAtom == 0 || t.DataAtom == atom.Map || t.DataAtom == atom.Area {
+func (w *htmlWriter) start(a atom.Atom, attrs []htmlAttr) {
+	if a == 0 || a == atom.Map || a == atom.Area {
 		return
 	}
-	attrs, ok := w.attributes(t)
+	attrs, ok := w.keep(a, attrs)
 	if !ok {
-		if t.DataAtom == atom.A {
+		if a == atom.A {
 			w.anchors++
 		}
 		return
 	}
-	w.impliedEnd(t.DataAtom)
-	void := isVoidHTML(t.DataAtom)
+	w.impliedEnd(a)
+	void := isVoidHTML(a)
 	if !void && len(w.stack) >= maxOpenTags {
 		w.dropped++
 		return
 	}
-	tag := "<" + t.DataAtom.String() + attrs + ">"
-	room := len(tag)
-	if !void {
-		room += len(t.DataAtom.String()) + 3
+	at, name := len(w.out), a.String()
+	w.out = append(append(w.out, '<'), name...)
+	for i, at := range attrs {
+		if i > 0 && attrs[i-1].key == at.key {
+			continue
+		}
+		w.out = append(append(append(w.out, ' '), at.key...), '=', '"')
+		w.out = append(appendEscaped(w.out, at.value, true), '"')
 	}
-	if !w.fits(room) {
+	w.out = append(w.out, '>')
+	n, room := len(w.out)-at, len(w.out)-at
+	if !void {
+		room += len(name) + 3
+	}
+	if w.out = w.out[:at]; !w.fits(room) {
 		return
 	}
-	w.text.open(t.DataAtom)
-	w.out.WriteString(tag)
+	w.out = w.out[:at+n]
+	w.text.open(a)
 	if !void {
-		w.stack = append(w.stack, t.DataAtom)
-		w.tail += len(t.DataAtom.String()) + 3
+		w.stack = append(w.stack, a)
+		w.tail += len(name) + 3
 	}
 }
 
@@ -170,63 +244,64 @@ func (w *htmlWriter) pop() {
 	w.text.close(top)
 	name := top.String()
 	w.tail -= len(name) + 3
-	w.out.WriteString("</" + name + ">")
+	w.out = append(append(append(w.out, "</"...), name...), '>')
 }
 
-// attributes returns the attributes that stay, sorted; false when the element
-// makes no sense without one that went.
-func (w *htmlWriter) attributes(t html.Token) (string, bool) {
-	kept := t.Attr[:0]
-	src := false
-	for _, a := range t.Attr {
-		switch a.Key {
+// keep returns the attributes that stay, sorted; false when the element makes
+// no sense without one that went.
+func (w *htmlWriter) keep(element atom.Atom, attrs []htmlAttr) ([]htmlAttr, bool) {
+	kept := attrs[:0]
+	src, href, small := "", false, false
+	linked := hasAttr(attrs, "href")
+	for _, a := range attrs {
+		switch a.key {
 		case "id", "name", "usemap", "ismap":
 			continue
 		case "href", "cite":
-			if a.Val = w.resolver.link(a.Val, true); a.Val == "" {
+			if a.value = w.resolver.link(a.value, true); a.value == "" {
 				continue
 			}
+			href = href || a.key == "href"
 		case "src":
-			if a.Val = w.resolver.link(a.Val, false); a.Val == "" {
+			if a.value = w.resolver.link(a.value, false); a.value == "" {
 				continue
 			}
-			src = true
+			src = a.value
 		case "lang":
-			if a.Val = languageTag(a.Val); a.Val == "" {
+			if a.value = languageTag(a.value); a.value == "" {
 				continue
 			}
 		case "width", "height":
-			if n, err := strconv.Atoi(a.Val); err == nil && n <= 1 && t.DataAtom == atom.Img {
-				return "", false
+			if n, err := strconv.Atoi(a.value); err == nil && element == atom.Img {
+				if n <= 1 {
+					return nil, false
+				}
+				small = small || n < minImage
 			}
 		case "rel":
-			if !hasHref(t.Attr) {
+			if !linked {
 				continue
 			}
 		}
+		a.value = dropControls(a.value)
 		kept = append(kept, a)
 	}
-	if t.DataAtom == atom.Img && !src || t.DataAtom == atom.A && !hasHref(kept) {
-		return "", false
+	if element == atom.Img && src == "" || element == atom.A && !href {
+		return nil, false
 	}
-	sort.SliceStable(kept, func(i, j int) bool { return kept[i].Key < kept[j].Key })
-	var b strings.Builder
-	for i, a := range kept {
-		if i > 0 && kept[i-1].Key == a.Key {
-			continue
-		}
-		b.WriteString(" " + a.Key + `="` + attrEscaper.Replace(dropControls(a.Val)) + `"`)
+	if element == atom.Img && w.image == "" && !small {
+		w.image = src
 	}
-	return b.String(), true
+	slices.SortStableFunc(kept, func(a, b htmlAttr) int { return strings.Compare(a.key, b.key) })
+	return kept, true
 }
 
-func hasHref(attrs []html.Attribute) bool {
-	for _, a := range attrs {
-		if a.Key == "href" {
-			return true
-		}
-	}
-	return false
+// minImage is the least width and height, in pixels, of a picture that may
+// stand for an item; smaller ones are icons.
+const minImage = 50
+
+func hasAttr(attrs []htmlAttr, key string) bool {
+	return slices.ContainsFunc(attrs, func(a htmlAttr) bool { return a.key == key })
 }
 
 func isVoidHTML(a atom.Atom) bool {

@@ -12,7 +12,8 @@ import (
 
 // sanitiseAt sanitises with a base URL, and one bound for HTML and text.
 func sanitiseAt(src, base string, maxBytes int) (safe, text string) {
-	return sanitise(src, newResolver(base), maxBytes, maxBytes)
+	s := sanitise(src, newResolver(base), maxBytes, maxBytes)
+	return s.html, s.text
 }
 
 func TestSanitise(t *testing.T) {

@@ -1,6 +1,7 @@
 package feed
 
 import (
+	"bytes"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -35,7 +36,7 @@ func isParagraph(a atom.Atom) bool {
 // stand on their own lines, paragraphs are set off by one empty line,
 // preformatted text keeps its white space.
 type textBuilder struct {
-	b       strings.Builder
+	b       []byte
 	max     int // bytes
 	breaks  int // newlines that are due before the next text
 	space   bool
@@ -43,7 +44,7 @@ type textBuilder struct {
 	started bool
 }
 
-func (t *textBuilder) String() string { return strings.TrimSpace(t.b.String()) }
+func (t *textBuilder) String() string { return string(bytes.TrimSpace(t.b)) }
 
 func (t *textBuilder) open(a atom.Atom) {
 	switch {
@@ -78,16 +79,25 @@ func (t *textBuilder) edge(a atom.Atom) {
 	}
 }
 
-func (t *textBuilder) write(s string) {
-	for len(s) > 0 && t.b.Len() < t.max {
-		// Most of a text is runs of visible ASCII, which go over as a whole.
+func (t *textBuilder) write(s string) { writeText(t, s) }
+
+func (t *textBuilder) writeBytes(s []byte) { writeText(t, s) }
+
+func writeText[T string | []byte](t *textBuilder, s T) {
+	for len(s) > 0 && len(t.b) < t.max {
+		// Most of a text is visible ASCII, which goes over as a whole.
 		if run := visibleRun(s); run > 0 {
 			t.glue()
-			t.b.WriteString(s[:min(run, max(1, t.max-t.b.Len()))])
+			if room := max(1, t.max-len(t.b)); run > room {
+				if run = room; s[run-1] == ' ' {
+					run++ // a space stands before something only
+				}
+			}
+			t.b = append(t.b, s[:run]...)
 			s = s[run:]
 			continue
 		}
-		r, size := utf8.DecodeRuneInString(s)
+		r, size := decodeRune(s)
 		s = s[size:]
 		switch {
 		case r == '\u00AD' || r == '\u200B' || r == '\uFEFF': // soft hyphen, zero-width space
@@ -97,15 +107,30 @@ func (t *textBuilder) write(s string) {
 			t.space = true
 		case !unicode.IsControl(r):
 			t.glue()
-			t.b.WriteRune(r)
+			t.b = utf8.AppendRune(t.b, r)
 		}
 	}
 }
 
-// visibleRun returns the length of the visible ASCII that a text begins with.
-func visibleRun(s string) int {
+func decodeRune[T string | []byte](s T) (rune, int) {
+	if s[0] < utf8.RuneSelf {
+		return rune(s[0]), 1
+	}
+	return utf8.DecodeRuneInString(string(s[:min(len(s), utf8.UTFMax)]))
+}
+
+// visibleRun returns the length of the words of visible ASCII, with one space
+// between two of them, that a text begins with.
+func visibleRun[T string | []byte](s T) int {
 	for i := 0; i < len(s); i++ {
-		if s[i] <= ' ' || s[i] >= 0x7f {
+		c := s[i]
+		if c > ' ' && c < 0x7f {
+			continue
+		}
+		if c != ' ' || i == 0 {
+			return i
+		}
+		if i+1 == len(s) || s[i+1] <= ' ' || s[i+1] >= 0x7f {
 			return i
 		}
 	}
@@ -118,9 +143,9 @@ func (t *textBuilder) glue() {
 	case !t.started:
 		t.started = true
 	case t.breaks > 0:
-		t.b.WriteString("\n\n"[:min(t.breaks, 2)])
+		t.b = append(t.b, "\n\n"[:min(t.breaks, 2)]...)
 	case t.space:
-		t.b.WriteByte(' ')
+		t.b = append(t.b, ' ')
 	}
 	t.breaks, t.space = 0, false
 }
@@ -206,7 +231,7 @@ func dropControls(s string) string {
 
 // mayHoldControls reports whether a text has a byte that dropControls removes, or
 // the one that those of more than one byte begin with.
-func mayHoldControls(s string) bool {
+func mayHoldControls[T string | []byte](s T) bool {
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; c < ' ' && c != '\t' && c != '\n' && c != '\r' || c == 0x7f || c == 0xc2 {
 			return true
@@ -291,14 +316,14 @@ func htmlText(s string, limit int) string {
 	t := textBuilder{max: limit}
 	z := html.NewTokenizer(strings.NewReader(s))
 	hidden := 0
-	for t.b.Len() < limit {
+	for len(t.b) < limit {
 		kind := z.Next()
 		switch kind {
 		case html.ErrorToken:
 			return t.String()
 		case html.TextToken:
 			if hidden == 0 {
-				t.write(string(z.Text()))
+				t.writeBytes(z.Text())
 			}
 		case html.StartTagToken, html.EndTagToken, html.SelfClosingTagToken:
 			name, _ := z.TagName()

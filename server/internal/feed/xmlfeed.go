@@ -25,6 +25,9 @@ type rawFeed struct {
 	ttl         ttl
 	authors     []Author
 	base        string // xml:base in scope
+	movedTo     string // where the feed says that it lives now
+	guid        string // podcast:guid
+	medium      string // podcast:medium
 	items       []rawItem
 	skipped     int // items that could not be read or are beyond the limit
 }
@@ -51,6 +54,9 @@ type rawItem struct {
 	authors     []Author
 	categories  []string
 	enclosures  []Enclosure
+	comments    []string // pages with the comments
+	images      []string // pictures that stand for the item
+	media       rawMedia
 	language    string
 	mended      []Warning // what was mended inside of the item
 }
