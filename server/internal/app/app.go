@@ -42,6 +42,7 @@ type App struct {
 	Accounts      *auth.Accounts
 	Sources       *ingest.Sources
 	Contents      *ingest.Contents
+	Vault         *ingest.Vault // seals the credentials of sources
 	Entities      *graph.Entities
 	Relationships *graph.Relationships
 
@@ -103,6 +104,7 @@ func open(ctx context.Context, cfg *config.Config, env Env, trustedFeedOrigin st
 		Outbound:      client,
 		Accounts:      auth.NewAccounts(auth.Deps{Store: db, Clock: env.Clock, IDs: ids, Random: env.Random, Hasher: hasher}),
 		Sources:       ingest.NewSources(db, client, env.Clock, ids, wake.ingest),
+		Vault:         newVault(cfg, env),
 		Contents:      ingest.NewContents(db, env.Clock, ids),
 		Entities:      graph.NewEntities(db, env.Clock, ids),
 		Relationships: graph.NewRelationships(db),

@@ -16,6 +16,9 @@ import (
 // signingKeysFile lies beside an SQLite database.
 const signingKeysFile = "signing-keys.json"
 
+// keyFiles are the files that a database on SQLite is not whole without.
+var keyFiles = [...]string{signingKeysFile, sourceKeyFile}
+
 // BackupInfo is what a backup says about itself.
 type BackupInfo = store.BackupInfo
 
@@ -25,8 +28,7 @@ type BackupProgress = store.BackupProgress
 // ErrBackupEngine is returned for a database that kgl does not back up itself.
 var ErrBackupEngine = store.ErrBackupEngine
 
-// Backup writes the configured SQLite database and its signing keys to one
-// file. Any number of servers may run meanwhile, and the schema may be one that
+// Backup writes the configured SQLite database and its key files to one file. Any number of servers may run meanwhile, and the schema may be one that
 // this binary would have to migrate.
 func Backup(ctx context.Context, cfg *config.Config, env Env, target string, force bool, progress BackupProgress) (BackupInfo, error) {
 	if cfg.Database.URL.Engine() != config.SQLite {
@@ -38,12 +40,17 @@ func Backup(ctx context.Context, cfg *config.Config, env Env, target string, for
 	if _, err := auth.ReadKeyFile(ctx, path); err != nil {
 		return BackupInfo{}, err
 	}
-	keys, err := os.ReadFile(path)
-	switch {
-	case err == nil:
-		files[signingKeysFile] = keys
-	case !errors.Is(err, fs.ErrNotExist):
-		return BackupInfo{}, fmt.Errorf("read the signing keys: %w", err)
+	if _, err := auth.ReadSealKey(dataFile(cfg, sourceKeyFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return BackupInfo{}, err
+	}
+	for _, name := range keyFiles {
+		content, err := os.ReadFile(dataFile(cfg, name))
+		switch {
+		case err == nil:
+			files[name] = content
+		case !errors.Is(err, fs.ErrNotExist):
+			return BackupInfo{}, fmt.Errorf("read %s: %w", name, err)
+		}
 	}
 	return store.Backup(ctx, databaseURL(cfg), store.BackupOptions{
 		Target: target, Force: force, Version: env.Version, Clock: env.Clock, Files: files, Progress: progress,
@@ -74,7 +81,10 @@ func Restore(ctx context.Context, cfg *config.Config, env Env, backup string, fo
 	done, err := store.Restore(ctx, databaseURL(cfg), backup, store.RestoreOptions{
 		Force: force, Clock: env.Clock, Progress: progress,
 		Files: func(files map[string][]byte, ending string) (err error) {
-			keysAside, err = restoreKeys(dataFile(cfg, signingKeysFile), files[signingKeysFile], ending)
+			if keysAside, err = restoreKeys(dataFile(cfg, signingKeysFile), files[signingKeysFile], ending); err != nil {
+				return err
+			}
+			_, err = restoreKeys(dataFile(cfg, sourceKeyFile), files[sourceKeyFile], ending)
 			return err
 		},
 	})

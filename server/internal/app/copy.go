@@ -56,7 +56,7 @@ func CopyDatabase(ctx context.Context, cfg *config.Config, env Env, opts CopyOpt
 	}
 	report, err := transfer.Run(ctx, transfer.Options{
 		From: databaseURL(&from), To: databaseURL(&to), Force: opts.Force,
-		Keys: move.run, Progress: opts.Progress, Note: opts.Note,
+		Keys: move.run, Reseal: newSecretMove(move, env).run, Progress: opts.Progress, Note: opts.Note,
 	})
 	return CopyReport{Report: report, Keys: move.moved}, err
 }

@@ -1,11 +1,14 @@
 package auth
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -78,6 +81,27 @@ func (s *Sealer) Seal(purpose, id string, plaintext []byte) (string, error) {
 		return "", err
 	}
 	return seal(aead, s.random, plaintext, sealedData(purpose, id))
+}
+
+// SealFixed is Seal with the same result for the same arguments, for copies that
+// are compared: the nonce is derived from the plaintext and what it is bound to
+// (HMAC-SHA-256 under a key of its own, as RFC 5297 does with CMAC), so it
+// differs whenever they do.
+func (s *Sealer) SealFixed(purpose, id string, plaintext []byte) (string, error) {
+	aead, err := deriveAEAD(s.master, "kgl/sealed/v1/"+purpose)
+	if err != nil {
+		return "", err
+	}
+	key, err := hkdf.Key(sha256.New, s.master, nil, "kgl/sealed/v1/nonce/"+purpose, sha256.Size)
+	if err != nil {
+		return "", fmt.Errorf("derive a key: %w", err)
+	}
+	data := sealedData(purpose, id)
+	mac := hmac.New(sha256.New, key)
+	mac.Write(binary.BigEndian.AppendUint64(nil, uint64(len(data))))
+	mac.Write(data)
+	mac.Write(plaintext)
+	return seal(aead, bytes.NewReader(mac.Sum(nil)), plaintext, data)
 }
 
 // Open returns the plaintext of a text that Seal returned for the same purpose
