@@ -26,12 +26,15 @@ type Querier interface {
 	AddEvidenceCount(ctx context.Context, arg sqlitedb.AddEvidenceCountParams) error
 	AddLoginFailure(ctx context.Context, arg sqlitedb.AddLoginFailureParams) (sqlitedb.LoginThrottle, error)
 	AddMentionCount(ctx context.Context, arg sqlitedb.AddMentionCountParams) error
+	AdvanceSourceImport(ctx context.Context, arg sqlitedb.AdvanceSourceImportParams) (int64, error)
 	AppendAudit(ctx context.Context, arg sqlitedb.AppendAuditParams) error
 	AppendEvents(ctx context.Context, arg string) error
 	AuditEventsFrom(ctx context.Context, arg sqlitedb.AuditEventsFromParams) ([]sqlitedb.AuditEvent, error)
 	AuditHead(ctx context.Context) (sqlitedb.AuditHeadRow, error)
 	BlockLogin(ctx context.Context, arg sqlitedb.BlockLoginParams) (int64, error)
+	CancelSourceImport(ctx context.Context, arg sqlitedb.CancelSourceImportParams) (int64, error)
 	ClaimHosts(ctx context.Context, arg sqlitedb.ClaimHostsParams) ([]sqlitedb.ClaimHostsRow, error)
+	ClaimSourceImport(ctx context.Context, arg sqlitedb.ClaimSourceImportParams) ([]sqlitedb.SourceImport, error)
 	ClaimTasks(ctx context.Context, arg sqlitedb.ClaimTasksParams) ([]sqlitedb.EnrichmentTask, error)
 	ClearLoginThrottles(ctx context.Context, arg string) error
 	CompleteIdempotencyKey(ctx context.Context, arg sqlitedb.CompleteIdempotencyKeyParams) (int64, error)
@@ -46,11 +49,14 @@ type Querier interface {
 	CreateEntity(ctx context.Context, arg sqlitedb.CreateEntityParams) (int64, error)
 	CreateFetch(ctx context.Context, arg sqlitedb.CreateFetchParams) error
 	CreateHost(ctx context.Context, arg sqlitedb.CreateHostParams) error
+	CreateHosts(ctx context.Context, arg sqlitedb.CreateHostsParams) error
 	CreateRefreshToken(ctx context.Context, arg sqlitedb.CreateRefreshTokenParams) error
 	CreateSession(ctx context.Context, arg sqlitedb.CreateSessionParams) error
 	CreateSetting(ctx context.Context, arg sqlitedb.CreateSettingParams) (int64, error)
 	CreateSigningKey(ctx context.Context, arg sqlitedb.CreateSigningKeyParams) (int64, error)
 	CreateSource(ctx context.Context, arg sqlitedb.CreateSourceParams) (int64, error)
+	CreateSourceImport(ctx context.Context, arg sqlitedb.CreateSourceImportParams) error
+	CreateSources(ctx context.Context, arg string) ([]string, error)
 	CreateTasks(ctx context.Context, arg string) error
 	CreateUser(ctx context.Context, arg sqlitedb.CreateUserParams) (int64, error)
 	DashboardCounts(ctx context.Context, arg int64) ([]sqlitedb.DashboardCountsRow, error)
@@ -69,6 +75,7 @@ type Querier interface {
 	DeleteSigningKeys(ctx context.Context, arg *int64) error
 	DeleteSource(ctx context.Context, arg string) (int64, error)
 	DeleteSourceEvidence(ctx context.Context, arg string) ([]string, error)
+	DeleteSourceImports(ctx context.Context, arg sqlitedb.DeleteSourceImportsParams) (int64, error)
 	DeleteSourceMentions(ctx context.Context, arg string) ([]string, error)
 	DeleteStaleThrottles(ctx context.Context, arg sqlitedb.DeleteStaleThrottlesParams) (int64, error)
 	DeleteUnsupportedRelationships(ctx context.Context, arg sqlitedb.DeleteUnsupportedRelationshipsParams) ([]string, error)
@@ -105,6 +112,7 @@ type Querier interface {
 	LockEntities(ctx context.Context, arg string) ([]sqlitedb.LockEntitiesRow, error)
 	LockFolding(ctx context.Context, arg string) ([]sqlitedb.LockFoldingRow, error)
 	LockHost(ctx context.Context, arg string) (sqlitedb.Host, error)
+	LockHosts(ctx context.Context, arg string) ([]string, error)
 	LockRefreshToken(ctx context.Context, arg string) (sqlitedb.RefreshToken, error)
 	LockRelationships(ctx context.Context, arg string) ([]sqlitedb.LockRelationshipsRow, error)
 	LockSource(ctx context.Context, arg string) (sqlitedb.Source, error)
@@ -114,6 +122,8 @@ type Querier interface {
 	MoveAuditHead(ctx context.Context, arg sqlitedb.MoveAuditHeadParams) error
 	NextFreeHost(ctx context.Context) ([]*int64, error)
 	NextTask(ctx context.Context, arg string) ([]int64, error)
+	OpenImports(ctx context.Context) ([]int64, error)
+	PendingImportLines(ctx context.Context, arg sqlitedb.PendingImportLinesParams) ([]sqlitedb.SourceImportLine, error)
 	PingWrite(ctx context.Context) error
 	RaiseEntityConfidence(ctx context.Context, arg sqlitedb.RaiseEntityConfidenceParams) error
 	RaiseRelationshipConfidence(ctx context.Context, arg sqlitedb.RaiseRelationshipConfidenceParams) error
@@ -122,6 +132,7 @@ type Querier interface {
 	RecordLoginWithHash(ctx context.Context, arg sqlitedb.RecordLoginWithHashParams) (int64, error)
 	RefoldContents(ctx context.Context, arg string) error
 	RefreshHost(ctx context.Context, arg sqlitedb.RefreshHostParams) error
+	RefreshHosts(ctx context.Context, arg sqlitedb.RefreshHostsParams) error
 	Relationship(ctx context.Context, arg string) (sqlitedb.RelationshipRow, error)
 	RelationshipEvidence(ctx context.Context, arg sqlitedb.RelationshipEvidenceParams) ([]sqlitedb.RelationshipEvidence, error)
 	RelationshipsByIDs(ctx context.Context, arg string) ([]sqlitedb.RelationshipsByIDsRow, error)
@@ -129,6 +140,7 @@ type Querier interface {
 	RelationshipsFrom(ctx context.Context, arg sqlitedb.RelationshipsFromParams) ([]sqlitedb.RelationshipsFromRow, error)
 	RelationshipsTo(ctx context.Context, arg sqlitedb.RelationshipsToParams) ([]sqlitedb.RelationshipsToRow, error)
 	ReleaseHost(ctx context.Context, arg sqlitedb.ReleaseHostParams) (int64, error)
+	ReleaseSourceImport(ctx context.Context, arg sqlitedb.ReleaseSourceImportParams) (int64, error)
 	ReleaseTask(ctx context.Context, arg sqlitedb.ReleaseTaskParams) (int64, error)
 	ReserveIdempotencyKey(ctx context.Context, arg sqlitedb.ReserveIdempotencyKeyParams) (int64, error)
 	RestartLoginThrottle(ctx context.Context, arg sqlitedb.RestartLoginThrottleParams) error
@@ -136,6 +148,7 @@ type Querier interface {
 	ReviseContent(ctx context.Context, arg sqlitedb.ReviseContentParams) error
 	RevokeSession(ctx context.Context, arg sqlitedb.RevokeSessionParams) (int64, error)
 	RevokeUserSessions(ctx context.Context, arg sqlitedb.RevokeUserSessionsParams) (int64, error)
+	SaveImportLines(ctx context.Context, arg string) error
 	ScheduleSource(ctx context.Context, arg sqlitedb.ScheduleSourceParams) error
 	Session(ctx context.Context, arg string) (sqlitedb.Session, error)
 	SessionState(ctx context.Context, arg string) (sqlitedb.SessionStateRow, error)
@@ -148,6 +161,9 @@ type Querier interface {
 	Source(ctx context.Context, arg string) (sqlitedb.Source, error)
 	SourceByURLKey(ctx context.Context, arg string) (sqlitedb.Source, error)
 	SourceContentCounts(ctx context.Context, arg string) ([]sqlitedb.SourceContentCountsRow, error)
+	SourceIDsByURLKeys(ctx context.Context, arg string) ([]sqlitedb.SourceIDsByURLKeysRow, error)
+	SourceImport(ctx context.Context, arg string) (sqlitedb.SourceImport, error)
+	SourceTags(ctx context.Context, arg sqlitedb.SourceTagsParams) ([]sqlitedb.SourceTagsRow, error)
 	UpdateEntity(ctx context.Context, arg sqlitedb.UpdateEntityParams) (sqlitedb.Entity, error)
 	UpdateSource(ctx context.Context, arg sqlitedb.UpdateSourceParams) (sqlitedb.Source, error)
 	UpdateUser(ctx context.Context, arg sqlitedb.UpdateUserParams) (sqlitedb.User, error)
@@ -170,6 +186,11 @@ func (q Queries) AddLoginFailure(ctx context.Context, arg sqlitedb.AddLoginFailu
 // AddMentionCount converts and calls pgdb's.
 func (q Queries) AddMentionCount(ctx context.Context, arg sqlitedb.AddMentionCountParams) error {
 	return q.db.AddMentionCount(ctx, pgdb.AddMentionCountParams(arg))
+}
+
+// AdvanceSourceImport converts and calls pgdb's.
+func (q Queries) AdvanceSourceImport(ctx context.Context, arg sqlitedb.AdvanceSourceImportParams) (int64, error) {
+	return q.db.AdvanceSourceImport(ctx, pgdb.AdvanceSourceImportParams(arg))
 }
 
 // AppendAudit converts and calls pgdb's.
@@ -206,6 +227,11 @@ func (q Queries) BlockLogin(ctx context.Context, arg sqlitedb.BlockLoginParams) 
 	return q.db.BlockLogin(ctx, pgdb.BlockLoginParams(arg))
 }
 
+// CancelSourceImport converts and calls pgdb's.
+func (q Queries) CancelSourceImport(ctx context.Context, arg sqlitedb.CancelSourceImportParams) (int64, error) {
+	return q.db.CancelSourceImport(ctx, pgdb.CancelSourceImportParams(arg))
+}
+
 // ClaimHosts converts and calls pgdb's.
 func (q Queries) ClaimHosts(ctx context.Context, arg sqlitedb.ClaimHostsParams) ([]sqlitedb.ClaimHostsRow, error) {
 	rows, err := q.db.ClaimHosts(ctx, pgdb.ClaimHostsParams(arg))
@@ -215,6 +241,19 @@ func (q Queries) ClaimHosts(ctx context.Context, arg sqlitedb.ClaimHostsParams) 
 	out := make([]sqlitedb.ClaimHostsRow, len(rows))
 	for i, row := range rows {
 		out[i] = sqlitedb.ClaimHostsRow(row)
+	}
+	return out, nil
+}
+
+// ClaimSourceImport converts and calls pgdb's.
+func (q Queries) ClaimSourceImport(ctx context.Context, arg sqlitedb.ClaimSourceImportParams) ([]sqlitedb.SourceImport, error) {
+	rows, err := q.db.ClaimSourceImport(ctx, pgdb.ClaimSourceImportParams(arg))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.SourceImport, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.SourceImport(row)
 	}
 	return out, nil
 }
@@ -322,6 +361,11 @@ func (q Queries) CreateHost(ctx context.Context, arg sqlitedb.CreateHostParams) 
 	return q.db.CreateHost(ctx, pgdb.CreateHostParams(arg))
 }
 
+// CreateHosts converts and calls pgdb's.
+func (q Queries) CreateHosts(ctx context.Context, arg sqlitedb.CreateHostsParams) error {
+	return q.db.CreateHosts(ctx, pgdb.CreateHostsParams(arg))
+}
+
 // CreateRefreshToken converts and calls pgdb's.
 func (q Queries) CreateRefreshToken(ctx context.Context, arg sqlitedb.CreateRefreshTokenParams) error {
 	return q.db.CreateRefreshToken(ctx, pgdb.CreateRefreshTokenParams(arg))
@@ -345,6 +389,16 @@ func (q Queries) CreateSigningKey(ctx context.Context, arg sqlitedb.CreateSignin
 // CreateSource converts and calls pgdb's.
 func (q Queries) CreateSource(ctx context.Context, arg sqlitedb.CreateSourceParams) (int64, error) {
 	return q.db.CreateSource(ctx, pgdb.CreateSourceParams(arg))
+}
+
+// CreateSourceImport converts and calls pgdb's.
+func (q Queries) CreateSourceImport(ctx context.Context, arg sqlitedb.CreateSourceImportParams) error {
+	return q.db.CreateSourceImport(ctx, pgdb.CreateSourceImportParams(arg))
+}
+
+// CreateSources converts and calls pgdb's.
+func (q Queries) CreateSources(ctx context.Context, arg string) ([]string, error) {
+	return q.db.CreateSources(ctx, arg)
 }
 
 // CreateTasks converts and calls pgdb's.
@@ -443,6 +497,11 @@ func (q Queries) DeleteSource(ctx context.Context, arg string) (int64, error) {
 // DeleteSourceEvidence converts and calls pgdb's.
 func (q Queries) DeleteSourceEvidence(ctx context.Context, arg string) ([]string, error) {
 	return q.db.DeleteSourceEvidence(ctx, arg)
+}
+
+// DeleteSourceImports converts and calls pgdb's.
+func (q Queries) DeleteSourceImports(ctx context.Context, arg sqlitedb.DeleteSourceImportsParams) (int64, error) {
+	return q.db.DeleteSourceImports(ctx, pgdb.DeleteSourceImportsParams(arg))
 }
 
 // DeleteSourceMentions converts and calls pgdb's.
@@ -734,6 +793,11 @@ func (q Queries) LockHost(ctx context.Context, arg string) (sqlitedb.Host, error
 	return sqlitedb.Host(row), err
 }
 
+// LockHosts converts and calls pgdb's.
+func (q Queries) LockHosts(ctx context.Context, arg string) ([]string, error) {
+	return q.db.LockHosts(ctx, arg)
+}
+
 // LockRefreshToken converts and calls pgdb's.
 func (q Queries) LockRefreshToken(ctx context.Context, arg string) (sqlitedb.RefreshToken, error) {
 	row, err := q.db.LockRefreshToken(ctx, arg)
@@ -806,6 +870,24 @@ func (q Queries) NextTask(ctx context.Context, arg string) ([]int64, error) {
 	return q.db.NextTask(ctx, arg)
 }
 
+// OpenImports converts and calls pgdb's.
+func (q Queries) OpenImports(ctx context.Context) ([]int64, error) {
+	return q.db.OpenImports(ctx)
+}
+
+// PendingImportLines converts and calls pgdb's.
+func (q Queries) PendingImportLines(ctx context.Context, arg sqlitedb.PendingImportLinesParams) ([]sqlitedb.SourceImportLine, error) {
+	rows, err := q.db.PendingImportLines(ctx, pgdb.PendingImportLinesParams(arg))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.SourceImportLine, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.SourceImportLine(row)
+	}
+	return out, nil
+}
+
 // PingWrite converts and calls pgdb's.
 func (q Queries) PingWrite(ctx context.Context) error {
 	return q.db.PingWrite(ctx)
@@ -844,6 +926,11 @@ func (q Queries) RefoldContents(ctx context.Context, arg string) error {
 // RefreshHost converts and calls pgdb's.
 func (q Queries) RefreshHost(ctx context.Context, arg sqlitedb.RefreshHostParams) error {
 	return q.db.RefreshHost(ctx, pgdb.RefreshHostParams(arg))
+}
+
+// RefreshHosts converts and calls pgdb's.
+func (q Queries) RefreshHosts(ctx context.Context, arg sqlitedb.RefreshHostsParams) error {
+	return q.db.RefreshHosts(ctx, pgdb.RefreshHostsParams(arg))
 }
 
 // Relationship converts and calls pgdb's.
@@ -922,6 +1009,11 @@ func (q Queries) ReleaseHost(ctx context.Context, arg sqlitedb.ReleaseHostParams
 	return q.db.ReleaseHost(ctx, pgdb.ReleaseHostParams(arg))
 }
 
+// ReleaseSourceImport converts and calls pgdb's.
+func (q Queries) ReleaseSourceImport(ctx context.Context, arg sqlitedb.ReleaseSourceImportParams) (int64, error) {
+	return q.db.ReleaseSourceImport(ctx, pgdb.ReleaseSourceImportParams(arg))
+}
+
 // ReleaseTask converts and calls pgdb's.
 func (q Queries) ReleaseTask(ctx context.Context, arg sqlitedb.ReleaseTaskParams) (int64, error) {
 	return q.db.ReleaseTask(ctx, pgdb.ReleaseTaskParams(arg))
@@ -955,6 +1047,11 @@ func (q Queries) RevokeSession(ctx context.Context, arg sqlitedb.RevokeSessionPa
 // RevokeUserSessions converts and calls pgdb's.
 func (q Queries) RevokeUserSessions(ctx context.Context, arg sqlitedb.RevokeUserSessionsParams) (int64, error) {
 	return q.db.RevokeUserSessions(ctx, pgdb.RevokeUserSessionsParams(arg))
+}
+
+// SaveImportLines converts and calls pgdb's.
+func (q Queries) SaveImportLines(ctx context.Context, arg string) error {
+	return q.db.SaveImportLines(ctx, arg)
 }
 
 // ScheduleSource converts and calls pgdb's.
@@ -1033,6 +1130,38 @@ func (q Queries) SourceContentCounts(ctx context.Context, arg string) ([]sqlited
 	out := make([]sqlitedb.SourceContentCountsRow, len(rows))
 	for i, row := range rows {
 		out[i] = sqlitedb.SourceContentCountsRow(row)
+	}
+	return out, nil
+}
+
+// SourceIDsByURLKeys converts and calls pgdb's.
+func (q Queries) SourceIDsByURLKeys(ctx context.Context, arg string) ([]sqlitedb.SourceIDsByURLKeysRow, error) {
+	rows, err := q.db.SourceIDsByURLKeys(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.SourceIDsByURLKeysRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.SourceIDsByURLKeysRow(row)
+	}
+	return out, nil
+}
+
+// SourceImport converts and calls pgdb's.
+func (q Queries) SourceImport(ctx context.Context, arg string) (sqlitedb.SourceImport, error) {
+	row, err := q.db.SourceImport(ctx, arg)
+	return sqlitedb.SourceImport(row), err
+}
+
+// SourceTags converts and calls pgdb's.
+func (q Queries) SourceTags(ctx context.Context, arg sqlitedb.SourceTagsParams) ([]sqlitedb.SourceTagsRow, error) {
+	rows, err := q.db.SourceTags(ctx, pgdb.SourceTagsParams(arg))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.SourceTagsRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.SourceTagsRow(row)
 	}
 	return out, nil
 }

@@ -204,6 +204,40 @@ type Source struct {
 	State                string
 }
 
+type SourceImport struct {
+	ID         string
+	State      string
+	FileName   string
+	Tags       string
+	DryRun     bool
+	Total      int64
+	Processed  int64
+	Added      int64
+	Existing   int64
+	Failed     int64
+	CreatedBy  string
+	LeaseOwner string
+	LeaseToken int64
+	LeaseUntil int64
+	CreatedAt  int64
+	StartedAt  *int64
+	FinishedAt *int64
+}
+
+type SourceImportLine struct {
+	ImportID  string
+	Position  int64
+	Line      int64
+	URL       string
+	Title     string
+	SiteURL   string
+	Tags      string
+	Outcome   string
+	SourceID  *string
+	ErrorCode string
+	Message   string
+}
+
 type User struct {
 	ID           string
 	Email        string

@@ -14,14 +14,20 @@ type Querier interface {
 	AddLoginFailure(ctx context.Context, arg AddLoginFailureParams) (LoginThrottle, error)
 	// Adds to the counter instead of counting anew: right under concurrency, and cheap for an entity with many mentions.
 	AddMentionCount(ctx context.Context, arg AddMentionCountParams) error
+	// Postgres waits here for who cancels the import.
+	AdvanceSourceImport(ctx context.Context, arg AdvanceSourceImportParams) (int64, error)
 	AppendAudit(ctx context.Context, arg AppendAuditParams) error
 	AppendEvents(ctx context.Context, rowsJson string) error
 	AuditEventsFrom(ctx context.Context, arg AuditEventsFromParams) ([]AuditEvent, error)
 	AuditHead(ctx context.Context) (AuditHeadRow, error)
 	BlockLogin(ctx context.Context, arg BlockLoginParams) (int64, error)
+	CancelSourceImport(ctx context.Context, arg CancelSourceImportParams) (int64, error)
 	// On Postgres, hosts that another transaction is claiming are passed over, and the array makes sure that the
 	// subquery, which locks, runs once.
 	ClaimHosts(ctx context.Context, arg ClaimHostsParams) ([]ClaimHostsRow, error)
+	// On Postgres, imports that another transaction is claiming are passed over, and the array makes sure that the
+	// subquery, which locks, runs once.
+	ClaimSourceImport(ctx context.Context, arg ClaimSourceImportParams) ([]SourceImport, error)
 	// A lease moves available_at to its own end, so that one range of the index holds all that can be claimed.
 	// On Postgres, tasks that another transaction is claiming, or whose item it is changing, are passed over: a claim
 	// waits for nobody. The array makes sure that the subquery, which locks, runs once.
@@ -43,11 +49,14 @@ type Querier interface {
 	CreateEntity(ctx context.Context, arg CreateEntityParams) (int64, error)
 	CreateFetch(ctx context.Context, arg CreateFetchParams) error
 	CreateHost(ctx context.Context, arg CreateHostParams) error
+	CreateHosts(ctx context.Context, arg CreateHostsParams) error
 	CreateRefreshToken(ctx context.Context, arg CreateRefreshTokenParams) error
 	CreateSession(ctx context.Context, arg CreateSessionParams) error
 	CreateSetting(ctx context.Context, arg CreateSettingParams) (int64, error)
 	CreateSigningKey(ctx context.Context, arg CreateSigningKeyParams) (int64, error)
 	CreateSource(ctx context.Context, arg CreateSourceParams) (int64, error)
+	CreateSourceImport(ctx context.Context, arg CreateSourceImportParams) error
+	CreateSources(ctx context.Context, rowsJson string) ([]string, error)
 	CreateTasks(ctx context.Context, rowsJson string) error
 	CreateUser(ctx context.Context, arg CreateUserParams) (int64, error)
 	// One statement, so that all counts are of one moment. Each branch reads one index.
@@ -69,6 +78,7 @@ type Querier interface {
 	DeleteSigningKeys(ctx context.Context, before *int64) error
 	DeleteSource(ctx context.Context, id string) (int64, error)
 	DeleteSourceEvidence(ctx context.Context, sourceID string) ([]string, error)
+	DeleteSourceImports(ctx context.Context, arg DeleteSourceImportsParams) (int64, error)
 	DeleteSourceMentions(ctx context.Context, sourceID string) ([]string, error)
 	DeleteStaleThrottles(ctx context.Context, arg DeleteStaleThrottlesParams) (int64, error)
 	DeleteUnsupportedRelationships(ctx context.Context, arg DeleteUnsupportedRelationshipsParams) ([]string, error)
@@ -118,6 +128,8 @@ type Querier interface {
 	LockFolding(ctx context.Context, ids string) ([]LockFoldingRow, error)
 	// Postgres locks the row, so that whoever changes a source of the host waits for who computes when it is due.
 	LockHost(ctx context.Context, host string) (Host, error)
+	// Postgres locks the rows in the order of their names, as everyone does who changes sources of several hosts.
+	LockHosts(ctx context.Context, hosts string) ([]string, error)
 	// Postgres locks the row here; on SQLite the writing transaction is the only one.
 	LockRefreshToken(ctx context.Context, tokenHash string) (RefreshToken, error)
 	// Postgres locks the rows here, in the order of their ids.
@@ -132,6 +144,8 @@ type Querier interface {
 	MoveAuditHead(ctx context.Context, arg MoveAuditHeadParams) error
 	NextFreeHost(ctx context.Context) ([]*int64, error)
 	NextTask(ctx context.Context, extractor string) ([]int64, error)
+	OpenImports(ctx context.Context) ([]int64, error)
+	PendingImportLines(ctx context.Context, arg PendingImportLinesParams) ([]SourceImportLine, error)
 	PingWrite(ctx context.Context) error
 	RaiseEntityConfidence(ctx context.Context, arg RaiseEntityConfidenceParams) error
 	RaiseRelationshipConfidence(ctx context.Context, arg RaiseRelationshipConfidenceParams) error
@@ -142,6 +156,8 @@ type Querier interface {
 	RefoldContents(ctx context.Context, ids string) error
 	// A host is due when its first source is, but not before the time until which it asked to be left alone.
 	RefreshHost(ctx context.Context, arg RefreshHostParams) error
+	// RefreshHost for several.
+	RefreshHosts(ctx context.Context, arg RefreshHostsParams) error
 	Relationship(ctx context.Context, id string) (RelationshipRow, error)
 	RelationshipEvidence(ctx context.Context, arg RelationshipEvidenceParams) ([]RelationshipEvidence, error)
 	RelationshipsByIDs(ctx context.Context, ids string) ([]RelationshipsByIDsRow, error)
@@ -149,6 +165,7 @@ type Querier interface {
 	RelationshipsFrom(ctx context.Context, arg RelationshipsFromParams) ([]RelationshipsFromRow, error)
 	RelationshipsTo(ctx context.Context, arg RelationshipsToParams) ([]RelationshipsToRow, error)
 	ReleaseHost(ctx context.Context, arg ReleaseHostParams) (int64, error)
+	ReleaseSourceImport(ctx context.Context, arg ReleaseSourceImportParams) (int64, error)
 	// The attempt that the claim counted was none.
 	ReleaseTask(ctx context.Context, arg ReleaseTaskParams) (int64, error)
 	ReserveIdempotencyKey(ctx context.Context, arg ReserveIdempotencyKeyParams) (int64, error)
@@ -158,6 +175,8 @@ type Querier interface {
 	ReviseContent(ctx context.Context, arg ReviseContentParams) error
 	RevokeSession(ctx context.Context, arg RevokeSessionParams) (int64, error)
 	RevokeUserSessions(ctx context.Context, arg RevokeUserSessionsParams) (int64, error)
+	// Creates lines; of those that exist it stores what became of them.
+	SaveImportLines(ctx context.Context, rowsJson string) error
 	ScheduleSource(ctx context.Context, arg ScheduleSourceParams) error
 	Session(ctx context.Context, id string) (Session, error)
 	SessionState(ctx context.Context, id string) (SessionStateRow, error)
@@ -170,6 +189,10 @@ type Querier interface {
 	Source(ctx context.Context, id string) (Source, error)
 	SourceByURLKey(ctx context.Context, urlKey string) (Source, error)
 	SourceContentCounts(ctx context.Context, ids string) ([]SourceContentCountsRow, error)
+	// A source is known by its former URLs, too; its present one comes first.
+	SourceIDsByURLKeys(ctx context.Context, keys string) ([]SourceIDsByURLKeysRow, error)
+	SourceImport(ctx context.Context, id string) (SourceImport, error)
+	SourceTags(ctx context.Context, arg SourceTagsParams) ([]SourceTagsRow, error)
 	UpdateEntity(ctx context.Context, arg UpdateEntityParams) (Entity, error)
 	UpdateSource(ctx context.Context, arg UpdateSourceParams) (Source, error)
 	UpdateUser(ctx context.Context, arg UpdateUserParams) (User, error)

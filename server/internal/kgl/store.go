@@ -15,6 +15,7 @@ import (
 // transaction, whichever Store value it is called on.
 type Store interface {
 	SourceStore
+	SourceImportStore
 	HostStore
 	ContentStore
 	DuplicateStore

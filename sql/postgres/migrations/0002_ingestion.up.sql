@@ -35,6 +35,7 @@ CREATE TABLE source_imports (
   state TEXT COLLATE "C" NOT NULL CHECK (state IN ('pending', 'running', 'done', 'canceled')),
   file_name TEXT NOT NULL,
   tags TEXT NOT NULL,
+  dry_run BOOLEAN NOT NULL,
   total BIGINT NOT NULL,
   processed BIGINT NOT NULL,
   added BIGINT NOT NULL,
@@ -53,17 +54,19 @@ CREATE INDEX source_imports_open ON source_imports (created_at, id) WHERE state 
 
 CREATE TABLE source_import_lines (
   import_id TEXT COLLATE "C" NOT NULL REFERENCES source_imports (id) ON DELETE CASCADE,
+  position BIGINT NOT NULL,
   line BIGINT NOT NULL,
   url TEXT NOT NULL,
   title TEXT NOT NULL,
+  site_url TEXT NOT NULL,
   tags TEXT NOT NULL,
   outcome TEXT COLLATE "C" NOT NULL CHECK (outcome IN ('pending', 'added', 'existing', 'failed')),
   source_id TEXT COLLATE "C",
   error_code TEXT NOT NULL,
   message TEXT NOT NULL,
-  PRIMARY KEY (import_id, line)
+  PRIMARY KEY (import_id, position)
 );
-CREATE INDEX source_import_lines_outcome ON source_import_lines (import_id, outcome, line);
+CREATE INDEX source_import_lines_outcome ON source_import_lines (import_id, outcome, position);
 
 ALTER TABLE contents ADD COLUMN alt_key TEXT COLLATE "C" NOT NULL DEFAULT '';
 ALTER TABLE contents ADD COLUMN raw_hash TEXT COLLATE "C" NOT NULL DEFAULT '';

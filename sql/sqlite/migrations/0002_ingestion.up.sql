@@ -35,6 +35,7 @@ CREATE TABLE source_imports (
   state TEXT NOT NULL CHECK (state IN ('pending', 'running', 'done', 'canceled')),
   file_name TEXT NOT NULL,
   tags TEXT NOT NULL,
+  dry_run BOOLEAN NOT NULL,
   total BIGINT NOT NULL,
   processed BIGINT NOT NULL,
   added BIGINT NOT NULL,
@@ -53,17 +54,19 @@ CREATE INDEX source_imports_open ON source_imports (created_at, id) WHERE state 
 
 CREATE TABLE source_import_lines (
   import_id TEXT NOT NULL REFERENCES source_imports (id) ON DELETE CASCADE,
+  position BIGINT NOT NULL,
   line BIGINT NOT NULL,
   url TEXT NOT NULL,
   title TEXT NOT NULL,
+  site_url TEXT NOT NULL,
   tags TEXT NOT NULL,
   outcome TEXT NOT NULL CHECK (outcome IN ('pending', 'added', 'existing', 'failed')),
   source_id TEXT,
   error_code TEXT NOT NULL,
   message TEXT NOT NULL,
-  PRIMARY KEY (import_id, line)
+  PRIMARY KEY (import_id, position)
 );
-CREATE INDEX source_import_lines_outcome ON source_import_lines (import_id, outcome, line);
+CREATE INDEX source_import_lines_outcome ON source_import_lines (import_id, outcome, position);
 
 -- A new table, because SQLite reads all of a row's bodies to get at a column behind them.
 CREATE TABLE contents_next (

@@ -1,0 +1,104 @@
+-- name: CreateHosts :exec
+INSERT INTO hosts (host, due_at, updated_at)
+SELECT n.value, NULL, CAST(@updated_at AS BIGINT) FROM json_each(CAST(@hosts AS TEXT)) AS n WHERE TRUE ORDER BY n.value
+ON CONFLICT (host) DO NOTHING;
+
+-- Postgres locks the rows in the order of their names, as everyone does who changes sources of several hosts.
+-- name: LockHosts :many
+SELECT host FROM hosts WHERE host IN (SELECT value FROM json_each(CAST(@hosts AS TEXT))) ORDER BY host;
+
+-- RefreshHost for several.
+-- name: RefreshHosts :exec
+UPDATE hosts SET updated_at = CAST(@updated_at AS BIGINT), due_at = (
+  SELECT CASE WHEN MIN(s.next_fetch_at) < hosts.not_before THEN hosts.not_before ELSE MIN(s.next_fetch_at) END
+  FROM sources s WHERE s.host = hosts.host AND s.next_fetch_at IS NOT NULL AND s.status IN ('active', 'failing'))
+WHERE hosts.host IN (SELECT value FROM json_each(CAST(@hosts AS TEXT)));
+
+-- name: CreateSources :many
+INSERT INTO sources (id, url, url_key, host, title, title_key, title_is_manual, description, site_url, format, language, tags, status,
+  fetch_interval_seconds, etag, last_modified, body_hash, next_fetch_at, last_fetched_at, last_success_at, consecutive_failures,
+  last_error_code, last_error, last_error_at, created_by, version, created_at, updated_at, health, health_since, settings, secrets, state)
+SELECT json_extract(n.value, '$.id'), json_extract(n.value, '$.url'), json_extract(n.value, '$.url_key'), json_extract(n.value, '$.host'),
+  json_extract(n.value, '$.title'), json_extract(n.value, '$.title_key'), json_extract(n.value, '$.title_is_manual'), '',
+  json_extract(n.value, '$.site_url'), '', '', json_extract(n.value, '$.tags'), json_extract(n.value, '$.status'),
+  json_extract(n.value, '$.fetch_interval_seconds'), '', '', '', json_extract(n.value, '$.next_fetch_at'), NULL, NULL, 0, '', '', NULL,
+  json_extract(n.value, '$.created_by'), json_extract(n.value, '$.version'), json_extract(n.value, '$.created_at'),
+  json_extract(n.value, '$.updated_at'), json_extract(n.value, '$.health'), NULL, json_extract(n.value, '$.settings'),
+  json_extract(n.value, '$.secrets'), json_extract(n.value, '$.state')
+FROM json_each(CAST(@rows_json AS TEXT)) AS n WHERE TRUE
+ON CONFLICT (url_key) DO NOTHING
+RETURNING id;
+
+-- A source is known by its former URLs, too; its present one comes first.
+-- name: SourceIDsByURLKeys :many
+SELECT s.url_key, s.id AS source_id, CAST(0 AS BIGINT) AS former
+FROM sources s WHERE s.url_key IN (SELECT value FROM json_each(CAST(@keys AS TEXT)))
+UNION ALL
+SELECT a.url_key, a.source_id, CAST(1 AS BIGINT) AS former
+FROM source_aliases a WHERE a.url_key IN (SELECT value FROM json_each(CAST(@keys AS TEXT)))
+ORDER BY 3, 1;
+
+-- name: SourceTags :many
+SELECT CAST(t.value AS TEXT) AS tag, CAST(COUNT(*) AS BIGINT) AS total
+FROM sources s, json_each(s.tags) AS t
+WHERE CAST(t.value AS TEXT) > CAST(@after AS TEXT)
+GROUP BY t.value ORDER BY t.value LIMIT @row_limit;
+
+-- name: CreateSourceImport :exec
+INSERT INTO source_imports (id, state, file_name, tags, dry_run, total, processed, added, existing, failed, created_by, lease_owner, lease_token,
+  lease_until, created_at, started_at, finished_at)
+VALUES (@id, @state, @file_name, @tags, @dry_run, @total, @processed, @added, @existing, @failed, @created_by, '', 0, 0, @created_at, @started_at,
+  @finished_at);
+
+-- Creates lines; of those that exist it stores what became of them.
+-- name: SaveImportLines :exec
+INSERT INTO source_import_lines (import_id, position, line, url, title, site_url, tags, outcome, source_id, error_code, message)
+SELECT json_extract(n.value, '$.import_id'), json_extract(n.value, '$.position'), json_extract(n.value, '$.line'), json_extract(n.value, '$.url'),
+  json_extract(n.value, '$.title'), json_extract(n.value, '$.site_url'), json_extract(n.value, '$.tags'), json_extract(n.value, '$.outcome'),
+  json_extract(n.value, '$.source_id'), json_extract(n.value, '$.error_code'), json_extract(n.value, '$.message')
+FROM json_each(CAST(@rows_json AS TEXT)) AS n WHERE TRUE
+ON CONFLICT (import_id, position) DO UPDATE SET outcome = excluded.outcome, source_id = excluded.source_id,
+  error_code = excluded.error_code, message = excluded.message;
+
+-- name: SourceImport :one
+SELECT id, state, file_name, tags, dry_run, total, processed, added, existing, failed, created_by, lease_owner, lease_token, lease_until, created_at,
+  started_at, finished_at
+FROM source_imports WHERE id = @id;
+
+-- name: PendingImportLines :many
+SELECT import_id, position, line, url, title, site_url, tags, outcome, source_id, error_code, message
+FROM source_import_lines WHERE import_id = @import_id AND outcome = 'pending'
+ORDER BY position LIMIT @row_limit;
+
+-- name: OpenImports :many
+SELECT i.lease_until FROM source_imports i WHERE i.state IN ('pending', 'running') ORDER BY i.lease_until LIMIT 1;
+
+-- On Postgres, imports that another transaction is claiming are passed over, and the array makes sure that the
+-- subquery, which locks, runs once.
+-- name: ClaimSourceImport :many
+UPDATE source_imports SET state = 'running', lease_owner = @lease_owner, lease_token = lease_token + 1, lease_until = @lease_until,
+  started_at = COALESCE(started_at, @now)
+WHERE id IN (
+  SELECT i.id FROM source_imports i WHERE i.state IN ('pending', 'running') AND i.lease_until <= @now
+  ORDER BY i.created_at, i.id LIMIT 1)
+RETURNING id, state, file_name, tags, dry_run, total, processed, added, existing, failed, created_by, lease_owner, lease_token, lease_until,
+  created_at, started_at, finished_at;
+
+-- Postgres waits here for who cancels the import.
+-- name: AdvanceSourceImport :execrows
+UPDATE source_imports SET state = @state, processed = processed + @lines, added = added + @added, existing = existing + @existing,
+  failed = failed + @failed, lease_until = @lease_until, finished_at = @finished_at
+WHERE id = @id AND lease_owner = @lease_owner AND lease_token = @lease_token AND state = 'running';
+
+-- name: ReleaseSourceImport :execrows
+UPDATE source_imports SET lease_until = 0
+WHERE id = @id AND lease_owner = @lease_owner AND lease_token = @lease_token AND state = 'running';
+
+-- name: CancelSourceImport :execrows
+UPDATE source_imports SET state = 'canceled', lease_owner = '', lease_until = 0, finished_at = CAST(@now AS BIGINT)
+WHERE id = @id AND state IN ('pending', 'running');
+
+-- name: DeleteSourceImports :execrows
+DELETE FROM source_imports WHERE id IN (
+  SELECT i.id FROM source_imports i WHERE i.created_at < @before AND i.state IN ('done', 'canceled')
+  ORDER BY i.created_at, i.id LIMIT @row_limit);
