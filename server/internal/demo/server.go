@@ -30,8 +30,8 @@ type site struct {
 
 func (s *site) feedURL(c *channel) string { return s.base + "/feeds/" + c.file }
 
-// Server serves the sample feeds, an index page and a page for each story. It
-// is an http.Handler, safe for concurrent use.
+// Server serves the sample feeds, an index page, a page for each story, and a
+// site that nobody subscribed. It is an http.Handler, safe for concurrent use.
 type Server struct {
 	site  *site
 	clock kgl.Clock
@@ -67,6 +67,9 @@ func New(base string, clock kgl.Clock) (*Server, error) {
 	s.mux.HandleFunc("GET /stories/{channel}/{number}", s.story)
 	s.mux.HandleFunc("GET /organizations/{slug}", s.organization)
 	s.mux.HandleFunc("GET /media/{file}", s.media)
+	s.mux.HandleFunc("GET "+gazettePath+"{$}", s.gazette)
+	s.mux.HandleFunc("GET "+gazettePath+"news.rss", s.gazetteFeed)
+	s.mux.HandleFunc("GET "+gazettePath+"{page...}", s.gazettePage)
 	return s, nil
 }
 
