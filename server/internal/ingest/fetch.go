@@ -186,18 +186,19 @@ func (a *attempt) fail(err error) {
 func (w *Worker) plan(a *attempt) {
 	r, now := &a.result, w.clock.Now()
 	r.Fetch.Duration = now.Sub(r.Fetch.StartedAt)
+	at := Situation{Now: now, Own: a.source.FetchInterval, RetryAfter: a.retryAfter,
+		Hints: kgl.FeedHints{Fresh: int64(a.asked / time.Second)}}
 	if r.Fetch.Outcome != kgl.FetchFailed {
 		r.Status, r.ConsecutiveFailures = kgl.SourceActive, 0
-		next := now.Add(w.cfg.Schedule.AfterSuccess(a.source.FetchInterval, a.asked))
-		r.NextFetchAt = &next
+		r.NextFetchAt = w.cfg.Schedule.Decide(at).Next
 		return
 	}
 	r.ConsecutiveFailures = a.source.ConsecutiveFailures + 1
+	at.Failures = r.ConsecutiveFailures
 	if r.Status == kgl.SourceGone {
 		r.NextFetchAt = nil
 		return
 	}
 	r.Status = kgl.SourceFailing
-	next := now.Add(w.cfg.Schedule.AfterFailure(r.ConsecutiveFailures, a.retryAfter))
-	r.NextFetchAt = &next
+	r.NextFetchAt = w.cfg.Schedule.Decide(at).Next
 }
