@@ -42,11 +42,14 @@ type Querier interface {
 	ContentDeletions(ctx context.Context, arg sqlitedb.ContentDeletionsParams) ([]sqlitedb.ContentDeletionsRow, error)
 	ContentEntities(ctx context.Context, arg sqlitedb.ContentEntitiesParams) ([]sqlitedb.Entity, error)
 	ContentStates(ctx context.Context, arg sqlitedb.ContentStatesParams) ([]sqlitedb.ContentStatesRow, error)
+	ContentTexts(ctx context.Context, arg string) ([]sqlitedb.ContentTextsRow, error)
+	CountFolded(ctx context.Context, arg string) error
 	CountUsers(ctx context.Context) (int64, error)
 	CreateContent(ctx context.Context, arg sqlitedb.CreateContentParams) (int64, error)
 	CreateContents(ctx context.Context, arg string) ([]string, error)
 	CreateDuplicateLinks(ctx context.Context, arg string) error
 	CreateEntity(ctx context.Context, arg sqlitedb.CreateEntityParams) (int64, error)
+	CreateExclusions(ctx context.Context, arg string) error
 	CreateFetch(ctx context.Context, arg sqlitedb.CreateFetchParams) error
 	CreateHost(ctx context.Context, arg sqlitedb.CreateHostParams) error
 	CreateHosts(ctx context.Context, arg sqlitedb.CreateHostsParams) error
@@ -66,12 +69,15 @@ type Querier interface {
 	DeleteContentMentions(ctx context.Context, arg string) ([]string, error)
 	DeleteEntity(ctx context.Context, arg string) (int64, error)
 	DeleteEvidence(ctx context.Context, arg sqlitedb.DeleteEvidenceParams) ([]string, error)
+	DeleteExclusions(ctx context.Context, arg sqlitedb.DeleteExclusionsParams) error
 	DeleteExpiredIdempotencyKeys(ctx context.Context, arg sqlitedb.DeleteExpiredIdempotencyKeysParams) (int64, error)
 	DeleteExpiredSessions(ctx context.Context, arg sqlitedb.DeleteExpiredSessionsParams) (int64, error)
 	DeleteForgottenRelationships(ctx context.Context, arg sqlitedb.DeleteForgottenRelationshipsParams) error
 	DeleteLinksOfContent(ctx context.Context, arg sqlitedb.DeleteLinksOfContentParams) error
+	DeleteLinksOfContents(ctx context.Context, arg string) error
 	DeleteLinksToHeads(ctx context.Context, arg string) error
 	DeleteMentions(ctx context.Context, arg sqlitedb.DeleteMentionsParams) ([]string, error)
+	DeleteOldSignatures(ctx context.Context, arg sqlitedb.DeleteOldSignaturesParams) (int64, error)
 	DeleteSigningKeys(ctx context.Context, arg *int64) error
 	DeleteSource(ctx context.Context, arg string) (int64, error)
 	DeleteSourceEvidence(ctx context.Context, arg string) ([]string, error)
@@ -84,7 +90,7 @@ type Querier interface {
 	DropOldFetches(ctx context.Context, arg sqlitedb.DropOldFetchesParams) error
 	DropOpenTasks(ctx context.Context, arg string) error
 	DueSources(ctx context.Context, arg sqlitedb.DueSourcesParams) ([]sqlitedb.Source, error)
-	Duplicates(ctx context.Context, arg sqlitedb.DuplicatesParams) ([]sqlitedb.DuplicateLink, error)
+	Duplicates(ctx context.Context, arg sqlitedb.DuplicatesParams) ([]sqlitedb.DuplicatesRow, error)
 	EndTask(ctx context.Context, arg sqlitedb.EndTaskParams) (int64, error)
 	EntitiesByAliasKeys(ctx context.Context, arg string) ([]sqlitedb.EntitiesByAliasKeysRow, error)
 	EntitiesByIDs(ctx context.Context, arg string) ([]sqlitedb.Entity, error)
@@ -92,10 +98,13 @@ type Querier interface {
 	Entity(ctx context.Context, arg string) (sqlitedb.Entity, error)
 	EntityAliases(ctx context.Context, arg string) ([]sqlitedb.EntityAlias, error)
 	EventsAfter(ctx context.Context, arg sqlitedb.EventsAfterParams) ([]sqlitedb.Event, error)
+	Exclusions(ctx context.Context, arg string) ([]sqlitedb.ExclusionsRow, error)
 	ExtendHost(ctx context.Context, arg sqlitedb.ExtendHostParams) (int64, error)
 	FirstByText(ctx context.Context, arg string) ([]sqlitedb.FirstByTextRow, error)
 	FirstByURL(ctx context.Context, arg string) ([]sqlitedb.FirstByURLRow, error)
+	GroupMembers(ctx context.Context, arg string) ([]sqlitedb.GroupMembersRow, error)
 	HeadsOfSource(ctx context.Context, arg string) ([]string, error)
+	HeadsOfSourceMembers(ctx context.Context, arg string) ([]string, error)
 	IdempotencyKey(ctx context.Context, arg sqlitedb.IdempotencyKeyParams) (sqlitedb.IdempotencyKey, error)
 	InsertAliases(ctx context.Context, arg string) error
 	InsertEntities(ctx context.Context, arg string) ([]string, error)
@@ -120,11 +129,14 @@ type Querier interface {
 	LoginThrottles(ctx context.Context, arg string) ([]sqlitedb.LoginThrottle, error)
 	MentionsOfEntities(ctx context.Context, arg sqlitedb.MentionsOfEntitiesParams) ([]sqlitedb.Mention, error)
 	MoveAuditHead(ctx context.Context, arg sqlitedb.MoveAuditHeadParams) error
+	NearItems(ctx context.Context, arg string) ([]sqlitedb.NearItemsRow, error)
 	NextFreeHost(ctx context.Context) ([]*int64, error)
 	NextTask(ctx context.Context, arg string) ([]int64, error)
 	OpenImports(ctx context.Context) ([]int64, error)
 	PendingImportLines(ctx context.Context, arg sqlitedb.PendingImportLinesParams) ([]sqlitedb.SourceImportLine, error)
 	PingWrite(ctx context.Context) error
+	PutSignature(ctx context.Context, arg sqlitedb.PutSignatureParams) error
+	PutSignatures(ctx context.Context, arg string) error
 	RaiseEntityConfidence(ctx context.Context, arg sqlitedb.RaiseEntityConfidenceParams) error
 	RaiseRelationshipConfidence(ctx context.Context, arg sqlitedb.RaiseRelationshipConfidenceParams) error
 	RecordContentDeletion(ctx context.Context, arg string) error
@@ -164,6 +176,7 @@ type Querier interface {
 	SourceIDsByURLKeys(ctx context.Context, arg string) ([]sqlitedb.SourceIDsByURLKeysRow, error)
 	SourceImport(ctx context.Context, arg string) (sqlitedb.SourceImport, error)
 	SourceTags(ctx context.Context, arg sqlitedb.SourceTagsParams) ([]sqlitedb.SourceTagsRow, error)
+	UnsignedContents(ctx context.Context, arg sqlitedb.UnsignedContentsParams) ([]sqlitedb.UnsignedContentsRow, error)
 	UpdateEntity(ctx context.Context, arg sqlitedb.UpdateEntityParams) (sqlitedb.Entity, error)
 	UpdateSource(ctx context.Context, arg sqlitedb.UpdateSourceParams) (sqlitedb.Source, error)
 	UpdateUser(ctx context.Context, arg sqlitedb.UpdateUserParams) (sqlitedb.User, error)
@@ -326,6 +339,24 @@ func (q Queries) ContentStates(ctx context.Context, arg sqlitedb.ContentStatesPa
 	return out, nil
 }
 
+// ContentTexts converts and calls pgdb's.
+func (q Queries) ContentTexts(ctx context.Context, arg string) ([]sqlitedb.ContentTextsRow, error) {
+	rows, err := q.db.ContentTexts(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.ContentTextsRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.ContentTextsRow(row)
+	}
+	return out, nil
+}
+
+// CountFolded converts and calls pgdb's.
+func (q Queries) CountFolded(ctx context.Context, arg string) error {
+	return q.db.CountFolded(ctx, arg)
+}
+
 // CountUsers converts and calls pgdb's.
 func (q Queries) CountUsers(ctx context.Context) (int64, error) {
 	return q.db.CountUsers(ctx)
@@ -349,6 +380,11 @@ func (q Queries) CreateDuplicateLinks(ctx context.Context, arg string) error {
 // CreateEntity converts and calls pgdb's.
 func (q Queries) CreateEntity(ctx context.Context, arg sqlitedb.CreateEntityParams) (int64, error) {
 	return q.db.CreateEntity(ctx, pgdb.CreateEntityParams(arg))
+}
+
+// CreateExclusions converts and calls pgdb's.
+func (q Queries) CreateExclusions(ctx context.Context, arg string) error {
+	return q.db.CreateExclusions(ctx, arg)
 }
 
 // CreateFetch converts and calls pgdb's.
@@ -454,6 +490,11 @@ func (q Queries) DeleteEvidence(ctx context.Context, arg sqlitedb.DeleteEvidence
 	return q.db.DeleteEvidence(ctx, pgdb.DeleteEvidenceParams(arg))
 }
 
+// DeleteExclusions converts and calls pgdb's.
+func (q Queries) DeleteExclusions(ctx context.Context, arg sqlitedb.DeleteExclusionsParams) error {
+	return q.db.DeleteExclusions(ctx, pgdb.DeleteExclusionsParams(arg))
+}
+
 // DeleteExpiredIdempotencyKeys converts and calls pgdb's.
 func (q Queries) DeleteExpiredIdempotencyKeys(ctx context.Context, arg sqlitedb.DeleteExpiredIdempotencyKeysParams) (int64, error) {
 	return q.db.DeleteExpiredIdempotencyKeys(ctx, pgdb.DeleteExpiredIdempotencyKeysParams(arg))
@@ -474,6 +515,11 @@ func (q Queries) DeleteLinksOfContent(ctx context.Context, arg sqlitedb.DeleteLi
 	return q.db.DeleteLinksOfContent(ctx, pgdb.DeleteLinksOfContentParams(arg))
 }
 
+// DeleteLinksOfContents converts and calls pgdb's.
+func (q Queries) DeleteLinksOfContents(ctx context.Context, arg string) error {
+	return q.db.DeleteLinksOfContents(ctx, arg)
+}
+
 // DeleteLinksToHeads converts and calls pgdb's.
 func (q Queries) DeleteLinksToHeads(ctx context.Context, arg string) error {
 	return q.db.DeleteLinksToHeads(ctx, arg)
@@ -482,6 +528,11 @@ func (q Queries) DeleteLinksToHeads(ctx context.Context, arg string) error {
 // DeleteMentions converts and calls pgdb's.
 func (q Queries) DeleteMentions(ctx context.Context, arg sqlitedb.DeleteMentionsParams) ([]string, error) {
 	return q.db.DeleteMentions(ctx, pgdb.DeleteMentionsParams(arg))
+}
+
+// DeleteOldSignatures converts and calls pgdb's.
+func (q Queries) DeleteOldSignatures(ctx context.Context, arg sqlitedb.DeleteOldSignaturesParams) (int64, error) {
+	return q.db.DeleteOldSignatures(ctx, pgdb.DeleteOldSignaturesParams(arg))
 }
 
 // DeleteSigningKeys converts and calls pgdb's.
@@ -553,14 +604,14 @@ func (q Queries) DueSources(ctx context.Context, arg sqlitedb.DueSourcesParams) 
 }
 
 // Duplicates converts and calls pgdb's.
-func (q Queries) Duplicates(ctx context.Context, arg sqlitedb.DuplicatesParams) ([]sqlitedb.DuplicateLink, error) {
+func (q Queries) Duplicates(ctx context.Context, arg sqlitedb.DuplicatesParams) ([]sqlitedb.DuplicatesRow, error) {
 	rows, err := q.db.Duplicates(ctx, pgdb.DuplicatesParams(arg))
 	if err != nil {
 		return nil, err
 	}
-	out := make([]sqlitedb.DuplicateLink, len(rows))
+	out := make([]sqlitedb.DuplicatesRow, len(rows))
 	for i, row := range rows {
-		out[i] = sqlitedb.DuplicateLink(row)
+		out[i] = sqlitedb.DuplicatesRow(row)
 	}
 	return out, nil
 }
@@ -641,6 +692,19 @@ func (q Queries) EventsAfter(ctx context.Context, arg sqlitedb.EventsAfterParams
 	return out, nil
 }
 
+// Exclusions converts and calls pgdb's.
+func (q Queries) Exclusions(ctx context.Context, arg string) ([]sqlitedb.ExclusionsRow, error) {
+	rows, err := q.db.Exclusions(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.ExclusionsRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.ExclusionsRow(row)
+	}
+	return out, nil
+}
+
 // ExtendHost converts and calls pgdb's.
 func (q Queries) ExtendHost(ctx context.Context, arg sqlitedb.ExtendHostParams) (int64, error) {
 	return q.db.ExtendHost(ctx, pgdb.ExtendHostParams(arg))
@@ -672,9 +736,27 @@ func (q Queries) FirstByURL(ctx context.Context, arg string) ([]sqlitedb.FirstBy
 	return out, nil
 }
 
+// GroupMembers converts and calls pgdb's.
+func (q Queries) GroupMembers(ctx context.Context, arg string) ([]sqlitedb.GroupMembersRow, error) {
+	rows, err := q.db.GroupMembers(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.GroupMembersRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.GroupMembersRow(row)
+	}
+	return out, nil
+}
+
 // HeadsOfSource converts and calls pgdb's.
 func (q Queries) HeadsOfSource(ctx context.Context, arg string) ([]string, error) {
 	return q.db.HeadsOfSource(ctx, arg)
+}
+
+// HeadsOfSourceMembers converts and calls pgdb's.
+func (q Queries) HeadsOfSourceMembers(ctx context.Context, arg string) ([]string, error) {
+	return q.db.HeadsOfSourceMembers(ctx, arg)
 }
 
 // IdempotencyKey converts and calls pgdb's.
@@ -860,6 +942,19 @@ func (q Queries) MoveAuditHead(ctx context.Context, arg sqlitedb.MoveAuditHeadPa
 	return q.db.MoveAuditHead(ctx, pgdb.MoveAuditHeadParams(arg))
 }
 
+// NearItems converts and calls pgdb's.
+func (q Queries) NearItems(ctx context.Context, arg string) ([]sqlitedb.NearItemsRow, error) {
+	rows, err := q.db.NearItems(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.NearItemsRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.NearItemsRow(row)
+	}
+	return out, nil
+}
+
 // NextFreeHost converts and calls pgdb's.
 func (q Queries) NextFreeHost(ctx context.Context) ([]*int64, error) {
 	return q.db.NextFreeHost(ctx)
@@ -891,6 +986,16 @@ func (q Queries) PendingImportLines(ctx context.Context, arg sqlitedb.PendingImp
 // PingWrite converts and calls pgdb's.
 func (q Queries) PingWrite(ctx context.Context) error {
 	return q.db.PingWrite(ctx)
+}
+
+// PutSignature converts and calls pgdb's.
+func (q Queries) PutSignature(ctx context.Context, arg sqlitedb.PutSignatureParams) error {
+	return q.db.PutSignature(ctx, pgdb.PutSignatureParams(arg))
+}
+
+// PutSignatures converts and calls pgdb's.
+func (q Queries) PutSignatures(ctx context.Context, arg string) error {
+	return q.db.PutSignatures(ctx, arg)
 }
 
 // RaiseEntityConfidence converts and calls pgdb's.
@@ -1162,6 +1267,19 @@ func (q Queries) SourceTags(ctx context.Context, arg sqlitedb.SourceTagsParams) 
 	out := make([]sqlitedb.SourceTagsRow, len(rows))
 	for i, row := range rows {
 		out[i] = sqlitedb.SourceTagsRow(row)
+	}
+	return out, nil
+}
+
+// UnsignedContents converts and calls pgdb's.
+func (q Queries) UnsignedContents(ctx context.Context, arg sqlitedb.UnsignedContentsParams) ([]sqlitedb.UnsignedContentsRow, error) {
+	rows, err := q.db.UnsignedContents(ctx, pgdb.UnsignedContentsParams(arg))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.UnsignedContentsRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.UnsignedContentsRow(row)
 	}
 	return out, nil
 }

@@ -9,16 +9,95 @@ import (
 	"context"
 )
 
+const contentTexts = `-- name: ContentTexts :many
+SELECT id, source_id, fetched_at, title, CAST(SUBSTR(content_text, 1, 20000) AS TEXT) AS body FROM contents
+WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB))))
+`
+
+type ContentTextsRow struct {
+	ID        string
+	SourceID  string
+	FetchedAt int64
+	Title     string
+	Body      string
+}
+
+// The beginnings of texts, which is what is compared.
+func (q *Queries) ContentTexts(ctx context.Context, ids string) ([]ContentTextsRow, error) {
+	rows, err := q.db.Query(ctx, contentTexts, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ContentTextsRow{}
+	for rows.Next() {
+		var i ContentTextsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.SourceID,
+			&i.FetchedAt,
+			&i.Title,
+			&i.Body,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const countFolded = `-- name: CountFolded :exec
+UPDATE contents SET version = version + 1,
+  duplicate_count = (SELECT COUNT(*) FROM contents d WHERE d.duplicate_of = contents.id)
+WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB))))
+  AND duplicate_count <> (SELECT COUNT(*) FROM contents d WHERE d.duplicate_of = contents.id)
+`
+
+func (q *Queries) CountFolded(ctx context.Context, heads string) error {
+	_, err := q.db.Exec(ctx, countFolded, heads)
+	return err
+}
+
 const createDuplicateLinks = `-- name: CreateDuplicateLinks :exec
-INSERT INTO duplicate_links (content_id, duplicate_of, reason, score, created_at)
-SELECT n.content_id, n.duplicate_of, n.reason, n.score, n.created_at
+INSERT INTO duplicate_links (content_id, duplicate_of, reason, score, created_by, created_at)
+SELECT n.content_id, n.duplicate_of, n.reason, n.score, n.created_by, n.created_at
 FROM jsonb_to_recordset(CAST(CAST($1 AS TEXT) AS JSONB)) AS n (content_id TEXT, duplicate_of TEXT, reason TEXT, score DOUBLE PRECISION,
-  created_at BIGINT)
+  created_by TEXT, created_at BIGINT)
 ON CONFLICT (content_id, duplicate_of, reason) DO NOTHING
 `
 
 func (q *Queries) CreateDuplicateLinks(ctx context.Context, rowsJson string) error {
 	_, err := q.db.Exec(ctx, createDuplicateLinks, rowsJson)
+	return err
+}
+
+const createExclusions = `-- name: CreateExclusions :exec
+INSERT INTO duplicate_exclusions (content_id, other_id, created_by, created_at)
+SELECT n.content_id, n.other_id, n.created_by, n.created_at
+FROM jsonb_to_recordset(CAST(CAST($1 AS TEXT) AS JSONB)) AS n (content_id TEXT, other_id TEXT, created_by TEXT, created_at BIGINT)
+ON CONFLICT (content_id, other_id) DO NOTHING
+`
+
+func (q *Queries) CreateExclusions(ctx context.Context, rowsJson string) error {
+	_, err := q.db.Exec(ctx, createExclusions, rowsJson)
+	return err
+}
+
+const deleteExclusions = `-- name: DeleteExclusions :exec
+DELETE FROM duplicate_exclusions WHERE content_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB))))
+  AND other_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS JSONB))))
+`
+
+type DeleteExclusionsParams struct {
+	Ids      string
+	OtherIds string
+}
+
+func (q *Queries) DeleteExclusions(ctx context.Context, arg DeleteExclusionsParams) error {
+	_, err := q.db.Exec(ctx, deleteExclusions, arg.Ids, arg.OtherIds)
 	return err
 }
 
@@ -36,6 +115,15 @@ func (q *Queries) DeleteLinksOfContent(ctx context.Context, arg DeleteLinksOfCon
 	return err
 }
 
+const deleteLinksOfContents = `-- name: DeleteLinksOfContents :exec
+DELETE FROM duplicate_links WHERE content_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB))))
+`
+
+func (q *Queries) DeleteLinksOfContents(ctx context.Context, ids string) error {
+	_, err := q.db.Exec(ctx, deleteLinksOfContents, ids)
+	return err
+}
+
 const deleteLinksToHeads = `-- name: DeleteLinksToHeads :exec
 DELETE FROM duplicate_links WHERE duplicate_of = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB))))
 `
@@ -45,8 +133,27 @@ func (q *Queries) DeleteLinksToHeads(ctx context.Context, heads string) error {
 	return err
 }
 
+const deleteOldSignatures = `-- name: DeleteOldSignatures :execrows
+DELETE FROM content_signatures WHERE content_signatures.seen_at < $1 AND content_signatures.content_id IN (
+  SELECT o.content_id FROM content_signatures o ORDER BY o.content_id LIMIT CAST($2 AS BIGINT))
+`
+
+type DeleteOldSignaturesParams struct {
+	Before   int64
+	RowLimit int64
+}
+
+// Ids grow with time, so that the oldest come first.
+func (q *Queries) DeleteOldSignatures(ctx context.Context, arg DeleteOldSignaturesParams) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteOldSignatures, arg.Before, arg.RowLimit)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const duplicates = `-- name: Duplicates :many
-SELECT l.content_id, l.duplicate_of, l.reason, l.score, l.created_at
+SELECT l.content_id, l.duplicate_of, l.reason, l.score, l.created_by, l.created_at
 FROM duplicate_links l
 WHERE l.duplicate_of = (SELECT COALESCE(c.duplicate_of, c.id) FROM contents c WHERE c.id = $1)
   AND (l.created_at > $2 OR (l.created_at = $2 AND (l.content_id > $3 OR (l.content_id = $3 AND l.reason > $4))))
@@ -61,7 +168,16 @@ type DuplicatesParams struct {
 	RowLimit    int64
 }
 
-func (q *Queries) Duplicates(ctx context.Context, arg DuplicatesParams) ([]DuplicateLink, error) {
+type DuplicatesRow struct {
+	ContentID   string
+	DuplicateOf string
+	Reason      string
+	Score       float64
+	CreatedBy   string
+	CreatedAt   int64
+}
+
+func (q *Queries) Duplicates(ctx context.Context, arg DuplicatesParams) ([]DuplicatesRow, error) {
 	rows, err := q.db.Query(ctx, duplicates,
 		arg.ContentID,
 		arg.AfterAt,
@@ -73,15 +189,55 @@ func (q *Queries) Duplicates(ctx context.Context, arg DuplicatesParams) ([]Dupli
 		return nil, err
 	}
 	defer rows.Close()
-	items := []DuplicateLink{}
+	items := []DuplicatesRow{}
 	for rows.Next() {
-		var i DuplicateLink
+		var i DuplicatesRow
 		if err := rows.Scan(
 			&i.ContentID,
 			&i.DuplicateOf,
 			&i.Reason,
 			&i.Score,
+			&i.CreatedBy,
 			&i.CreatedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const exclusions = `-- name: Exclusions :many
+SELECT e.content_id, e.other_id, CAST(COALESCE(a.duplicate_of, a.id) AS TEXT) AS head_id, CAST(COALESCE(b.duplicate_of, b.id) AS TEXT) AS other_head_id
+FROM contents a JOIN duplicate_exclusions e ON e.content_id = a.id JOIN contents b ON b.id = e.other_id
+WHERE a.id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB))))
+`
+
+type ExclusionsRow struct {
+	ContentID   string
+	OtherID     string
+	HeadID      string
+	OtherHeadID string
+}
+
+// The heads of items that a person took apart.
+func (q *Queries) Exclusions(ctx context.Context, ids string) ([]ExclusionsRow, error) {
+	rows, err := q.db.Query(ctx, exclusions, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ExclusionsRow{}
+	for rows.Next() {
+		var i ExclusionsRow
+		if err := rows.Scan(
+			&i.ContentID,
+			&i.OtherID,
+			&i.HeadID,
+			&i.OtherHeadID,
 		); err != nil {
 			return nil, err
 		}
@@ -165,6 +321,37 @@ func (q *Queries) FirstByURL(ctx context.Context, keys string) ([]FirstByURLRow,
 	return items, nil
 }
 
+const groupMembers = `-- name: GroupMembers :many
+SELECT id, CAST(duplicate_of AS TEXT) AS head_id FROM contents
+WHERE duplicate_of = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB)))) ORDER BY fetched_at, id
+`
+
+type GroupMembersRow struct {
+	ID     string
+	HeadID string
+}
+
+// The items of groups, by their heads.
+func (q *Queries) GroupMembers(ctx context.Context, heads string) ([]GroupMembersRow, error) {
+	rows, err := q.db.Query(ctx, groupMembers, heads)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []GroupMembersRow{}
+	for rows.Next() {
+		var i GroupMembersRow
+		if err := rows.Scan(&i.ID, &i.HeadID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const headsOfSource = `-- name: HeadsOfSource :many
 SELECT DISTINCT l.duplicate_of FROM duplicate_links l JOIN contents h ON h.id = l.duplicate_of
 WHERE h.source_id = $1
@@ -190,8 +377,32 @@ func (q *Queries) HeadsOfSource(ctx context.Context, sourceID string) ([]string,
 	return items, nil
 }
 
+const headsOfSourceMembers = `-- name: HeadsOfSourceMembers :many
+SELECT DISTINCT CAST(duplicate_of AS TEXT) AS head_id FROM contents WHERE source_id = $1 AND duplicate_of IS NOT NULL
+`
+
+func (q *Queries) HeadsOfSourceMembers(ctx context.Context, sourceID string) ([]string, error) {
+	rows, err := q.db.Query(ctx, headsOfSourceMembers, sourceID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var head_id string
+		if err := rows.Scan(&head_id); err != nil {
+			return nil, err
+		}
+		items = append(items, head_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const linksOfHeads = `-- name: LinksOfHeads :many
-SELECT l.content_id, l.duplicate_of, l.reason, l.score, l.created_at, c.source_id, c.fetched_at
+SELECT l.content_id, l.duplicate_of, l.reason, l.score, l.created_by, l.created_at, c.source_id, c.fetched_at
 FROM duplicate_links l JOIN contents c ON c.id = l.content_id
 WHERE l.duplicate_of = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB))))
 ORDER BY l.duplicate_of, c.fetched_at, c.id, l.reason
@@ -202,6 +413,7 @@ type LinksOfHeadsRow struct {
 	DuplicateOf string
 	Reason      string
 	Score       float64
+	CreatedBy   string
 	CreatedAt   int64
 	SourceID    string
 	FetchedAt   int64
@@ -221,6 +433,7 @@ func (q *Queries) LinksOfHeads(ctx context.Context, heads string) ([]LinksOfHead
 			&i.DuplicateOf,
 			&i.Reason,
 			&i.Score,
+			&i.CreatedBy,
 			&i.CreatedAt,
 			&i.SourceID,
 			&i.FetchedAt,
@@ -265,6 +478,100 @@ func (q *Queries) LockFolding(ctx context.Context, ids string) ([]LockFoldingRow
 	return items, nil
 }
 
+const nearItems = `-- name: NearItems :many
+SELECT CAST(k.idx AS BIGINT) AS idx, c.id, CAST(COALESCE(c.duplicate_of, c.id) AS TEXT) AS head_id, c.fetched_at
+FROM jsonb_to_recordset(CAST(CAST($1 AS TEXT) AS JSONB)) AS k (idx BIGINT, source_id TEXT, since BIGINT, key0 BIGINT, key1 BIGINT, key2 BIGINT, key3 BIGINT, key4 BIGINT, key5 BIGINT)
+CROSS JOIN LATERAL (SELECT DISTINCT u.content_id FROM (
+  (SELECT s.content_id FROM content_signatures s WHERE s.key0 = k.key0 AND s.seen_at >= k.since ORDER BY s.seen_at DESC LIMIT 16)
+  UNION ALL (SELECT s.content_id FROM content_signatures s WHERE s.key1 = k.key1 AND s.seen_at >= k.since ORDER BY s.seen_at DESC LIMIT 16)
+  UNION ALL (SELECT s.content_id FROM content_signatures s WHERE s.key2 = k.key2 AND s.seen_at >= k.since ORDER BY s.seen_at DESC LIMIT 16)
+  UNION ALL (SELECT s.content_id FROM content_signatures s WHERE s.key3 = k.key3 AND s.seen_at >= k.since ORDER BY s.seen_at DESC LIMIT 16)
+  UNION ALL (SELECT s.content_id FROM content_signatures s WHERE s.key4 = k.key4 AND s.seen_at >= k.since ORDER BY s.seen_at DESC LIMIT 16)
+  UNION ALL (SELECT s.content_id FROM content_signatures s WHERE s.key5 = k.key5 AND s.seen_at >= k.since ORDER BY s.seen_at DESC LIMIT 16)) AS u) AS x
+CROSS JOIN LATERAL (
+  SELECT i.id, i.duplicate_of, i.fetched_at FROM contents i WHERE i.id = x.content_id AND i.source_id <> k.source_id LIMIT 1) AS c
+`
+
+type NearItemsRow struct {
+	Idx       int64
+	ID        string
+	HeadID    string
+	FetchedAt int64
+}
+
+// Items of other sources that share a key, the newest of each key. The bound per key is what a key that
+// thousands of items share, such as one of a template, may cost.
+func (q *Queries) NearItems(ctx context.Context, keys string) ([]NearItemsRow, error) {
+	rows, err := q.db.Query(ctx, nearItems, keys)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []NearItemsRow{}
+	for rows.Next() {
+		var i NearItemsRow
+		if err := rows.Scan(
+			&i.Idx,
+			&i.ID,
+			&i.HeadID,
+			&i.FetchedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const putSignature = `-- name: PutSignature :exec
+INSERT INTO content_signatures (content_id, key_version, seen_at, key0, key1, key2, key3, key4, key5)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (content_id) DO UPDATE SET key_version = excluded.key_version, seen_at = excluded.seen_at, key0 = excluded.key0, key1 = excluded.key1, key2 = excluded.key2, key3 = excluded.key3, key4 = excluded.key4, key5 = excluded.key5
+`
+
+type PutSignatureParams struct {
+	ContentID  string
+	KeyVersion int64
+	SeenAt     int64
+	Key0       *int64
+	Key1       *int64
+	Key2       *int64
+	Key3       *int64
+	Key4       *int64
+	Key5       *int64
+}
+
+func (q *Queries) PutSignature(ctx context.Context, arg PutSignatureParams) error {
+	_, err := q.db.Exec(ctx, putSignature,
+		arg.ContentID,
+		arg.KeyVersion,
+		arg.SeenAt,
+		arg.Key0,
+		arg.Key1,
+		arg.Key2,
+		arg.Key3,
+		arg.Key4,
+		arg.Key5,
+	)
+	return err
+}
+
+const putSignatures = `-- name: PutSignatures :exec
+INSERT INTO content_signatures (content_id, key_version, seen_at, key0, key1, key2, key3, key4, key5)
+SELECT n.content_id, n.key_version, n.seen_at, n.key0, n.key1, n.key2, n.key3, n.key4, n.key5
+FROM jsonb_to_recordset(CAST(CAST($1 AS TEXT) AS JSONB)) AS n (content_id TEXT, key_version BIGINT, seen_at BIGINT,
+  key0 BIGINT, key1 BIGINT, key2 BIGINT, key3 BIGINT, key4 BIGINT, key5 BIGINT)
+ON CONFLICT (content_id) DO UPDATE SET key_version = excluded.key_version, seen_at = excluded.seen_at, key0 = excluded.key0, key1 = excluded.key1, key2 = excluded.key2, key3 = excluded.key3, key4 = excluded.key4, key5 = excluded.key5
+`
+
+func (q *Queries) PutSignatures(ctx context.Context, rowsJson string) error {
+	_, err := q.db.Exec(ctx, putSignatures, rowsJson)
+	return err
+}
+
 const refoldContents = `-- name: RefoldContents :exec
 UPDATE contents SET version = version + 1,
   duplicate_of = (SELECT MIN(l.duplicate_of) FROM duplicate_links l WHERE l.content_id = contents.id)
@@ -275,4 +582,51 @@ WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS 
 func (q *Queries) RefoldContents(ctx context.Context, ids string) error {
 	_, err := q.db.Exec(ctx, refoldContents, ids)
 	return err
+}
+
+const unsignedContents = `-- name: UnsignedContents :many
+SELECT c.id, c.source_id, c.fetched_at, c.title, CAST(SUBSTR(c.content_text, 1, 20000) AS TEXT) AS body FROM contents c
+WHERE c.fetched_at >= $1 AND NOT EXISTS (SELECT 1 FROM content_signatures s WHERE s.content_id = c.id AND s.key_version = $2)
+ORDER BY c.fetched_at, c.id LIMIT CAST($3 AS BIGINT)
+`
+
+type UnsignedContentsParams struct {
+	Since      int64
+	KeyVersion int64
+	RowLimit   int64
+}
+
+type UnsignedContentsRow struct {
+	ID        string
+	SourceID  string
+	FetchedAt int64
+	Title     string
+	Body      string
+}
+
+// Items that have no keys of this version yet, the first-seen first.
+func (q *Queries) UnsignedContents(ctx context.Context, arg UnsignedContentsParams) ([]UnsignedContentsRow, error) {
+	rows, err := q.db.Query(ctx, unsignedContents, arg.Since, arg.KeyVersion, arg.RowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []UnsignedContentsRow{}
+	for rows.Next() {
+		var i UnsignedContentsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.SourceID,
+			&i.FetchedAt,
+			&i.Title,
+			&i.Body,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

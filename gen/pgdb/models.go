@@ -21,14 +21,6 @@ type AuditEvent struct {
 	Hash        string
 }
 
-type DuplicateLink struct {
-	ContentID   string
-	DuplicateOf string
-	Reason      string
-	Score       float64
-	CreatedAt   int64
-}
-
 type EnrichmentTask struct {
 	ID          string
 	ContentID   string

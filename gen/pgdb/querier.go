@@ -41,12 +41,16 @@ type Querier interface {
 	ContentEntities(ctx context.Context, arg ContentEntitiesParams) ([]Entity, error)
 	// The list outside, the unique index inside: SQLite keeps the order of a CROSS JOIN, Postgres that of a LATERAL with a limit.
 	ContentStates(ctx context.Context, arg ContentStatesParams) ([]ContentStatesRow, error)
+	// The beginnings of texts, which is what is compared.
+	ContentTexts(ctx context.Context, ids string) ([]ContentTextsRow, error)
+	CountFolded(ctx context.Context, heads string) error
 	CountUsers(ctx context.Context) (int64, error)
 	// One row at a time: for SQLite, to which a statement is a call and not a journey.
 	CreateContent(ctx context.Context, arg CreateContentParams) (int64, error)
 	CreateContents(ctx context.Context, rowsJson string) ([]string, error)
 	CreateDuplicateLinks(ctx context.Context, rowsJson string) error
 	CreateEntity(ctx context.Context, arg CreateEntityParams) (int64, error)
+	CreateExclusions(ctx context.Context, rowsJson string) error
 	CreateFetch(ctx context.Context, arg CreateFetchParams) error
 	CreateHost(ctx context.Context, arg CreateHostParams) error
 	CreateHosts(ctx context.Context, arg CreateHostsParams) error
@@ -69,12 +73,16 @@ type Querier interface {
 	DeleteContentMentions(ctx context.Context, contentID string) ([]string, error)
 	DeleteEntity(ctx context.Context, id string) (int64, error)
 	DeleteEvidence(ctx context.Context, arg DeleteEvidenceParams) ([]string, error)
+	DeleteExclusions(ctx context.Context, arg DeleteExclusionsParams) error
 	DeleteExpiredIdempotencyKeys(ctx context.Context, arg DeleteExpiredIdempotencyKeysParams) (int64, error)
 	DeleteExpiredSessions(ctx context.Context, arg DeleteExpiredSessionsParams) (int64, error)
 	DeleteForgottenRelationships(ctx context.Context, arg DeleteForgottenRelationshipsParams) error
 	DeleteLinksOfContent(ctx context.Context, arg DeleteLinksOfContentParams) error
+	DeleteLinksOfContents(ctx context.Context, ids string) error
 	DeleteLinksToHeads(ctx context.Context, heads string) error
 	DeleteMentions(ctx context.Context, arg DeleteMentionsParams) ([]string, error)
+	// Ids grow with time, so that the oldest come first.
+	DeleteOldSignatures(ctx context.Context, arg DeleteOldSignaturesParams) (int64, error)
 	DeleteSigningKeys(ctx context.Context, before *int64) error
 	DeleteSource(ctx context.Context, id string) (int64, error)
 	DeleteSourceEvidence(ctx context.Context, sourceID string) ([]string, error)
@@ -88,7 +96,7 @@ type Querier interface {
 	// Work on a body that was replaced is of no use: whoever holds a lease loses it.
 	DropOpenTasks(ctx context.Context, contentID string) error
 	DueSources(ctx context.Context, arg DueSourcesParams) ([]Source, error)
-	Duplicates(ctx context.Context, arg DuplicatesParams) ([]DuplicateLink, error)
+	Duplicates(ctx context.Context, arg DuplicatesParams) ([]DuplicatesRow, error)
 	EndTask(ctx context.Context, arg EndTaskParams) (int64, error)
 	EntitiesByAliasKeys(ctx context.Context, keys string) ([]EntitiesByAliasKeysRow, error)
 	EntitiesByIDs(ctx context.Context, ids string) ([]Entity, error)
@@ -96,12 +104,17 @@ type Querier interface {
 	Entity(ctx context.Context, id string) (Entity, error)
 	EntityAliases(ctx context.Context, ids string) ([]EntityAlias, error)
 	EventsAfter(ctx context.Context, arg EventsAfterParams) ([]Event, error)
+	// The heads of items that a person took apart.
+	Exclusions(ctx context.Context, ids string) ([]ExclusionsRow, error)
 	ExtendHost(ctx context.Context, arg ExtendHostParams) (int64, error)
 	// The first-seen item of another source with the same normalised text.
 	FirstByText(ctx context.Context, keys string) ([]FirstByTextRow, error)
 	// The first-seen item of another source with the same canonical URL.
 	FirstByURL(ctx context.Context, keys string) ([]FirstByURLRow, error)
+	// The items of groups, by their heads.
+	GroupMembers(ctx context.Context, heads string) ([]GroupMembersRow, error)
 	HeadsOfSource(ctx context.Context, sourceID string) ([]string, error)
+	HeadsOfSourceMembers(ctx context.Context, sourceID string) ([]string, error)
 	IdempotencyKey(ctx context.Context, arg IdempotencyKeyParams) (IdempotencyKey, error)
 	InsertAliases(ctx context.Context, rowsJson string) error
 	// In the order of the unique key, so that concurrent transactions wait for each other in one direction.
@@ -142,11 +155,16 @@ type Querier interface {
 	// At most 100 of each entity, in the order of the text.
 	MentionsOfEntities(ctx context.Context, arg MentionsOfEntitiesParams) ([]Mention, error)
 	MoveAuditHead(ctx context.Context, arg MoveAuditHeadParams) error
+	// Items of other sources that share a key, the newest of each key. The bound per key is what a key that
+	// thousands of items share, such as one of a template, may cost.
+	NearItems(ctx context.Context, keys string) ([]NearItemsRow, error)
 	NextFreeHost(ctx context.Context) ([]*int64, error)
 	NextTask(ctx context.Context, extractor string) ([]int64, error)
 	OpenImports(ctx context.Context) ([]int64, error)
 	PendingImportLines(ctx context.Context, arg PendingImportLinesParams) ([]SourceImportLine, error)
 	PingWrite(ctx context.Context) error
+	PutSignature(ctx context.Context, arg PutSignatureParams) error
+	PutSignatures(ctx context.Context, rowsJson string) error
 	RaiseEntityConfidence(ctx context.Context, arg RaiseEntityConfidenceParams) error
 	RaiseRelationshipConfidence(ctx context.Context, arg RaiseRelationshipConfidenceParams) error
 	RecordContentDeletion(ctx context.Context, id string) error
@@ -193,6 +211,8 @@ type Querier interface {
 	SourceIDsByURLKeys(ctx context.Context, keys string) ([]SourceIDsByURLKeysRow, error)
 	SourceImport(ctx context.Context, id string) (SourceImport, error)
 	SourceTags(ctx context.Context, arg SourceTagsParams) ([]SourceTagsRow, error)
+	// Items that have no keys of this version yet, the first-seen first.
+	UnsignedContents(ctx context.Context, arg UnsignedContentsParams) ([]UnsignedContentsRow, error)
 	UpdateEntity(ctx context.Context, arg UpdateEntityParams) (Entity, error)
 	UpdateSource(ctx context.Context, arg UpdateSourceParams) (Source, error)
 	UpdateUser(ctx context.Context, arg UpdateUserParams) (User, error)

@@ -209,7 +209,8 @@ type DuplicateLink struct {
 	ContentID   string
 	DuplicateOf string
 	Reason      DuplicateReason
-	Score       float64 // 1 for exact sameness
+	Score       float64 // 1 for exact sameness; else the part of the shorter text that both have
+	CreatedBy   string  // id of the user who linked them; empty: ingestion did
 	CreatedAt   time.Time
 }
 

@@ -113,8 +113,9 @@ func (db *DB) Duplicates(ctx context.Context, contentID string, p kgl.Page) (kgl
 	return list, err
 }
 
-func linkOf(r sqlitedb.DuplicateLink) (kgl.DuplicateLink, error) {
+func linkOf(r sqlitedb.DuplicatesRow) (kgl.DuplicateLink, error) {
 	return kgl.DuplicateLink{
-		ContentID: r.ContentID, DuplicateOf: r.DuplicateOf, Reason: kgl.DuplicateReason(r.Reason), Score: r.Score, CreatedAt: timeOf(r.CreatedAt),
+		ContentID: r.ContentID, DuplicateOf: r.DuplicateOf, Reason: kgl.DuplicateReason(r.Reason), Score: r.Score,
+		CreatedBy: r.CreatedBy, CreatedAt: timeOf(r.CreatedAt),
 	}, nil
 }

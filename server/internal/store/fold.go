@@ -19,6 +19,7 @@ type linkRow struct {
 	DuplicateOf string  `json:"duplicate_of"`
 	Reason      string  `json:"reason"`
 	Score       float64 `json:"score"`
+	CreatedBy   string  `json:"created_by"`
 	CreatedAt   int64   `json:"created_at"`
 }
 
@@ -75,7 +76,7 @@ func fold(ctx context.Context, c *conn, links []kgl.DuplicateLink) error {
 		if g[l.ContentID] == "" || g[l.DuplicateOf] == "" {
 			continue
 		}
-		row := linkRow{ContentID: l.ContentID, Reason: string(l.Reason), Score: l.Score, CreatedAt: micros(l.CreatedAt)}
+		row := linkRow{ContentID: l.ContentID, Reason: string(l.Reason), Score: l.Score, CreatedBy: l.CreatedBy, CreatedAt: micros(l.CreatedAt)}
 		rows = append(rows, row)
 		if from, to := g.head(l.ContentID), g.head(l.DuplicateOf); from != to {
 			g[from] = to
@@ -90,7 +91,7 @@ func fold(ctx context.Context, c *conn, links []kgl.DuplicateLink) error {
 	}
 	changed := merged
 	for _, l := range moved {
-		rows = append(rows, linkRow{ContentID: l.ContentID, DuplicateOf: l.DuplicateOf, Reason: l.Reason, Score: l.Score, CreatedAt: l.CreatedAt})
+		rows = append(rows, linkRow{ContentID: l.ContentID, DuplicateOf: l.DuplicateOf, Reason: l.Reason, Score: l.Score, CreatedBy: l.CreatedBy, CreatedAt: l.CreatedAt})
 		changed = append(changed, l.ContentID)
 		if g[l.ContentID] == "" {
 			g[l.ContentID] = l.DuplicateOf
@@ -168,7 +169,7 @@ func rehead(ctx context.Context, c *conn, heads func() ([]string, error), gone f
 			heir[l.DuplicateOf] = l.ContentID
 		}
 		rows = append(rows, linkRow{
-			ContentID: l.ContentID, DuplicateOf: heir[l.DuplicateOf], Reason: l.Reason, Score: l.Score, CreatedAt: l.CreatedAt,
+			ContentID: l.ContentID, DuplicateOf: heir[l.DuplicateOf], Reason: l.Reason, Score: l.Score, CreatedBy: l.CreatedBy, CreatedAt: l.CreatedAt,
 		})
 		changed = append(changed, l.ContentID)
 	}
@@ -197,7 +198,7 @@ func unlinkChanged(ctx context.Context, c *conn, old sqlitedb.LockContentRow, no
 	for _, l := range links {
 		changed = append(changed, l.ContentID)
 		if !lost[l.Reason] {
-			kept = append(kept, linkRow{ContentID: l.ContentID, DuplicateOf: now.ID, Reason: l.Reason, Score: l.Score, CreatedAt: l.CreatedAt})
+			kept = append(kept, linkRow{ContentID: l.ContentID, DuplicateOf: now.ID, Reason: l.Reason, Score: l.Score, CreatedBy: l.CreatedBy, CreatedAt: l.CreatedAt})
 			continue
 		}
 		if first[l.Reason] == "" {
@@ -205,7 +206,7 @@ func unlinkChanged(ctx context.Context, c *conn, old sqlitedb.LockContentRow, no
 			continue
 		}
 		among = append(among, kgl.DuplicateLink{
-			ContentID: l.ContentID, DuplicateOf: first[l.Reason], Reason: kgl.DuplicateReason(l.Reason), Score: l.Score, CreatedAt: timeOf(l.CreatedAt),
+			ContentID: l.ContentID, DuplicateOf: first[l.Reason], Reason: kgl.DuplicateReason(l.Reason), Score: l.Score, CreatedBy: l.CreatedBy, CreatedAt: timeOf(l.CreatedAt),
 		})
 	}
 	if err := putLinks(ctx, c, kept, changed); err != nil {

@@ -1,5 +1,5 @@
 DROP TABLE duplicate_exclusions;
-DROP TABLE content_bands;
+ALTER TABLE duplicate_links DROP COLUMN created_by;
 DROP TABLE content_signatures;
 ALTER TABLE content_deletions DROP COLUMN seen_at;
 ALTER TABLE content_deletions DROP COLUMN deleted_at;

@@ -139,18 +139,28 @@ ALTER TABLE content_deletions ADD COLUMN text_hash TEXT NOT NULL DEFAULT '';
 ALTER TABLE content_deletions ADD COLUMN deleted_at BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE content_deletions ADD COLUMN seen_at BIGINT NOT NULL DEFAULT 0;
 
--- Near-duplicates: what is compared, and the index that finds whom to compare with.
+-- The keys by which an index finds items with nearly the same text; all are null when the text is too short.
+-- seen_at is fetched_at of the item.
 CREATE TABLE content_signatures (
   content_id TEXT NOT NULL PRIMARY KEY REFERENCES contents (id) ON DELETE CASCADE,
-  signature BLOB NOT NULL
+  key_version BIGINT NOT NULL,
+  seen_at BIGINT NOT NULL,
+  key0 BIGINT,
+  key1 BIGINT,
+  key2 BIGINT,
+  key3 BIGINT,
+  key4 BIGINT,
+  key5 BIGINT
 );
-CREATE TABLE content_bands (
-  band BIGINT NOT NULL,
-  band_key BIGINT NOT NULL,
-  content_id TEXT NOT NULL REFERENCES contents (id) ON DELETE CASCADE,
-  PRIMARY KEY (band, band_key, content_id)
-) WITHOUT ROWID;
-CREATE INDEX content_bands_content ON content_bands (content_id);
+CREATE INDEX content_signatures_key0 ON content_signatures (key0, seen_at) WHERE key0 IS NOT NULL;
+CREATE INDEX content_signatures_key1 ON content_signatures (key1, seen_at) WHERE key1 IS NOT NULL;
+CREATE INDEX content_signatures_key2 ON content_signatures (key2, seen_at) WHERE key2 IS NOT NULL;
+CREATE INDEX content_signatures_key3 ON content_signatures (key3, seen_at) WHERE key3 IS NOT NULL;
+CREATE INDEX content_signatures_key4 ON content_signatures (key4, seen_at) WHERE key4 IS NOT NULL;
+CREATE INDEX content_signatures_key5 ON content_signatures (key5, seen_at) WHERE key5 IS NOT NULL;
+
+-- Who linked two items by hand; empty: ingestion did.
+ALTER TABLE duplicate_links ADD COLUMN created_by TEXT NOT NULL DEFAULT '';
 
 -- Items that a person said are not the same; content_id is the smaller of the two.
 CREATE TABLE duplicate_exclusions (
