@@ -68,7 +68,6 @@ func fromAtomEntry(e *atom.Entry, facts itemFacts) rawItem {
 	if s := e.Source; s != nil && len(raw.authors) == 0 {
 		raw.authors = atomPersons(s.Authors)
 	}
-	dates := len(raw.published)
 	fromExtensions(&raw, e.Extensions)
 	for _, d := range extTexts(e.Extensions, "dc", "date") {
 		raw.published = addText(raw.published, d)
@@ -79,11 +78,6 @@ func fromAtomEntry(e *atom.Entry, facts itemFacts) rawItem {
 		}
 	}
 	raw.categories = addText(raw.categories, extTexts(e.Extensions, "dc", "subject")...)
-	if dates == 0 && len(raw.published) == 0 {
-		// An entry must say when it was updated and need not say when it was
-		// published: then the one stands for the other.
-		raw.published = raw.updated
-	}
 	return raw
 }
 

@@ -119,7 +119,7 @@ type Item struct {
 	Language    string // of the item, else of the feed
 
 	PublishedAt       time.Time       // Options.Now when PublishedInferred
-	PublishedInferred bool            // no usable date was published, or one in the future
+	PublishedInferred bool            // PublishedAtSource is PublishedFetched
 	PublishedAtSource PublishedSource // where PublishedAt comes from
 	ModifiedAt        time.Time       // the last edit, by the feed's account; zero when not published or in the future
 
@@ -159,7 +159,6 @@ const (
 	PublishedUpdated   PublishedSource = "updated"   // the date of the last edit, as the only one
 	PublishedURL       PublishedSource = "url"       // the day that the path of the item's URL names
 	PublishedFetched   PublishedSource = "fetched"   // inferred: the moment of the fetch
-	PublishedClamped   PublishedSource = "clamped"   // inferred: the published date lay in the future
 )
 
 // Author is a person or a group that wrote an item.

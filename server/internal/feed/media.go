@@ -9,34 +9,16 @@ import (
 	"time"
 
 	ext "github.com/mmcdole/gofeed/extensions"
+
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
 )
 
-// Media is what a podcast or a video says about itself.
-type Media struct {
-	Duration    int64        `json:"duration,omitempty"` // seconds
-	Season      int64        `json:"season,omitempty"`
-	Episode     int64        `json:"episode,omitempty"`
-	EpisodeType string       `json:"episode_type,omitempty"` // full, trailer or bonus
-	Explicit    *bool        `json:"explicit,omitempty"`     // nil when not stated
-	ChaptersURL string       `json:"chapters_url,omitempty"`
-	Transcripts []Transcript `json:"transcripts,omitempty"`
-	Keywords    []string     `json:"keywords,omitempty"`
-	Persons     []Person     `json:"persons,omitempty"`
-}
-
-// Transcript is a text of what is said.
-type Transcript struct {
-	URL      string `json:"url"`
-	Type     string `json:"type,omitempty"`     // media type
-	Language string `json:"language,omitempty"` // BCP 47
-}
-
-// Person takes part in a podcast or a video.
-type Person struct {
-	Name string `json:"name"`
-	Role string `json:"role,omitempty"` // lower case, such as "host" or "guest"
-	URL  string `json:"url,omitempty"`
-}
+// What the domain has of a podcast or a video.
+type (
+	Media      = kgl.Media
+	Transcript = kgl.Transcript
+	Person     = kgl.Person
+)
 
 // rawMedia is what the vocabularies of podcasts and videos say about an item,
 // before normalisation.

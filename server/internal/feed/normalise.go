@@ -97,7 +97,7 @@ func (z *normaliser) meta() {
 	}
 	m.ImageURL = links.link(raw.imageURL, false)
 	m.Authors = authorsOf(raw.authors, links, lim.MaxList)
-	if t, state := firstDate(raw.updated, z.opts.Now); state == dateOK {
+	if t, state, _ := firstUsable(raw.updated, z.opts.Now); state == dateOK {
 		m.Updated = t
 	}
 	m.MovedTo = document.link(raw.movedTo, false)
@@ -130,7 +130,10 @@ func (z *normaliser) item(ctx context.Context, i int) (it Item, ok bool) {
 		it.CanonicalURL = canonical
 	}
 	it.Title = titleText(raw.title, z.opts.Limits.MaxTitle)
-	z.dates(raw, &it)
+	d := dates(raw.published, raw.updated, it.URL, z.opts.Now)
+	it.PublishedAt, it.PublishedAtSource, it.ModifiedAt = d.published, d.source, d.modified
+	it.PublishedInferred = d.source == PublishedFetched
+	it.Warnings = append(it.Warnings, d.warnings...)
 	it.RawHash = z.scope.rawHash(raw, links, z.scope.contentLinks(raw, it.URL, links))
 	if z.notes.cutItem && i == len(z.raw.items)-1 {
 		it.warn(WarnTruncated, "the document ends inside of this item")
@@ -148,20 +151,6 @@ func (z *normaliser) item(ctx context.Context, i int) (it Item, ok bool) {
 		return Item{}, false
 	}
 	return it, true
-}
-
-func (z *normaliser) dates(raw *rawItem, it *Item) {
-	var warn []Warning
-	it.PublishedAt, it.PublishedInferred, it.ModifiedAt, warn = dates(raw.published, raw.updated, z.opts.Now)
-	it.Warnings = append(it.Warnings, warn...)
-	switch {
-	case it.PublishedInferred:
-		it.PublishedAtSource = PublishedFetched
-	case it.PublishedAt.Equal(it.ModifiedAt) && len(raw.published) == 0:
-		it.PublishedAtSource = PublishedUpdated
-	default:
-		it.PublishedAtSource = PublishedPublished
-	}
 }
 
 // finish fills what item left out.
