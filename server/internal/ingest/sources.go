@@ -2,12 +2,14 @@ package ingest
 
 import (
 	"context"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
+	"github.com/peermesh/kgl-backend/server/internal/outbound"
 )
 
 // URLChecker says whether a URL may ever be fetched, before a source with it
@@ -25,6 +27,7 @@ type Sources struct {
 	clock kgl.Clock
 	ids   kgl.IDSource
 	wake  func()
+	vault *Vault // nil: no credentials are taken
 }
 
 // NewSources returns the service. wake is called after a change that makes a
@@ -37,6 +40,13 @@ func NewSources(store kgl.Store, urls URLChecker, clock kgl.Clock, ids kgl.IDSou
 	return &Sources{store: store, urls: urls, clock: clock, ids: ids, wake: wake}
 }
 
+// WithVault returns the service with what seals the credentials of sources.
+func (s *Sources) WithVault(v *Vault) *Sources {
+	with := *s
+	with.vault = v
+	return &with
+}
+
 // NewSource is what is needed to add a source.
 type NewSource struct {
 	URL                string
@@ -45,6 +55,9 @@ type NewSource struct {
 	Status             kgl.SourceStatus // active (also when empty) or paused
 	FetchInterval      time.Duration    // 0: the installation's default
 	Tags               []string
+	MaxItems           int64 // newest items that are kept; 0: the installation's default
+	MaxAgeDays         int64 // days after publication; 0: the installation's default
+	Credentials        outbound.Credentials
 }
 
 // SourcePatch changes a source; a nil field is left as it is.
@@ -54,8 +67,15 @@ type SourcePatch struct {
 	Status        *kgl.SourceStatus
 	FetchInterval *time.Duration // 0: back to the installation's default
 	Tags          *[]string
-	IfVersion     *int64 // only change this version
+	MaxItems      *int64          // 0: back to the installation's default
+	MaxAgeDays    *int64          // 0: back to the installation's default
+	RequestHeader *http.Header    // all of them, sent with each fetch; empty: none
+	Authorization *Authentication // zero: none
+	IfVersion     *int64          // only change this version
 }
+
+// Authentication is a user name and password for a feed.
+type Authentication struct{ Username, Password string }
 
 // Create adds a source and makes it due. CodeInvalid names the field;
 // CodeConflict: a source with the same canonical URL exists.
@@ -67,6 +87,8 @@ func (s *Sources) Create(ctx context.Context, n NewSource) (kgl.Source, error) {
 		TitleIsManual: strings.TrimSpace(n.Title) != "" && !n.TitleIsProvisional,
 		Status:        n.Status,
 		FetchInterval: n.FetchInterval,
+		Health:        kgl.HealthPending,
+		Settings:      kgl.SourceSettings{MaxItems: n.MaxItems, MaxAgeDays: n.MaxAgeDays},
 		CreatedBy:     userID(ctx),
 		Version:       1,
 		CreatedAt:     now,
@@ -85,6 +107,9 @@ func (s *Sources) Create(ctx context.Context, n NewSource) (kgl.Source, error) {
 		return kgl.Source{}, err
 	}
 	if err := validSource(src); err != nil {
+		return kgl.Source{}, err
+	}
+	if err := s.seal(&src, n.Credentials); err != nil {
 		return kgl.Source{}, err
 	}
 	if src.Status == kgl.SourceActive {
@@ -200,6 +225,15 @@ func (s *Sources) apply(src *kgl.Source, p SourcePatch) ([]string, error) {
 			return nil, err
 		}
 	}
+	if p.MaxItems != nil {
+		src.Settings.MaxItems = *p.MaxItems
+	}
+	if p.MaxAgeDays != nil {
+		src.Settings.MaxAgeDays = *p.MaxAgeDays
+	}
+	if err := s.changeCredentials(src, before, p); err != nil {
+		return nil, err
+	}
 	if p.Status != nil {
 		if err := settable(*p.Status); err != nil {
 			return nil, err
@@ -304,6 +338,9 @@ func changedFields(a, b kgl.Source) []string {
 	add("status", a.Status != b.Status)
 	add("fetch_interval_seconds", a.FetchInterval != b.FetchInterval)
 	add("tags", !slices.Equal(a.Tags, b.Tags))
+	add("retention", a.Settings.MaxItems != b.Settings.MaxItems || a.Settings.MaxAgeDays != b.Settings.MaxAgeDays)
+	// What is sealed differs each time, also for the same values.
+	add("credentials", a.Secrets != b.Secrets)
 	return names
 }
 

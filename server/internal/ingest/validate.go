@@ -15,6 +15,8 @@ const (
 	maxTitleRunes = 300
 	maxTags       = 20
 	maxTagRunes   = 40
+	maxKeptItems  = 1_000_000
+	maxKeptDays   = 36_500
 )
 
 func (s *Sources) setURL(src *kgl.Source, raw string) error {
@@ -75,6 +77,12 @@ func normalTag(t string) string { return strings.ToLower(strings.TrimSpace(t)) }
 func validSource(src kgl.Source) error {
 	if utf8.RuneCountInString(src.Title) > maxTitleRunes || !isText(src.Title) {
 		return kgl.Invalid("title", "at most %d characters, none of them a control character", maxTitleRunes)
+	}
+	if src.Settings.MaxItems < 0 || src.Settings.MaxItems > maxKeptItems {
+		return kgl.Invalid("retention.max_items", "is 1 to %d, or null for the default", maxKeptItems)
+	}
+	if src.Settings.MaxAgeDays < 0 || src.Settings.MaxAgeDays > maxKeptDays {
+		return kgl.Invalid("retention.max_age_days", "is 1 to %d, or null for the default", maxKeptDays)
 	}
 	if src.FetchInterval != 0 && (src.FetchInterval < kgl.MinFetchInterval || src.FetchInterval > kgl.MaxFetchInterval) {
 		return kgl.Invalid("fetch_interval_seconds", "is %d to %d, or null for the default",

@@ -53,7 +53,8 @@ type SourceStore interface {
 	// Source returns a source. CodeNotFound.
 	Source(ctx context.Context, id string) (Source, error)
 
-	// SourceByURLKey returns the source with that canonical URL. CodeNotFound.
+	// SourceByURLKey returns the source with that canonical URL, else the one that
+	// had it before it moved. CodeNotFound.
 	SourceByURLKey(ctx context.Context, urlKey string) (Source, error)
 
 	// Sources returns a page of sources. Position: Int (created_at) or Text
@@ -68,6 +69,20 @@ type SourceStore interface {
 	// CodeNotFound; CodePreconditionFailed: another version is stored;
 	// CodeConflict: a source with the same URLKey exists.
 	UpdateSource(ctx context.Context, s Source) (Source, error)
+
+	// LockSources returns the sources with the given ids, by id, and locks them
+	// until the transaction ends; those that do not exist are left out.
+	LockSources(ctx context.Context, ids []string) ([]Source, error)
+
+	// UpdateSources is UpdateSource for several, whose URLs stay. Call it in the
+	// transaction in which LockSources gave them. CodeNotFound;
+	// CodePreconditionFailed: another version of one is stored; CodeInvalid: the
+	// URL of one is another.
+	UpdateSources(ctx context.Context, ss []Source) error
+
+	// ScheduleSources makes sources due at a time, unless they are due sooner, or
+	// are paused or gone.
+	ScheduleSources(ctx context.Context, ids []string, at time.Time) error
 
 	// DeleteSource removes a source with its content, mentions and evidence, and
 	// the relationships that an extractor found and that are left without
@@ -102,13 +117,15 @@ type HostStore interface {
 	DueSources(ctx context.Context, host string, now time.Time, limit int) ([]Source, error)
 
 	// FinishFetch stores what a fetch gave: the row of the history (the oldest
-	// beyond keep are dropped), metadata, validators, failures and the next time;
-	// an unchanged Version stays unless the API shows a change. A source that was
+	// beyond keep are dropped), metadata, validators, failures, health, state and
+	// the next time; an unchanged Version stays unless the API shows a change. With
+	// Move the source gets another URL, and is known by the old one too. A source that was
 	// paused meanwhile stays paused, and one whose URL is not FetchedURL any more
 	// takes the row of the history only. A source that was made due while the
 	// fetch ran stays due.
 	// CodeLeaseLost: the lease is not the newest of its host any more;
-	// CodeNotFound: the source was deleted meanwhile.
+	// CodeNotFound: the source was deleted meanwhile; CodeConflict: Move leads to
+	// the URL of another source.
 	FinishFetch(ctx context.Context, l HostLease, r FetchResult, keep int) error
 
 	// ReleaseHost gives the lease back; the host is due again when its next
@@ -117,6 +134,27 @@ type HostStore interface {
 
 	// NextDueAt returns when the next host becomes due; nil when none will.
 	NextDueAt(ctx context.Context) (*time.Time, error)
+
+	// TakeToken takes a token of a domain's bucket and returns now, or, when it is
+	// empty, the time at which the caller is to ask again: each has a place of its
+	// own behind the others that were put off, at most an hour ahead. Concurrent
+	// callers never get more tokens than the rate allows.
+	TakeToken(ctx context.Context, domain string, now time.Time, rate DomainRate) (time.Time, error)
+
+	// DomainBucket returns the state of a domain's bucket. CodeNotFound: it was
+	// not used of late.
+	DomainBucket(ctx context.Context, domain string) (DomainBucket, error)
+
+	// DeleteStaleDomains deletes at most limit buckets that were not used since
+	// before and are full by then, and returns how many.
+	DeleteStaleDomains(ctx context.Context, before time.Time, limit int) (int64, error)
+
+	// Host returns the state of a host. CodeNotFound.
+	Host(ctx context.Context, host string) (Host, error)
+
+	// HostFetches returns how the last fetches of at most limit sources of a host
+	// ended, newest first, each that was since a time.
+	HostFetches(ctx context.Context, host string, since time.Time, limit int) ([]HostFetch, error)
 }
 
 // ContentStore keeps items and their revisions.

@@ -106,6 +106,9 @@ func hostsOf(ss []kgl.Source) (string, error) {
 }
 
 func newSourceRows(ss []kgl.Source) (string, error) {
+	// In one order, so that two who create the same sources do not wait for each
+	// other in a circle.
+	ss = slices.SortedFunc(slices.Values(ss), func(a, b kgl.Source) int { return strings.Compare(a.URLKey, b.URLKey) })
 	rows, err := convert(ss, func(s kgl.Source) (newSourceRow, error) {
 		r, err := sourceRow(s)
 		return newSourceRow{

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/peermesh/kgl-backend/gen/sqlitedb"
@@ -41,15 +42,12 @@ func refreshHosts(ctx context.Context, c *conn, updatedAt int64, hosts ...string
 	return nil
 }
 
-// checkURLFree gives CodeConflict when another source has the URL key. It asks
-// before the write, because a failed write would end a transaction of
-// Postgres.
+// checkURLFree gives CodeConflict when another source has the URL key, or had
+// it before it moved. It asks before the write, because a failed write would
+// end a transaction of Postgres.
 func checkURLFree(ctx context.Context, c *conn, id, urlKey string) error {
-	other, err := c.SourceByURLKey(ctx, urlKey)
-	if isNoRows(err) || err == nil && other.ID == id {
-		return nil
-	}
-	if err != nil {
+	known, err := sourceIDs(ctx, c, []string{urlKey})
+	if err != nil || known[urlKey] == "" || known[urlKey] == id {
 		return err
 	}
 	return sourceExists()
@@ -90,6 +88,101 @@ func (db *DB) UpdateSource(ctx context.Context, s kgl.Source) (kgl.Source, error
 	return mapped(sourceOf(stored))
 }
 
+// LockSources implements kgl.SourceStore.
+func (db *DB) LockSources(ctx context.Context, ids []string) ([]kgl.Source, error) {
+	ids = slices.Clone(ids)
+	slices.Sort(ids)
+	var list []kgl.Source
+	err := db.write(ctx, func(ctx context.Context, c *conn) error {
+		list = make([]kgl.Source, 0, len(ids))
+		for _, id := range slices.Compact(ids) {
+			row, err := c.LockSource(ctx, id)
+			if isNoRows(err) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			s, err := sourceOf(row)
+			if err != nil {
+				return err
+			}
+			list = append(list, s)
+		}
+		return nil
+	})
+	return list, err
+}
+
+// UpdateSources implements kgl.SourceStore. All sources are locked before the
+// first host is.
+func (db *DB) UpdateSources(ctx context.Context, ss []kgl.Source) error {
+	if len(ss) == 0 {
+		return nil
+	}
+	ss = slices.SortedFunc(slices.Values(ss), func(a, b kgl.Source) int { return strings.Compare(a.ID, b.ID) })
+	hosts, err := hostsOf(ss)
+	if err != nil {
+		return failure(err)
+	}
+	return db.write(ctx, func(ctx context.Context, c *conn) error {
+		for _, s := range ss {
+			edit, err := sourceRow(s)
+			if err != nil {
+				return err
+			}
+			old, err := lockSource(ctx, c, s.ID)
+			if err != nil {
+				return err
+			}
+			next := edited(old, edit)
+			switch {
+			case old.Version != s.Version:
+				return kgl.Errorf(kgl.CodePreconditionFailed, "a source was changed meanwhile")
+			case next.urlChanged:
+				return kgl.Errorf(kgl.CodeInvalid, "the URL of one source at a time can be changed")
+			}
+			if _, err := c.UpdateSource(ctx, updateOf(next.Source)); err != nil {
+				return err
+			}
+		}
+		if _, err := c.LockHosts(ctx, hosts); err != nil {
+			return err
+		}
+		return c.RefreshHosts(ctx, sqlitedb.RefreshHostsParams{Hosts: hosts, UpdatedAt: micros(ss[0].UpdatedAt)})
+	})
+}
+
+// ScheduleSources implements kgl.SourceStore.
+func (db *DB) ScheduleSources(ctx context.Context, ids []string, at time.Time) error {
+	ids = slices.Clone(ids)
+	slices.Sort(ids)
+	return db.write(ctx, func(ctx context.Context, c *conn) error {
+		var due []kgl.Source
+		for _, id := range slices.Compact(ids) {
+			src, err := c.LockSource(ctx, id)
+			if isNoRows(err) || err == nil && (!isFetched(src.Status) || src.NextFetchAt != nil && *src.NextFetchAt <= micros(at)) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if err := c.ScheduleSource(ctx, sqlitedb.ScheduleSourceParams{ID: id, NextFetchAt: microsPtr(&at)}); err != nil {
+				return err
+			}
+			due = append(due, kgl.Source{Host: src.Host})
+		}
+		hosts, err := hostsOf(due)
+		if err != nil || len(due) == 0 {
+			return err
+		}
+		if _, err := c.LockHosts(ctx, hosts); err != nil {
+			return err
+		}
+		return c.RefreshHosts(ctx, sqlitedb.RefreshHostsParams{Hosts: hosts, UpdatedAt: micros(at)})
+	})
+}
+
 type editedSource struct {
 	sqlitedb.Source
 	urlChanged bool
@@ -109,6 +202,9 @@ func edited(old, edit sqlitedb.Source) editedSource {
 	changed := edit.URL != old.URL || edit.URLKey != old.URLKey
 	if changed {
 		next.URL, next.URLKey, next.Host = edit.URL, edit.URLKey, edit.Host
+	}
+	if resumed := edit.Status == string(kgl.SourceActive) && old.Status != edit.Status; changed || resumed {
+		next.Health, next.HealthSince = string(kgl.HealthPending), nil
 	}
 	if changed || old.TitleIsManual && !edit.TitleIsManual {
 		next.Etag, next.LastModified, next.BodyHash = "", "", ""

@@ -17,6 +17,9 @@ func (db *DB) CreateSource(ctx context.Context, s kgl.Source) error {
 		return failure(err)
 	}
 	return db.write(ctx, func(ctx context.Context, c *conn) error {
+		if err := checkURLFree(ctx, c, s.ID, s.URLKey); err != nil {
+			return err
+		}
 		if err := c.CreateHost(ctx, sqlitedb.CreateHostParams{Host: s.Host, UpdatedAt: row.UpdatedAt}); err != nil {
 			return err
 		}
@@ -46,7 +49,13 @@ func (db *DB) Source(ctx context.Context, id string) (kgl.Source, error) {
 
 // SourceByURLKey implements kgl.SourceStore.
 func (db *DB) SourceByURLKey(ctx context.Context, urlKey string) (kgl.Source, error) {
-	row, err := one(ctx, db, "source", func(c *conn) (sqlitedb.Source, error) { return c.SourceByURLKey(ctx, urlKey) })
+	row, err := one(ctx, db, "source", func(c *conn) (sqlitedb.Source, error) {
+		row, err := c.SourceByURLKey(ctx, urlKey)
+		if isNoRows(err) {
+			return sourceByFormerKey(ctx, c, urlKey)
+		}
+		return row, err
+	})
 	if err != nil {
 		return kgl.Source{}, err
 	}
