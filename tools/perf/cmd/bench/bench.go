@@ -59,7 +59,7 @@ func (b *bench) build(ctx context.Context) error {
 	b.say("building")
 	for _, from := range []struct{ dir, what string }{
 		{b.root, "./server/cmd/kgl"},
-		{b.root, "./server/internal/benchdata/cmd/filldb"},
+		{b.root, "./server/internal/benchdata/cmd/..."},
 		{filepath.Join(b.root, "tools", "perf"), "./cmd/..."},
 	} {
 		cmd := exec.CommandContext(ctx, "go", "build", "-o", b.bin+string(filepath.Separator), from.what)

@@ -43,6 +43,15 @@ func findPostmaster(ctx context.Context, server string) (int, error) {
 	return strconv.Atoi(fields[1])
 }
 
+// postgresPID is the process whose CPU time counts beside the service's: 0 on
+// SQLite, which has none.
+func (b *bench) postgresPID(engine string) int {
+	if engine == "postgres" {
+		return b.postmaster
+	}
+	return 0
+}
+
 // admin runs a statement on the server's maintenance database.
 func (b *bench) admin(ctx context.Context, statement string) error {
 	conn, err := pgx.Connect(ctx, b.postgres)

@@ -53,10 +53,7 @@ func (b *bench) addFeeds(ctx context.Context, engine string, s site, farm *proce
 	if err != nil {
 		return 0, Noise{}, err
 	}
-	postmaster := 0
-	if engine == "postgres" {
-		postmaster = b.postmaster
-	}
+	postmaster := b.postgresPID(engine)
 	w := measure([]int{s.service.pid(), postmaster}, farm.pid())
 	since := time.Now()
 	var ids []string

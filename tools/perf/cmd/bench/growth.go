@@ -39,7 +39,7 @@ func (b *bench) growth(ctx context.Context, engine string) (err error) {
 			err = errors.Join(err, stopAll(s.service))
 		}
 	}()
-	farm, err := b.farm(ctx, deltaFeeds*len(b.sizes), itemsPerFeed)
+	farm, err := b.farm(ctx, farmSize{feeds: deltaFeeds * len(b.sizes), items: itemsPerFeed, hosts: ingestHosts})
 	defer func() { err = errors.Join(err, stopAll(farm)) }()
 	if err != nil {
 		return err
@@ -101,10 +101,7 @@ func (b *bench) grow(ctx context.Context, engine, kind string, sites []site) (Gr
 		loads = append(loads, sc)
 		g.Items = append(g.Items, s.items)
 	}
-	postmaster := 0
-	if engine == "postgres" {
-		postmaster = b.postmaster
-	}
+	postmaster := b.postgresPID(engine)
 	rounds, lasting := b.rounds(3, 4), b.lasting(time.Second, 1200*time.Millisecond)
 	us := make([][]float64, len(sites))
 	for round := range rounds + 1 {

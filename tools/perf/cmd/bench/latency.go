@@ -71,10 +71,7 @@ func (b *bench) open(ctx context.Context, engine string, items int) (run Latency
 	if err != nil {
 		return run, err
 	}
-	postmaster := 0
-	if engine == "postgres" {
-		postmaster = b.postmaster
-	}
+	postmaster := b.postgresPID(engine)
 	o := load.Options{Rate: openRate, Conns: openConns, Duration: 3 * time.Second, Timeout: requestTimeout, Seed: 1}
 	s.Run(o) // caches and pools fill
 	o.Duration, o.Seed = b.lasting(15*time.Second, 20*time.Second), 2

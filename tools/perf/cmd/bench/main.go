@@ -28,13 +28,15 @@ type options struct {
 	parts    []string
 	engines  []string
 	sizes    []int
+	feeds    int   // of the part ingest
+	sources  []int // of the parts passes and claims
 	postgres string
 	out      string
 	reuse    string
 	root     string
 }
 
-var allParts = []string{"ratio", "latency", "growth", "ingest"}
+var allParts = []string{"ratio", "latency", "growth", "ingest", "passes", "claims"}
 
 func main() {
 	var o options
@@ -42,6 +44,8 @@ func main() {
 	parts := flag.String("parts", strings.Join(allParts, ","), "parts to measure")
 	engines := flag.String("engines", "sqlite,postgres", "engines to measure")
 	sizes := flag.String("sizes", "", "instead of the set's: items of the filled databases, such as 10000,30000")
+	sources := flag.String("sources", "", "sources of the part passes, such as 1000,10000 (default: up to 10,000 or, full, 50,000)")
+	flag.IntVar(&o.feeds, "feeds", ingestFeeds, "feeds of the part ingest")
 	render := flag.String("render", "", "instead of measuring: read this report.json")
 	docs := flag.String("docs", "", "with -render: rewrite the generated part of this page")
 	flag.StringVar(&o.postgres, "postgres", os.Getenv("KGL_TEST_POSTGRES_URL"), "URL of a Postgres server on this machine whose user may create databases")
@@ -57,7 +61,14 @@ func main() {
 	var err error
 	o.full = *set == "full"
 	o.parts, o.engines = strings.Split(*parts, ","), strings.Split(*engines, ",")
-	if o.sizes, err = parseSizes(*sizes, o.full); err == nil {
+	defaultSizes, defaultSources := []int{10_000, 30_000, 100_000}, []int{1000, 10_000}
+	if o.full {
+		defaultSizes, defaultSources = append(defaultSizes, 1_000_000), append(defaultSources, 50_000)
+	}
+	var err1, err2 error
+	o.sizes, err1 = parseSizes("sizes", *sizes, 1000, defaultSizes)
+	o.sources, err2 = parseSizes("sources", *sources, 100, defaultSources)
+	if err = errors.Join(err1, err2); err == nil {
 		err = o.check(*set)
 	}
 	if err != nil {
@@ -76,18 +87,16 @@ func exit(err error) {
 	}
 }
 
-func parseSizes(text string, full bool) ([]int, error) {
+// parseSizes reads a list of sizes in ascending order; nothing means the given ones.
+func parseSizes(flag, text string, least int, otherwise []int) ([]int, error) {
 	if text == "" {
-		if full {
-			return []int{10_000, 30_000, 100_000, 1_000_000}, nil
-		}
-		return []int{10_000, 30_000, 100_000}, nil
+		return otherwise, nil
 	}
 	var sizes []int
 	for _, s := range strings.Split(text, ",") {
 		n, err := strconv.Atoi(s)
-		if err != nil || n < 1000 {
-			return nil, fmt.Errorf("-sizes: %q is no number of at least 1000", s)
+		if err != nil || n < least {
+			return nil, fmt.Errorf("-%s: %q is no number of at least %d", flag, s, least)
 		}
 		sizes = append(sizes, n)
 	}
@@ -111,6 +120,9 @@ func (o *options) check(set string) error {
 	}
 	if slices.Contains(o.engines, "postgres") && o.postgres == "" {
 		return errors.New("no Postgres server: give -postgres URL, or use `make bench`, which starts one")
+	}
+	if o.feeds < 20 {
+		return errors.New("-feeds must be at least 20")
 	}
 	for _, dir := range []*string{&o.root, &o.out, &o.reuse} {
 		if *dir == "" {
@@ -137,7 +149,7 @@ func run(ctx context.Context, o options) (err error) {
 		for _, part := range []struct {
 			name string
 			run  func(context.Context, string) error
-		}{{"ratio", b.ratio}, {"latency", b.latency}, {"growth", b.growth}, {"ingest", b.ingest}} {
+		}{{"ratio", b.ratio}, {"latency", b.latency}, {"growth", b.growth}, {"ingest", b.ingest}, {"passes", b.passes}, {"claims", b.claims}} {
 			if !slices.Contains(o.parts, part.name) {
 				continue
 			}

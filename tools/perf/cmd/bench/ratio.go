@@ -104,10 +104,7 @@ func (b *bench) compare(ctx context.Context, engine, kind, lists string, service
 		}
 		loads = append(loads, s)
 	}
-	postmaster := 0
-	if engine == "postgres" {
-		postmaster = b.postmaster
-	}
+	postmaster := b.postgresPID(engine)
 	r := Ratio{Engine: engine, Kind: kind, Rounds: b.rounds(5, 7)}
 	lasting := b.lasting(1500*time.Millisecond, 2*time.Second)
 	us := make([][]float64, len(servers))

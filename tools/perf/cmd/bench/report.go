@@ -25,6 +25,8 @@ type Report struct {
 	Latencies   []LatencyRun `json:"latencies"`
 	Growths     []Growth     `json:"growth"`
 	Ingests     []Ingest     `json:"ingest"`
+	Passes      []Pass       `json:"passes"`
+	Claims      []Claims     `json:"claims"`
 }
 
 // Machine is where a run took place.

@@ -109,13 +109,18 @@ func (fm *Farm) opml(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, "</body></opml>\n")
 }
 
-// truth tells which items there are, and which retell the same story.
+// truth tells which items there are, and which retell the same story. Items of
+// RDF have no id but their URL.
 func (fm *Farm) truth(w http.ResponseWriter, r *http.Request) {
 	enc := json.NewEncoder(w)
 	for _, f := range fm.span(r) {
 		for n := range f.Items + int(f.added.Load()) {
 			it := fm.opt.Corpus.Item(f.Feed, n)
-			_ = enc.Encode(map[string]any{"feed": f.ID, "n": n, "guid": it.GUID(), "url": it.ItemURL(f.site), "title": it.Title, "story": it.Story, "published": it.Published})
+			guid := it.GUID()
+			if f.Format == corpus.RDF {
+				guid = it.ItemURL(f.site)
+			}
+			_ = enc.Encode(map[string]any{"feed": f.ID, "n": n, "guid": guid, "url": it.ItemURL(f.site), "title": it.Title, "story": it.Story, "published": it.Published})
 		}
 	}
 }
