@@ -57,21 +57,6 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-func FuzzCanonicalURL(f *testing.F) {
-	for _, s := range []string{"http://www.example.org/a/../b?utm_source=x&y=%7e#f", "https://www.google.com/amp/s/m.example.org/amp", "http://[::1]:80/%", "http://é.example.org/ "} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, raw string) {
-		once, err := CanonicalURL(raw)
-		if err != nil {
-			return
-		}
-		if twice, err := CanonicalURL(once); err != nil || twice != once {
-			t.Fatalf("%q becomes %q, then %q, %v", raw, once, twice, err)
-		}
-	})
-}
-
 func FuzzSanitise(f *testing.F) {
 	for _, s := range []string{`<p>a<a href="/x" title=t>b</a><img src=x>`, `<svg><style><img src=x onerror=x()>`, `<ul><li>a<li>b<table><td>`, `&lt;&#0;&amp;`} {
 		f.Add(s)

@@ -1,45 +1,46 @@
 package feed
 
 import (
-	"net"
-	"net/url"
-	"slices"
 	"strings"
-
-	"golang.org/x/net/idna"
-	"golang.org/x/net/publicsuffix"
 
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
 )
 
 // CanonicalURL returns the form of an http or https URL under which the same
 // page is known whoever links to it. It is a key for comparison and still a
-// working address. The rules, in this order, until nothing changes:
+// working address. What is told here is fixed; what else makes two URLs one
+// page stands in urlrules.txt:
 //
 //   - White space around, tabs and line breaks inside, user names, passwords
 //     and fragments go; fragments that are routes ("#!", "#/") stay.
-//   - Pages that were wrapped by an AMP cache are unwrapped.
-//   - The host is lower case, ASCII (IDNA), without a trailing dot; the labels
-//     www, m, mobile and amp before a registrable domain go, so does an m
-//     behind a language ("en.m.wikipedia.org").
+//   - Pages that were wrapped by an AMP cache or a redirect that names its
+//     target are unwrapped.
+//   - The host is lower case, ASCII (IDNA), without a trailing dot and without
+//     labels such as www that tell one form of the site.
 //   - The default port goes; http becomes https, except with another port and
 //     for addresses and local names, where https would not work.
 //   - Dot segments are resolved; percent-encoding is upper case, removed from
 //     unreserved characters (RFC 3986, 6.2.2) and from !'()*,:@ , which mean
 //     nothing else inside of a path or a query, added to forbidden ones.
-//   - AMP forms of the path go: "/amp" and "/amp/" at its end, ".amp",
-//     ".amp.html"; so do session ids (";jsessionid=").
-//   - Query parameters that track a reader or mark an AMP page go; the others
-//     are sorted by name, those of one name keep their order.
+//   - Parameters of the query that tell nothing of the page go; the others are
+//     sorted by name, those of one name keep their order. Sessions and AMP
+//     forms go from the path.
 //
 // A slash at the end, index pages and the case of the path are left alone:
 // servers tell them apart. CanonicalURL(CanonicalURL(x)) is CanonicalURL(x).
 // The error is kgl.CodeInvalid for anything that is no http or https URL.
-func CanonicalURL(raw string) (string, error) {
-	raw = trimURL(raw)
-	for range 16 {
-		next, err := canonicalOnce(raw)
-		if err != nil || next == raw {
+func CanonicalURL(raw string) (string, error) { return pageRules.canonical(raw) }
+
+// maxWraps bounds how often a URL is unwrapped or rewritten.
+const maxWraps = 16
+
+func (r *urlRules) canonical(raw string) (string, error) {
+	if strings.ContainsFunc(raw, notInURL) {
+		raw = trimURL(raw)
+	}
+	for range maxWraps {
+		next, again, err := r.canonicalOnce(raw)
+		if err != nil || !again {
 			return next, err
 		}
 		raw = next
@@ -47,228 +48,180 @@ func CanonicalURL(raw string) (string, error) {
 	return "", kgl.Invalid("url", "is wrapped too often")
 }
 
-func canonicalOnce(raw string) (string, error) {
+// notInURL reports whether a character may be one that trimURL removes.
+func notInURL(c rune) bool { return c <= ' ' || c >= 0x7F }
+
+// canonicalOnce returns the canonical form of raw, or another URL of the same
+// page to begin with again.
+func (r *urlRules) canonicalOnce(raw string) (out string, again bool, err error) {
 	if len(raw) > maxURL {
-		return "", kgl.Invalid("url", "is longer than %d bytes", maxURL)
+		return "", false, kgl.Invalid("url", "is longer than %d bytes", maxURL)
 	}
-	u, err := url.Parse(raw)
+	u, err := splitURL(raw)
 	if err != nil {
-		if u, err = url.Parse(escapeLoose(raw)); err != nil {
-			return "", kgl.Invalid("url", "is not a URL")
+		return "", false, err
+	}
+	name, err := hostName(u.host)
+	if err != nil {
+		return "", false, err
+	}
+	site := r.siteOf(name)
+	scheme := "https://"
+	if !u.secure && (u.port != "" || !isPublicName(site)) {
+		scheme = "http://"
+	}
+	var space [1024]byte // most URLs are built without another allocation
+	buf := append(space[:0], scheme...)
+	buf = appendHost(buf, site, u.port)
+
+	start := len(buf)
+	buf = removeDots(appendURL(buf, u.path), start)
+	var found [2 * maxHostRules]*hostRules
+	var own []*hostRules // of this site
+	if u.port == "" {
+		own = r.rulesOf(site, found[:0])
+		wrapped := own
+		if name != site {
+			wrapped = r.rulesOf(name, own)
 		}
+		if inner := unwrap(wrapped, buf[start:], u.query); inner != "" {
+			return inner, true, nil
+		}
+		before := len(buf)
+		if buf = r.shortenPath(buf, start); len(buf) != before {
+			if inner := unwrap(wrapped, buf[start:], u.query); inner != "" {
+				return inner, true, nil
+			}
+		}
+		if page := rewrite(own, buf[start:], u); page != "" {
+			return page, true, nil
+		}
+	} else {
+		buf = r.shortenPath(buf, start)
 	}
-	u.Scheme = strings.ToLower(u.Scheme)
-	if u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return "", kgl.Invalid("url", "is not an http or https URL")
+	if u.query != "" {
+		buf = r.appendQuery(buf, start, u.query, own)
 	}
-	if inner := unwrapAMP(u); inner != "" {
-		return inner, nil
+	if f := u.fragment; strings.HasPrefix(f, "!") || strings.HasPrefix(f, "/") {
+		buf = appendURL(append(buf, '#'), f)
 	}
-	host, err := canonicalHost(u.Hostname())
-	if err != nil {
-		return "", err
+	switch {
+	case len(buf) > maxURL: // escaping made it longer
+		return "", false, kgl.Invalid("url", "is longer than %d bytes", maxURL)
+	case string(buf) == raw:
+		return raw, false, nil
 	}
-	port := u.Port()
-	if u.Scheme == "http" && port == "80" || u.Scheme == "https" && port == "443" {
-		port = ""
-	}
-	if u.Scheme == "http" && port == "" && isPublicName(host) {
-		u.Scheme = "https"
-	}
-	if strings.Contains(host, ":") {
-		host = "[" + host + "]"
-	}
-	if port != "" {
-		host += ":" + port
-	}
-	out := u.Scheme + "://" + host + canonicalPath(u.EscapedPath())
-	if query := canonicalQuery(u.RawQuery); query != "" {
-		out += "?" + query
-	}
-	if f := u.EscapedFragment(); strings.HasPrefix(f, "!") || strings.HasPrefix(f, "/") {
-		out += "#" + normaliseEscapes(f)
-	}
-	return out, nil
+	return string(buf), false, nil
 }
 
-// unwrapAMP returns the page inside of an AMP cache URL, empty when u is none.
-func unwrapAMP(u *url.URL) string {
-	host, path := strings.ToLower(u.Hostname()), u.EscapedPath()
+// urlParts are the parts of an http or https URL as they were written.
+type urlParts struct {
+	secure   bool
+	host     string // without brackets
+	port     string // empty for the default one
+	path     string // empty, or from its first slash on
+	query    string
+	fragment string
+}
+
+// splitURL takes a URL apart. Names and passwords are left out. The host is not
+// checked yet.
+func splitURL(raw string) (urlParts, error) {
+	var u urlParts
+	rest := raw
 	switch {
-	case strings.HasSuffix(host, ".cdn.ampproject.org") || host == "cdn.ampproject.org":
-		// /c/s/host/path: kind of content, s for https, then the page.
-		parts := strings.SplitN(strings.TrimPrefix(path, "/"), "/", 2)
-		if len(parts) != 2 || len(parts[0]) != 1 {
-			return ""
-		}
-		path = parts[1]
-	case (host == "google.com" || strings.HasPrefix(host, "www.google.")) && strings.HasPrefix(path, "/amp/"):
-		path = strings.TrimPrefix(path, "/amp/")
+	case len(raw) > len("https://") && strings.EqualFold(raw[:len("https://")], "https://"):
+		u.secure, rest = true, raw[len("https://"):]
+	case len(raw) > len("http://") && strings.EqualFold(raw[:len("http://")], "http://"):
+		rest = raw[len("http://"):]
 	default:
-		return ""
+		return u, kgl.Invalid("url", "is not an http or https URL")
 	}
-	scheme := "http://"
-	if rest, ok := strings.CutPrefix(path, "s/"); ok {
-		scheme, path = "https://", rest
+	rest, u.fragment, _ = strings.Cut(rest, "#")
+	rest, u.query, _ = strings.Cut(rest, "?")
+	authority := rest
+	if i := strings.IndexByte(rest, '/'); i >= 0 {
+		authority, u.path = rest[:i], rest[i:]
 	}
-	if host, _, _ := strings.Cut(path, "/"); !strings.Contains(host, ".") {
-		return ""
+	authority = authority[strings.LastIndexByte(authority, '@')+1:]
+
+	colon := strings.LastIndexByte(authority, ':')
+	if inner, isAddress := strings.CutPrefix(authority, "["); isAddress {
+		address, behind, closed := strings.Cut(inner, "]")
+		if !closed || behind != "" && behind[0] != ':' || strings.IndexByte(address, ':') < 0 {
+			return u, kgl.Invalid("url", "has a host that is no name")
+		}
+		u.host, colon = address, -1
+		if behind != "" {
+			colon = len(authority) - len(behind)
+		}
+	} else if colon >= 0 {
+		u.host = authority[:colon]
+	} else {
+		u.host = authority
 	}
-	if u.RawQuery != "" {
-		path += "?" + u.RawQuery
+	if colon >= 0 {
+		port, err := portNumber(authority[colon+1:])
+		if err != nil {
+			return u, err
+		}
+		u.port = port
 	}
-	return scheme + path
+	if u.secure && u.port == "443" || !u.secure && u.port == "80" {
+		u.port = ""
+	}
+	return u, nil
 }
 
-func canonicalHost(host string) (string, error) {
-	host = strings.TrimRight(strings.ToLower(host), ".")
-	if host == "" {
-		return "", kgl.Invalid("url", "has no host")
-	}
-	if ip := net.ParseIP(host); ip != nil {
-		return ip.String(), nil
-	}
-	ascii, err := idna.Lookup.ToASCII(host)
-	if err != nil {
-		// Names that IDNA forbids and servers have, such as with "_".
-		ascii = host
-	}
-	for i := range len(ascii) {
-		if c := ascii[i]; !isNameByte(c) && c != '~' || c == ':' {
-			return "", kgl.Invalid("url", "has a host that is no name")
+// portNumber checks a port and returns it without zeros in front.
+func portNumber(port string) (string, error) {
+	trimmed := strings.TrimLeft(port, "0")
+	for i := range len(trimmed) {
+		if !isDigit(trimmed[i]) {
+			return "", kgl.Invalid("url", "has a port that is no number")
 		}
 	}
-	return dropForm(strings.TrimRight(ascii, ".")), nil
+	if trimmed == "" && port != "" || len(trimmed) > 5 || len(trimmed) == 5 && trimmed > "65535" {
+		return "", kgl.Invalid("url", "has a port that is too large or 0")
+	}
+	return trimmed, nil
 }
 
-// dropForm removes the labels that tell one form of a site from another.
-func dropForm(host string) string {
-	for {
-		label, rest, ok := strings.Cut(host, ".")
-		if !ok || !isPublicName(rest) {
-			return host
-		}
-		switch label {
-		case "www", "m", "mobile", "amp":
-			host = rest
-			continue
-		}
-		if second, domain, ok := strings.Cut(rest, "."); ok && second == "m" && len(label) <= 3 && isPublicName(domain) {
-			host = label + "." + domain
-			continue
-		}
-		return host
+// unescaped is what stays in a path or a query as it is; decoded is what needs
+// no percent-encoding, if it has one.
+var unescaped, decoded = escapeTables()
+
+func escapeTables() (plain, decode [256]bool) {
+	for i := range 256 {
+		c := byte(i)
+		decode[i] = isUnreserved(c) || c != 0 && strings.IndexByte("!'()*,:@", c) >= 0
+		plain[i] = decode[i] || c > 0x20 && c < 0x7F && strings.IndexByte("\"%<>\\^`{|}", c) < 0
 	}
+	return plain, decode
 }
 
-// isPublicName reports whether a host is a registrable domain or below one.
-func isPublicName(host string) bool {
-	if net.ParseIP(host) != nil || !strings.Contains(host, ".") {
-		return false
-	}
-	last := host[strings.LastIndexByte(host, '.')+1:]
-	switch last {
-	case "local", "localhost", "internal", "lan", "home", "test", "onion":
-		return false
-	}
-	if last == "" || isDigit(last[0]) {
-		return false
-	}
-	_, err := publicsuffix.EffectiveTLDPlusOne(host)
-	return err == nil
-}
-
-func canonicalPath(path string) string {
-	path = removeDots(normaliseEscapes(path))
-	if i := strings.Index(strings.ToLower(path), ";jsessionid="); i >= 0 {
-		end := strings.IndexAny(path[i+1:], "/;")
-		if end < 0 {
-			path = path[:i]
-		} else {
-			path = path[:i] + path[i+1+end:]
-		}
-	}
-	switch {
-	case strings.HasSuffix(path, "/amp/") && len(path) > len("/amp/"):
-		path = strings.TrimSuffix(path, "amp/")
-	case strings.HasSuffix(path, "/amp") && len(path) > len("/amp"):
-		path = strings.TrimSuffix(path, "/amp")
-	case strings.HasSuffix(path, ".amp.html"):
-		path = strings.TrimSuffix(path, ".amp.html") + ".html"
-	case strings.HasSuffix(path, ".amp") && !strings.HasSuffix(path, "/.amp"):
-		path = strings.TrimSuffix(path, ".amp")
-	}
-	return path
-}
-
-// removeDots resolves "." and ".." segments (RFC 3986, 5.2.4).
-func removeDots(path string) string {
-	if path == "" {
-		return "/"
-	}
-	segments := strings.Split(path, "/")[1:]
-	out := segments[:0]
-	for i, s := range segments {
-		last := i == len(segments)-1
-		switch s {
-		case ".":
-		case "..":
-			if len(out) > 0 {
-				out = out[:len(out)-1]
-			}
-		default:
-			out = append(out, s)
-			continue
-		}
-		if last {
-			out = append(out, "")
-		}
-	}
-	return "/" + strings.Join(out, "/")
-}
-
-func canonicalQuery(query string) string {
-	var kept []string
-	for _, param := range strings.Split(query, "&") {
-		param = normaliseEscapes(param)
-		name, value, _ := strings.Cut(param, "=")
-		if param != "" && !isTracking(strings.ToLower(name), strings.ToLower(value)) {
-			kept = append(kept, param)
-		}
-	}
-	slices.SortStableFunc(kept, func(a, b string) int {
-		a, _, _ = strings.Cut(a, "=")
-		b, _, _ = strings.Cut(b, "=")
-		return strings.Compare(a, b)
-	})
-	return strings.Join(kept, "&")
-}
-
-// normaliseEscapes decodes the percent-encoding of characters that need none,
-// writes the rest in upper case, and encodes what may not stand in a URL.
-func normaliseEscapes(s string) string {
+// appendURL appends s with its percent-encoding in one form: none for
+// characters that need none, upper case for the rest, which is also added to
+// what may not stand in a URL.
+func appendURL(buf []byte, s string) []byte {
 	const hexDigits = "0123456789ABCDEF"
-	var b strings.Builder
 	for i := 0; i < len(s); i++ {
-		c, escaped := s[i], false
-		if c == '%' {
-			if i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]) {
-				c, escaped = unhex(s[i+1])<<4|unhex(s[i+2]), true
-				i += 2
-			} else {
-				escaped = true // a lone '%' becomes "%25"
+		c := s[i]
+		if unescaped[c] {
+			buf = append(buf, c)
+			continue
+		}
+		if c == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]) {
+			c = unhex(s[i+1])<<4 | unhex(s[i+2])
+			i += 2
+			if decoded[c] {
+				buf = append(buf, c)
+				continue
 			}
 		}
-		switch {
-		case isUnreserved(c), escaped && strings.IndexByte("!'()*,:@", c) >= 0, !escaped && c > 0x20 && c < 0x7F && !strings.ContainsRune("\"<>\\^`{|}", rune(c)):
-			b.WriteByte(c)
-		default:
-			b.WriteByte('%')
-			b.WriteByte(hexDigits[c>>4])
-			b.WriteByte(hexDigits[c&15])
-		}
+		buf = append(buf, '%', hexDigits[c>>4], hexDigits[c&15])
 	}
-	return b.String()
+	return buf
 }
 
 func isUnreserved(c byte) bool {
