@@ -25,6 +25,7 @@ func Run(t *testing.T, open Open) {
 		{"Transactions", runTransactions},
 		{"Settings", runSettings},
 		{"Sources", runSources},
+		{"SourceImports", runSourceImports},
 		{"Hosts", runHosts},
 		{"Contents", runContents},
 		{"Duplicates", runDuplicates},
