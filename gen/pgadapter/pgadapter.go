@@ -58,6 +58,7 @@ type Querier interface {
 	CreateSetting(ctx context.Context, arg sqlitedb.CreateSettingParams) (int64, error)
 	CreateSigningKey(ctx context.Context, arg sqlitedb.CreateSigningKeyParams) (int64, error)
 	CreateSource(ctx context.Context, arg sqlitedb.CreateSourceParams) (int64, error)
+	CreateSourceAlias(ctx context.Context, arg sqlitedb.CreateSourceAliasParams) error
 	CreateSourceImport(ctx context.Context, arg sqlitedb.CreateSourceImportParams) error
 	CreateSources(ctx context.Context, arg string) ([]string, error)
 	CreateTasks(ctx context.Context, arg string) error
@@ -80,12 +81,15 @@ type Querier interface {
 	DeleteOldSignatures(ctx context.Context, arg sqlitedb.DeleteOldSignaturesParams) (int64, error)
 	DeleteSigningKeys(ctx context.Context, arg *int64) error
 	DeleteSource(ctx context.Context, arg string) (int64, error)
+	DeleteSourceAlias(ctx context.Context, arg string) error
 	DeleteSourceEvidence(ctx context.Context, arg string) ([]string, error)
 	DeleteSourceImports(ctx context.Context, arg sqlitedb.DeleteSourceImportsParams) (int64, error)
 	DeleteSourceMentions(ctx context.Context, arg string) ([]string, error)
+	DeleteStaleDomains(ctx context.Context, arg sqlitedb.DeleteStaleDomainsParams) (int64, error)
 	DeleteStaleThrottles(ctx context.Context, arg sqlitedb.DeleteStaleThrottlesParams) (int64, error)
 	DeleteUnsupportedRelationships(ctx context.Context, arg sqlitedb.DeleteUnsupportedRelationshipsParams) ([]string, error)
 	DeleteUser(ctx context.Context, arg string) (int64, error)
+	Domain(ctx context.Context, arg string) (sqlitedb.Domain, error)
 	DropExpiredIdempotencyKey(ctx context.Context, arg sqlitedb.DropExpiredIdempotencyKeyParams) error
 	DropOldFetches(ctx context.Context, arg sqlitedb.DropOldFetchesParams) error
 	DropOpenTasks(ctx context.Context, arg string) error
@@ -105,6 +109,8 @@ type Querier interface {
 	GroupMembers(ctx context.Context, arg string) ([]sqlitedb.GroupMembersRow, error)
 	HeadsOfSource(ctx context.Context, arg string) ([]string, error)
 	HeadsOfSourceMembers(ctx context.Context, arg string) ([]string, error)
+	HostFetches(ctx context.Context, arg sqlitedb.HostFetchesParams) ([]sqlitedb.HostFetchesRow, error)
+	HostState(ctx context.Context, arg string) (sqlitedb.Host, error)
 	IdempotencyKey(ctx context.Context, arg sqlitedb.IdempotencyKeyParams) (sqlitedb.IdempotencyKey, error)
 	InsertAliases(ctx context.Context, arg string) error
 	InsertEntities(ctx context.Context, arg string) ([]string, error)
@@ -175,7 +181,9 @@ type Querier interface {
 	SourceContentCounts(ctx context.Context, arg string) ([]sqlitedb.SourceContentCountsRow, error)
 	SourceIDsByURLKeys(ctx context.Context, arg string) ([]sqlitedb.SourceIDsByURLKeysRow, error)
 	SourceImport(ctx context.Context, arg string) (sqlitedb.SourceImport, error)
+	SourceOfAlias(ctx context.Context, arg string) (string, error)
 	SourceTags(ctx context.Context, arg sqlitedb.SourceTagsParams) ([]sqlitedb.SourceTagsRow, error)
+	TakeToken(ctx context.Context, arg sqlitedb.TakeTokenParams) (sqlitedb.Domain, error)
 	UnsignedContents(ctx context.Context, arg sqlitedb.UnsignedContentsParams) ([]sqlitedb.UnsignedContentsRow, error)
 	UpdateEntity(ctx context.Context, arg sqlitedb.UpdateEntityParams) (sqlitedb.Entity, error)
 	UpdateSource(ctx context.Context, arg sqlitedb.UpdateSourceParams) (sqlitedb.Source, error)
@@ -427,6 +435,11 @@ func (q Queries) CreateSource(ctx context.Context, arg sqlitedb.CreateSourcePara
 	return q.db.CreateSource(ctx, pgdb.CreateSourceParams(arg))
 }
 
+// CreateSourceAlias converts and calls pgdb's.
+func (q Queries) CreateSourceAlias(ctx context.Context, arg sqlitedb.CreateSourceAliasParams) error {
+	return q.db.CreateSourceAlias(ctx, pgdb.CreateSourceAliasParams(arg))
+}
+
 // CreateSourceImport converts and calls pgdb's.
 func (q Queries) CreateSourceImport(ctx context.Context, arg sqlitedb.CreateSourceImportParams) error {
 	return q.db.CreateSourceImport(ctx, pgdb.CreateSourceImportParams(arg))
@@ -545,6 +558,11 @@ func (q Queries) DeleteSource(ctx context.Context, arg string) (int64, error) {
 	return q.db.DeleteSource(ctx, arg)
 }
 
+// DeleteSourceAlias converts and calls pgdb's.
+func (q Queries) DeleteSourceAlias(ctx context.Context, arg string) error {
+	return q.db.DeleteSourceAlias(ctx, arg)
+}
+
 // DeleteSourceEvidence converts and calls pgdb's.
 func (q Queries) DeleteSourceEvidence(ctx context.Context, arg string) ([]string, error) {
 	return q.db.DeleteSourceEvidence(ctx, arg)
@@ -560,6 +578,11 @@ func (q Queries) DeleteSourceMentions(ctx context.Context, arg string) ([]string
 	return q.db.DeleteSourceMentions(ctx, arg)
 }
 
+// DeleteStaleDomains converts and calls pgdb's.
+func (q Queries) DeleteStaleDomains(ctx context.Context, arg sqlitedb.DeleteStaleDomainsParams) (int64, error) {
+	return q.db.DeleteStaleDomains(ctx, pgdb.DeleteStaleDomainsParams(arg))
+}
+
 // DeleteStaleThrottles converts and calls pgdb's.
 func (q Queries) DeleteStaleThrottles(ctx context.Context, arg sqlitedb.DeleteStaleThrottlesParams) (int64, error) {
 	return q.db.DeleteStaleThrottles(ctx, pgdb.DeleteStaleThrottlesParams(arg))
@@ -573,6 +596,12 @@ func (q Queries) DeleteUnsupportedRelationships(ctx context.Context, arg sqlited
 // DeleteUser converts and calls pgdb's.
 func (q Queries) DeleteUser(ctx context.Context, arg string) (int64, error) {
 	return q.db.DeleteUser(ctx, arg)
+}
+
+// Domain converts and calls pgdb's.
+func (q Queries) Domain(ctx context.Context, arg string) (sqlitedb.Domain, error) {
+	row, err := q.db.Domain(ctx, arg)
+	return sqlitedb.Domain(row), err
 }
 
 // DropExpiredIdempotencyKey converts and calls pgdb's.
@@ -757,6 +786,25 @@ func (q Queries) HeadsOfSource(ctx context.Context, arg string) ([]string, error
 // HeadsOfSourceMembers converts and calls pgdb's.
 func (q Queries) HeadsOfSourceMembers(ctx context.Context, arg string) ([]string, error) {
 	return q.db.HeadsOfSourceMembers(ctx, arg)
+}
+
+// HostFetches converts and calls pgdb's.
+func (q Queries) HostFetches(ctx context.Context, arg sqlitedb.HostFetchesParams) ([]sqlitedb.HostFetchesRow, error) {
+	rows, err := q.db.HostFetches(ctx, pgdb.HostFetchesParams(arg))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.HostFetchesRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.HostFetchesRow(row)
+	}
+	return out, nil
+}
+
+// HostState converts and calls pgdb's.
+func (q Queries) HostState(ctx context.Context, arg string) (sqlitedb.Host, error) {
+	row, err := q.db.HostState(ctx, arg)
+	return sqlitedb.Host(row), err
 }
 
 // IdempotencyKey converts and calls pgdb's.
@@ -1258,6 +1306,11 @@ func (q Queries) SourceImport(ctx context.Context, arg string) (sqlitedb.SourceI
 	return sqlitedb.SourceImport(row), err
 }
 
+// SourceOfAlias converts and calls pgdb's.
+func (q Queries) SourceOfAlias(ctx context.Context, arg string) (string, error) {
+	return q.db.SourceOfAlias(ctx, arg)
+}
+
 // SourceTags converts and calls pgdb's.
 func (q Queries) SourceTags(ctx context.Context, arg sqlitedb.SourceTagsParams) ([]sqlitedb.SourceTagsRow, error) {
 	rows, err := q.db.SourceTags(ctx, pgdb.SourceTagsParams(arg))
@@ -1269,6 +1322,12 @@ func (q Queries) SourceTags(ctx context.Context, arg sqlitedb.SourceTagsParams) 
 		out[i] = sqlitedb.SourceTagsRow(row)
 	}
 	return out, nil
+}
+
+// TakeToken converts and calls pgdb's.
+func (q Queries) TakeToken(ctx context.Context, arg sqlitedb.TakeTokenParams) (sqlitedb.Domain, error) {
+	row, err := q.db.TakeToken(ctx, pgdb.TakeTokenParams(arg))
+	return sqlitedb.Domain(row), err
 }
 
 // UnsignedContents converts and calls pgdb's.

@@ -21,6 +21,14 @@ type AuditEvent struct {
 	Hash        string
 }
 
+type Domain struct {
+	Domain      string
+	ArrivalAt   int64
+	QueuedUntil int64
+	Granted     bool
+	UpdatedAt   int64
+}
+
 type EnrichmentTask struct {
 	ID          string
 	ContentID   string

@@ -59,6 +59,7 @@ type Querier interface {
 	CreateSetting(ctx context.Context, arg CreateSettingParams) (int64, error)
 	CreateSigningKey(ctx context.Context, arg CreateSigningKeyParams) (int64, error)
 	CreateSource(ctx context.Context, arg CreateSourceParams) (int64, error)
+	CreateSourceAlias(ctx context.Context, arg CreateSourceAliasParams) error
 	CreateSourceImport(ctx context.Context, arg CreateSourceImportParams) error
 	CreateSources(ctx context.Context, rowsJson string) ([]string, error)
 	CreateTasks(ctx context.Context, rowsJson string) error
@@ -85,12 +86,16 @@ type Querier interface {
 	DeleteOldSignatures(ctx context.Context, arg DeleteOldSignaturesParams) (int64, error)
 	DeleteSigningKeys(ctx context.Context, before *int64) error
 	DeleteSource(ctx context.Context, id string) (int64, error)
+	// A source that goes back to a former URL has it as its own again.
+	DeleteSourceAlias(ctx context.Context, urlKey string) error
 	DeleteSourceEvidence(ctx context.Context, sourceID string) ([]string, error)
 	DeleteSourceImports(ctx context.Context, arg DeleteSourceImportsParams) (int64, error)
 	DeleteSourceMentions(ctx context.Context, sourceID string) ([]string, error)
+	DeleteStaleDomains(ctx context.Context, arg DeleteStaleDomainsParams) (int64, error)
 	DeleteStaleThrottles(ctx context.Context, arg DeleteStaleThrottlesParams) (int64, error)
 	DeleteUnsupportedRelationships(ctx context.Context, arg DeleteUnsupportedRelationshipsParams) ([]string, error)
 	DeleteUser(ctx context.Context, id string) (int64, error)
+	Domain(ctx context.Context, domain string) (Domain, error)
 	DropExpiredIdempotencyKey(ctx context.Context, arg DropExpiredIdempotencyKeyParams) error
 	DropOldFetches(ctx context.Context, arg DropOldFetchesParams) error
 	// Work on a body that was replaced is of no use: whoever holds a lease loses it.
@@ -115,6 +120,9 @@ type Querier interface {
 	GroupMembers(ctx context.Context, heads string) ([]GroupMembersRow, error)
 	HeadsOfSource(ctx context.Context, sourceID string) ([]string, error)
 	HeadsOfSourceMembers(ctx context.Context, sourceID string) ([]string, error)
+	// How the last fetches of a host ended, each of another source.
+	HostFetches(ctx context.Context, arg HostFetchesParams) ([]HostFetchesRow, error)
+	HostState(ctx context.Context, host string) (Host, error)
 	IdempotencyKey(ctx context.Context, arg IdempotencyKeyParams) (IdempotencyKey, error)
 	InsertAliases(ctx context.Context, rowsJson string) error
 	// In the order of the unique key, so that concurrent transactions wait for each other in one direction.
@@ -210,7 +218,14 @@ type Querier interface {
 	// A source is known by its former URLs, too; its present one comes first.
 	SourceIDsByURLKeys(ctx context.Context, keys string) ([]SourceIDsByURLKeysRow, error)
 	SourceImport(ctx context.Context, id string) (SourceImport, error)
+	SourceOfAlias(ctx context.Context, urlKey string) (string, error)
 	SourceTags(ctx context.Context, arg SourceTagsParams) ([]SourceTagsRow, error)
+	// Takes a token, or a place in the queue: one statement, so that replicas cannot take the same token. What it needs to
+	// know comes in the columns of the row that a first request makes, because parameters of the update would be lost on
+	// SQLite: arrival_at is now and the interval between two tokens, queued_until is now and the tolerance of the bucket.
+	// An arrival further ahead than tolerance and interval can lead to means that the clock was set back. A place is at most
+	// an hour ahead.
+	TakeToken(ctx context.Context, arg TakeTokenParams) (Domain, error)
 	// Items that have no keys of this version yet, the first-seen first.
 	UnsignedContents(ctx context.Context, arg UnsignedContentsParams) ([]UnsignedContentsRow, error)
 	UpdateEntity(ctx context.Context, arg UpdateEntityParams) (Entity, error)

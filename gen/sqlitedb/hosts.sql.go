@@ -107,6 +107,67 @@ func (q *Queries) ExtendHost(ctx context.Context, arg ExtendHostParams) (int64, 
 	return result.RowsAffected()
 }
 
+const hostFetches = `-- name: HostFetches :many
+SELECT s.id, s.health, s.last_fetched_at FROM sources s
+WHERE s.host = ?1 AND s.last_fetched_at >= ?2
+ORDER BY s.last_fetched_at DESC, s.id DESC LIMIT ?3
+`
+
+type HostFetchesParams struct {
+	Host     string
+	Since    *int64
+	RowLimit int64
+}
+
+type HostFetchesRow struct {
+	ID            string
+	Health        string
+	LastFetchedAt *int64
+}
+
+// How the last fetches of a host ended, each of another source.
+func (q *Queries) HostFetches(ctx context.Context, arg HostFetchesParams) ([]HostFetchesRow, error) {
+	rows, err := q.db.QueryContext(ctx, hostFetches, arg.Host, arg.Since, arg.RowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []HostFetchesRow{}
+	for rows.Next() {
+		var i HostFetchesRow
+		if err := rows.Scan(&i.ID, &i.Health, &i.LastFetchedAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const hostState = `-- name: HostState :one
+SELECT host, due_at, not_before, lease_owner, lease_token, lease_until, updated_at FROM hosts WHERE host = ?1
+`
+
+func (q *Queries) HostState(ctx context.Context, host string) (Host, error) {
+	row := q.db.QueryRowContext(ctx, hostState, host)
+	var i Host
+	err := row.Scan(
+		&i.Host,
+		&i.DueAt,
+		&i.NotBefore,
+		&i.LeaseOwner,
+		&i.LeaseToken,
+		&i.LeaseUntil,
+		&i.UpdatedAt,
+	)
+	return i, err
+}
+
 const leasedHosts = `-- name: LeasedHosts :many
 SELECT h.due_at, h.lease_until FROM hosts h WHERE h.due_at IS NOT NULL AND h.lease_until > 0
 `
@@ -191,7 +252,7 @@ func (q *Queries) NextFreeHost(ctx context.Context) ([]*int64, error) {
 const refreshHost = `-- name: RefreshHost :exec
 UPDATE hosts SET updated_at = ?1, due_at = (
   SELECT CASE WHEN MIN(s.next_fetch_at) < hosts.not_before THEN hosts.not_before ELSE MIN(s.next_fetch_at) END
-  FROM sources s WHERE s.host = hosts.host AND s.next_fetch_at IS NOT NULL AND s.status IN ('active', 'failing'))
+  FROM sources s WHERE s.host = hosts.host AND s.next_fetch_at IS NOT NULL AND s.status <> 'paused')
 WHERE hosts.host = ?2
 `
 

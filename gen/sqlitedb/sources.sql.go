@@ -179,7 +179,7 @@ SELECT id, url, url_key, host, title, title_key, title_is_manual, description, s
   last_error_at, created_by, version, created_at, updated_at,
   health, health_since, settings, secrets, state
 FROM sources
-WHERE host = ?1 AND next_fetch_at <= ?2 AND status IN ('active', 'failing')
+WHERE host = ?1 AND next_fetch_at <= ?2 AND status <> 'paused'
 ORDER BY next_fetch_at, id LIMIT ?3
 `
 

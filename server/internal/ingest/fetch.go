@@ -30,16 +30,35 @@ type attempt struct {
 	source kgl.Source
 	result kgl.FetchResult
 	items  []feed.Item
+	heard  heard
+}
 
-	asked      time.Duration // how long the server or the feed asks to wait after a success
-	retryAfter time.Duration // how long it asks to wait after a failure
-	hostPause  time.Duration // how long the whole host is left alone
+// heard is what an answer says beside the items of its document.
+type heard struct {
+	fresh      time.Duration // how long the answer stays fresh
+	isFresh    bool          // the server says so
+	retryAfter time.Duration // how long it asks to wait after a failure; 0: it does not
+	throttled  bool          // it asks for patience
+	gone       bool          // it answered 410
+
+	redirects int
+	finalURL  string // after redirects; empty without any
+	moved     string // finalURL, when all redirects to it were permanent
+
+	title     string // of the document
+	published []time.Time
+	ttl       time.Duration
+	skipHours []int
+	skipDays  []time.Weekday
 }
 
 func (w *Worker) newAttempt(src kgl.Source) *attempt {
 	return &attempt{source: src, result: kgl.FetchResult{
-		FetchedURL: src.URL, ETag: src.ETag, LastModified: src.LastModified, BodyHash: src.BodyHash,
-		Fetch: kgl.Fetch{ID: w.ids.NewID(), SourceID: src.ID, StartedAt: w.clock.Now(), Warnings: []kgl.Warning{}},
+		FetchedURL: src.URL, ETag: src.ETag, LastModified: src.LastModified, BodyHash: src.BodyHash, State: src.State,
+		Fetch: kgl.Fetch{
+			ID: w.ids.NewID(), SourceID: src.ID, StartedAt: w.clock.Now(), Warnings: []kgl.Warning{},
+			Details: kgl.FetchDetails{Trigger: triggerOf(src)},
+		},
 	}}
 }
 
@@ -67,7 +86,7 @@ func (w *Worker) attempt(ctx context.Context, lease kgl.HostLease, a *attempt) (
 			"code", kgl.ErrorCode(err), "reason", outbound.ReasonOf(err), "error", err)
 		a.fail(err)
 	}
-	w.plan(a)
+	a.result.Fetch.Duration = w.clock.Now().Sub(a.result.Fetch.StartedAt)
 	return w.write(ctx, lease, a)
 }
 
@@ -83,16 +102,18 @@ func (w *Worker) weight(body []byte) int64 {
 // request asks for the document, unless the stored one is still current: then
 // both results are nil.
 func (w *Worker) request(ctx context.Context, a *attempt) (*outbound.Response, error) {
-	condition := outbound.Conditional(a.source.ETag, a.source.LastModified)
-	resp, err := w.fetcher.Get(ctx, outbound.Request{URL: a.source.URL, Header: condition, Accept: AcceptFeeds})
+	credentials, err := w.cfg.Vault.OpenCredentials(a.source.ID, a.source.Secrets)
 	if err != nil {
 		return nil, err
 	}
-	now, most := w.clock.Now(), w.cfg.Schedule.MaxDelay
+	condition := outbound.Conditional(a.source.ETag, a.source.LastModified)
+	resp, err := w.fetcher.Get(ctx, outbound.Request{URL: a.source.URL, Header: condition, Accept: AcceptFeeds, Credentials: credentials})
+	if err != nil {
+		return nil, err
+	}
 	f := &a.result.Fetch
 	f.HTTPStatus, f.Bytes = int64(resp.Status), int64(len(resp.Body))
-	a.asked, _ = outbound.Freshness(resp.Header, now, most)
-	a.retryAfter, _ = outbound.RetryAfter(resp.Header, now, most)
+	a.hear(resp, w.clock.Now(), w.cfg.Schedule.MaxDelay)
 	switch {
 	// Other answers of 2xx hold no document, or a part of one.
 	case resp.Status == http.StatusOK, resp.Status == http.StatusNonAuthoritativeInfo:
@@ -100,15 +121,31 @@ func (w *Worker) request(ctx context.Context, a *attempt) (*outbound.Response, e
 	case resp.Status == http.StatusNotModified && len(condition) > 0:
 		f.Outcome = kgl.FetchNotModified
 		return nil, nil
-	case resp.Status == http.StatusGone:
-		a.result.Status = kgl.SourceGone
+	case a.heard.gone:
 		return nil, kgl.Errorf(kgl.CodeFetchFailed, "the server answered 410: the feed is gone for good")
-	case resp.Status == http.StatusTooManyRequests, resp.Status == http.StatusServiceUnavailable:
-		a.hostPause = max(a.retryAfter, w.cfg.Schedule.RetryFirst)
+	case a.heard.throttled:
 		return nil, kgl.Errorf(kgl.CodeFetchFailed, "the server answered %d and asks for patience", resp.Status)
 	default:
 		return nil, kgl.Errorf(kgl.CodeFetchFailed, "the server answered %d", resp.Status)
 	}
+}
+
+// hear keeps what the headers of an answer say. 503 asks for patience only with
+// a time: without one it is what any broken server says.
+func (a *attempt) hear(resp *outbound.Response, now time.Time, most time.Duration) {
+	h, d := &a.heard, &a.result.Fetch.Details
+	h.fresh, h.isFresh = outbound.Freshness(resp.Header, now, most)
+	var named bool
+	h.retryAfter, named = outbound.RetryAfter(resp.Header, now, most)
+	h.throttled = resp.Status == http.StatusTooManyRequests || resp.Status == http.StatusServiceUnavailable && named
+	h.gone = resp.Status == http.StatusGone
+	if h.redirects = len(resp.Redirects); h.redirects > 0 {
+		h.finalURL = resp.FinalURL
+		if resp.PermanentURL() == resp.FinalURL {
+			h.moved = resp.FinalURL
+		}
+	}
+	d.Redirects, d.FinalURL = int64(h.redirects), h.finalURL
 }
 
 // read takes the document in, unless it is byte for byte the stored one. Its
@@ -154,7 +191,7 @@ func storable(validator string) string {
 
 // take keeps what the document says about its feed, and its items.
 func (a *attempt) take(doc *feed.Document) {
-	r := &a.result
+	r, h := &a.result, &a.heard
 	r.Document = true
 	r.Title = firstRunes(doc.Feed.Title, maxTitleRunes)
 	r.Description = doc.Feed.Description
@@ -166,8 +203,14 @@ func (a *attempt) take(doc *feed.Document) {
 	for _, warning := range doc.Warnings {
 		r.Fetch.Warnings = append(r.Fetch.Warnings, kgl.Warning{Code: string(warning.Code), Message: warning.Message})
 	}
+	r.State.Repaired, r.State.Warnings = doc.Repaired, r.Fetch.Warnings
 	a.items = doc.Items
-	a.asked = max(a.asked, doc.Feed.TTL)
+	h.title, h.ttl, h.skipHours, h.skipDays = doc.Feed.Title, doc.Feed.TTL, doc.Feed.SkipHours, doc.Feed.SkipDays
+	for i := range doc.Items {
+		if !doc.Items[i].PublishedInferred {
+			h.published = append(h.published, doc.Items[i].PublishedAt)
+		}
+	}
 }
 
 // fail turns the attempt into a failed one. Validators stay those of the
@@ -180,25 +223,4 @@ func (a *attempt) fail(err error) {
 	r.Document = false
 	r.ETag, r.LastModified, r.BodyHash = a.source.ETag, a.source.LastModified, a.source.BodyHash
 	a.items = nil
-}
-
-// plan decides the source's next state and when it is fetched again.
-func (w *Worker) plan(a *attempt) {
-	r, now := &a.result, w.clock.Now()
-	r.Fetch.Duration = now.Sub(r.Fetch.StartedAt)
-	at := Situation{Now: now, Own: a.source.FetchInterval, RetryAfter: a.retryAfter,
-		Hints: kgl.FeedHints{Fresh: int64(a.asked / time.Second)}}
-	if r.Fetch.Outcome != kgl.FetchFailed {
-		r.Status, r.ConsecutiveFailures = kgl.SourceActive, 0
-		r.NextFetchAt = w.cfg.Schedule.Decide(at).Next
-		return
-	}
-	r.ConsecutiveFailures = a.source.ConsecutiveFailures + 1
-	at.Failures = r.ConsecutiveFailures
-	if r.Status == kgl.SourceGone {
-		r.NextFetchAt = nil
-		return
-	}
-	r.Status = kgl.SourceFailing
-	r.NextFetchAt = w.cfg.Schedule.Decide(at).Next
 }

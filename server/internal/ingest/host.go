@@ -156,14 +156,13 @@ func (w *Worker) workSource(ctx context.Context, lease kgl.HostLease, src kgl.So
 	if refused(err) {
 		w.log.ErrorContext(ctx, "what was fetched could not be stored", "source_id", src.ID, "error", err)
 		a.fail(kgl.Wrap(err, kgl.CodeInternal, "what was fetched could not be stored"))
-		w.plan(a)
 		done, err = w.write(ctx, lease, a)
 	}
 	if kgl.Is(err, kgl.CodeNotFound) {
-		return a.hostPause, nil // deleted meanwhile
+		return 0, nil // deleted meanwhile
 	}
 	if err != nil {
-		return a.hostPause, err
+		return 0, err
 	}
 	w.rest.end()
 	f := a.result.Fetch
@@ -172,7 +171,38 @@ func (w *Worker) workSource(ctx context.Context, lease kgl.HostLease, src kgl.So
 	if done.created+done.updated > 0 {
 		w.onStored()
 	}
-	return a.hostPause, nil
+	return w.hostPause(ctx, a)
+}
+
+// When a whole host is left alone because it asks for patience: its last answers,
+// about so many feeds, were all such, in so short a time. One alone is about one
+// feed: hosts of thousands of them limit each.
+const (
+	throttledFeeds  = 3
+	throttledWithin = 10 * time.Minute
+)
+
+// hostPause returns how long the host is to be left alone after an attempt,
+// which is stored.
+func (w *Worker) hostPause(ctx context.Context, a *attempt) (time.Duration, error) {
+	if a.result.Health != kgl.HealthThrottled {
+		return 0, nil
+	}
+	last, err := w.store.HostFetches(ctx, a.source.Host, w.clock.Now().Add(-throttledWithin), throttledFeeds)
+	if err != nil || len(last) < throttledFeeds {
+		return 0, err
+	}
+	for _, f := range last {
+		if f.Health != kgl.HealthThrottled {
+			return 0, nil
+		}
+	}
+	pause := w.cfg.Schedule.RetryFirst
+	if a.heard.retryAfter > 0 {
+		pause = min(max(a.heard.retryAfter, minRetryAfter), w.cfg.Schedule.MaxDelay)
+	}
+	w.log.InfoContext(ctx, "a host asks for patience about several feeds and is left alone", "host", a.source.Host, "pause", pause.String())
+	return pause, nil
 }
 
 // recovered turns a panic of fn into an error.

@@ -149,6 +149,8 @@ func TestPauseAndResume(t *testing.T) {
 		// A source that is gone can be resumed, and comes back by a new URL.
 		w.due(src.ID)
 		w.web.serve(feedURL, answer(410, ""))
+		w.round(w.worker(Config{}))
+		w.clock.Advance(24 * time.Hour) // it must be said twice
 		w.round(worker)
 		w.want("gone", w.source(src.ID).Status, kgl.SourceGone)
 		p, err = w.sources.Patch(t.Context(), src.ID, SourcePatch{URL: ptr("https://new.example/feed")})

@@ -33,6 +33,8 @@ type Config struct {
 	MaxDocument int64         // bytes of a document, unpacked and as UTF-8; default 32 MiB
 	Extractors  []string      // each gets a task for every new revision
 	Schedule    Schedule
+	Vault       *Vault         // opens the credentials of sources; nil: they cannot be fetched
+	DomainRate  kgl.DomainRate // of requests to all hosts of a registrable domain; zero: no limit
 }
 
 func (c Config) withDefaults() Config {
@@ -74,6 +76,7 @@ type Worker struct {
 	budget *semaphore.Weighted // of ParseBudget
 	wake   chan struct{}
 	rest   rest
+	swept  time.Time // when stale buckets of domains were deleted last; used by claim alone
 }
 
 // NewWorker returns a worker. onStored is called after new content was
@@ -117,6 +120,10 @@ func (w *Worker) Run(ctx context.Context) {
 	}
 }
 
+// maxClaims bounds how often claim looks for hosts whose domain has a token,
+// before what was found is worked on.
+const maxClaims = 50
+
 func (w *Worker) claim(ctx context.Context, free int) []kgl.HostLease {
 	if free == 0 {
 		return nil
@@ -129,10 +136,19 @@ func (w *Worker) claim(ctx context.Context, free int) []kgl.HostLease {
 	if due, err := w.store.NextDueAt(ctx); err == nil && (due == nil || due.After(now)) {
 		return nil
 	}
-	leases, err := w.store.ClaimHosts(ctx, w.cfg.Owner, now, now.Add(w.cfg.Lease), free)
-	if err != nil && ctx.Err() == nil {
-		w.log.ErrorContext(ctx, "hosts could not be claimed", "error", err)
-		w.rest.begin(now, err)
+	w.sweepDomains(ctx, now)
+	var leases []kgl.HostLease
+	// Hosts that are put off leave their worker free for others that are due.
+	for range maxClaims {
+		more, postponed, err := w.claimPaced(ctx, now, free-len(leases))
+		leases = append(leases, more...)
+		if err != nil && ctx.Err() == nil {
+			w.log.ErrorContext(ctx, "hosts could not be claimed", "error", err)
+			w.rest.begin(now, err)
+		}
+		if err != nil || postponed == 0 || len(leases) == free {
+			break
+		}
 	}
 	return leases
 }

@@ -185,39 +185,84 @@ func TestPatienceThatServersAskFor(t *testing.T) {
 	onEngines(t, func(t *testing.T, w *world) {
 		worker := w.worker(Config{})
 		for i, tc := range []struct {
-			name         string
-			resp         *outbound.Response
-			source, host time.Duration // until they are asked again
+			name   string
+			resp   *outbound.Response
+			want   time.Duration
+			health kgl.SourceHealth
 		}{
-			{"429 in seconds", answer(429, "", "Retry-After: 3600"), time.Hour, time.Hour},
-			{"503 as a date", answer(503, "", "Retry-After: "+start.Add(2*time.Hour).Format("Mon, 02 Jan 2006 15:04:05 GMT")), 2 * time.Hour, 2 * time.Hour},
-			{"clamped", answer(429, "", "Retry-After: 99999999"), 24 * time.Hour, 24 * time.Hour},
-			{"without a time", answer(503, ""), 5 * time.Minute, 5 * time.Minute},
-			{"less than the backoff", answer(429, "", "Retry-After: 1"), 5 * time.Minute, 5 * time.Minute},
-			{"another failure leaves the host alone only for the source", answer(500, "", "Retry-After: 3600"), time.Hour, 0},
+			{"429 in seconds", answer(429, "", "Retry-After: 7200"), 2 * time.Hour, kgl.HealthThrottled},
+			{"503 as a date", answer(503, "", "Retry-After: "+start.Add(2*time.Hour).Format("Mon, 02 Jan 2006 15:04:05 GMT")), 2 * time.Hour, kgl.HealthThrottled},
+			{"clamped", answer(429, "", "Retry-After: 999999999"), 24 * time.Hour, kgl.HealthThrottled},
+			{"429 without a time", answer(429, ""), time.Hour, kgl.HealthThrottled},
+			{"503 without a time, which is a broken server", answer(503, ""), 5 * time.Minute, kgl.HealthFailing},
+			{"less than the backoff", answer(429, "", "Retry-After: 1"), 5 * time.Minute, kgl.HealthThrottled},
+			{"another failure that names a time", answer(500, "", "Retry-After: 3600"), time.Hour, kgl.HealthFailing},
 		} {
 			host := fmt.Sprintf("h%d.example", i)
 			url := "https://" + host + "/feed"
 			src := w.add(url)
 			w.web.serve(url, tc.resp)
 			w.want(tc.name+": hosts", w.round(worker), 1)
-			w.want(tc.name+": source", w.source(src.ID).NextFetchAt.Sub(w.clock.Now()), tc.source)
-			// Another source of the host, due at once, waits as well.
-			other := w.add("https://" + host + "/other")
+			now := w.source(src.ID)
+			w.want(tc.name+": next", now.NextFetchAt.Sub(w.clock.Now()), tc.want)
+			w.want(tc.name+": health", now.Health, tc.health)
+			// Another source of the host has done nothing wrong.
+			w.add("https://" + host + "/other")
 			asked := w.web.asked()
 			w.round(worker)
-			if tc.host > 0 {
-				w.want(tc.name+": requests to the paused host", w.web.asked()-asked, 0)
-				due, err := w.db.NextDueAt(t.Context())
-				w.must(err)
-				w.want(tc.name+": host", due.Sub(w.clock.Now()), tc.host)
-			} else {
-				w.want(tc.name+": requests to the host", w.web.asked()-asked, 1)
-			}
-			w.must(w.sources.Delete(t.Context(), src.ID, nil))
-			w.must(w.sources.Delete(t.Context(), other.ID, nil))
+			w.want(tc.name+": requests to the host", w.web.asked()-asked, 1)
 		}
 	})
+}
+
+func TestHostIsLeftAloneAfterSeveralFeeds(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		resp  func(n int) *outbound.Response // of the nth feed
+		feeds int                            // that are asked
+		pause time.Duration                  // of the host, behind them
+	}{
+		{"a time", func(int) *outbound.Response { return answer(429, "", "Retry-After: 7200") }, 3, 2 * time.Hour},
+		{"a time that is clamped", func(int) *outbound.Response { return answer(429, "", "Retry-After: 999999999") }, 3, 24 * time.Hour},
+		{"a time that is too short", func(int) *outbound.Response { return answer(503, "", "Retry-After: 1") }, 3, time.Minute},
+		{"no time", func(int) *outbound.Response { return answer(429, "") }, 3, 5 * time.Minute},
+		{"every third is answered", func(n int) *outbound.Response {
+			if n%3 == 2 {
+				return answer(200, rss("a", "one"))
+			}
+			return answer(429, "", "Retry-After: 7200")
+		}, 6, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			onEngines(t, func(t *testing.T, w *world) {
+				worker := w.worker(Config{})
+				for i := range 6 {
+					url := fmt.Sprintf("https://a.example/%d", i)
+					w.add(url)
+					w.web.serve(url, tc.resp(i))
+				}
+				for w.round(worker) > 0 {
+					w.clock.Advance(time.Second)
+				}
+				w.want("requests", w.web.asked(), tc.feeds)
+				host, err := w.db.Host(t.Context(), "a.example")
+				w.must(err)
+				if tc.pause == 0 {
+					w.want("pause", host.NotBefore, "<nil>")
+					return
+				}
+				left := host.NotBefore.Sub(w.clock.Now())
+				if left > tc.pause || left < tc.pause-10*time.Second {
+					t.Errorf("the host is left alone for %v, want about %v", left, tc.pause)
+				}
+				w.clock.Advance(left)
+				w.round(worker)
+				if w.web.asked() == tc.feeds {
+					t.Error("the host is not asked again after its pause")
+				}
+			})
+		})
+	}
 }
 
 func TestGone(t *testing.T) {
@@ -226,10 +271,35 @@ func TestGone(t *testing.T) {
 		w.web.serve(feedURL, answer(410, ""))
 		w.round(worker)
 		s := w.source(src.ID)
-		w.want("state", fmt.Sprint(s.Status, s.NextFetchAt), "gone<nil>")
-		w.want("events", w.events(), "source.created source.gone")
+		w.want("after the first answer", fmt.Sprint(s.Status, s.Health, s.State.Decision.Rule), "failingfailingconfirm_gone")
+		w.want("asked again after", s.NextFetchAt.Sub(w.clock.Now()), 24*time.Hour)
+
+		w.clock.Advance(time.Hour)
+		w.due(src.ID) // a person wants to know at once, which confirms nothing
+		w.round(worker)
+		w.want("after an hour", w.source(src.ID).Status, kgl.SourceFailing)
+
+		w.clock.Advance(24 * time.Hour)
+		w.round(worker)
+		s = w.source(src.ID)
+		w.want("after a day", fmt.Sprint(s.Status, s.Health, s.NextFetchAt, s.State.Decision.Rule), "gonegone<nil>gone")
+		w.want("events", w.events(), "source.created source.failing source.gone")
 		w.clock.Advance(1000 * time.Hour)
 		w.want("later rounds", w.round(worker), 0)
+	})
+}
+
+// A feed that is gone for a moment only is not lost.
+func TestGoneByMistake(t *testing.T) {
+	onEngines(t, func(t *testing.T, w *world) {
+		src, worker := w.add(feedURL), w.worker(Config{})
+		for _, resp := range []*outbound.Response{answer(410, ""), answer(500, ""), answer(200, rss("a", "one")), answer(410, "")} {
+			w.web.serve(feedURL, resp)
+			w.round(worker)
+			w.clock.Advance(25 * time.Hour)
+		}
+		w.want("status", w.source(src.ID).Status, kgl.SourceFailing)
+		w.want("items", w.titles(src.ID), "one")
 	})
 }
 

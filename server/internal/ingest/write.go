@@ -255,13 +255,16 @@ func (w *Worker) events(cs []kgl.Content, links []kgl.DuplicateLink) []kgl.Event
 
 // finish stores the state of the source, with an event when it changed.
 func (w *Worker) finish(ctx context.Context, tx kgl.Store, lease kgl.HostLease, a *attempt, done stored) error {
+	if err := w.settle(ctx, tx, a, done); err != nil {
+		return err
+	}
 	r := a.result
 	r.Fetch.Outcome = a.outcome(done)
 	r.Fetch.ItemsCreated, r.Fetch.ItemsUpdated = int64(done.created), int64(done.updated)
 	if err := tx.FinishFetch(ctx, lease, r, w.cfg.KeepFetches); err != nil {
 		return err
 	}
-	return w.reportStatus(ctx, tx, a)
+	return w.report(ctx, tx, a)
 }
 
 // outcome says how the attempt ended, given what of it was stored.
@@ -274,28 +277,6 @@ func (a *attempt) outcome(done stored) kgl.FetchOutcome {
 	default:
 		return kgl.FetchUnchanged
 	}
-}
-
-// reportStatus writes an event when the fetch changed the state of the source,
-// and no person did meanwhile.
-func (w *Worker) reportStatus(ctx context.Context, tx kgl.Store, a *attempt) error {
-	if a.result.Status == a.source.Status {
-		return nil
-	}
-	now, err := tx.Source(ctx, a.source.ID)
-	if err != nil || now.Status != a.result.Status || now.URL != a.source.URL {
-		return err
-	}
-	data := map[string]any{}
-	typ := kgl.EventSourceRecovered
-	switch a.result.Status {
-	case kgl.SourceFailing:
-		typ = kgl.EventSourceFailing
-		data["error_code"], data["error"] = a.result.Fetch.ErrorCode, a.result.Fetch.Error
-	case kgl.SourceGone:
-		typ = kgl.EventSourceGone
-	}
-	return tx.AppendEvents(ctx, []kgl.Event{kgl.NewEvent(w.ids, w.clock, typ, "source", a.source.ID, data)})
 }
 
 func userMessage(err error) string {

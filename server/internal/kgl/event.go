@@ -17,6 +17,7 @@ const (
 	EventSourceFailing       EventType = "source.failing"
 	EventSourceRecovered     EventType = "source.recovered"
 	EventSourceGone          EventType = "source.gone"
+	EventSourceMoved         EventType = "source.moved" // it redirected for good, and has the new URL
 	EventContentCreated      EventType = "content.created"
 	EventContentUpdated      EventType = "content.updated" // an edit in the source made a revision
 	EventContentDeleted      EventType = "content.deleted"

@@ -78,6 +78,10 @@ type FetchState struct {
 	MeanGap      int64          `json:"mean_gap,omitempty"`  // seconds between two items, by the feed's rhythm; 0: not known
 	NewestAt     *time.Time     `json:"newest_at,omitempty"` // publication of its newest item
 
+	PlannedAt    *time.Time `json:"planned_at,omitempty"`    // what Decision led to; another NextFetchAt was asked for
+	FailingSince *time.Time `json:"failing_since,omitempty"` // first of the failures in a row
+	GoneSince    *time.Time `json:"gone_since,omitempty"`    // first answer 410 among them
+
 	Redirect   *PermanentRedirect `json:"redirect,omitempty"`    // to be adopted when it lasts
 	FormerURLs []string           `json:"former_urls,omitempty"` // URLs that redirected for good, newest first
 
@@ -97,9 +101,12 @@ type FeedHints struct {
 
 // PermanentRedirect is an answer 301 or 308 that is not adopted yet.
 type PermanentRedirect struct {
-	URL     string    `json:"url"`
-	Since   time.Time `json:"since"`
-	Fetches int64     `json:"fetches"` // in a row that were redirected to URL
+	From     string    `json:"from,omitempty"` // URL of the source that is redirected
+	URL      string    `json:"url"`
+	Since    time.Time `json:"since"`
+	Fetches  int64     `json:"fetches"`            // in a row that were redirected to URL
+	Same     bool      `json:"same,omitempty"`     // the feed at URL was known for that of the source when it began
+	Obstacle string    `json:"obstacle,omitempty"` // why it is not adopted although it lasts, for people
 }
 
 // FetchDecision tells why a source is fetched at a time.
@@ -225,4 +232,47 @@ type FetchResult struct {
 	NextFetchAt         *time.Time
 	Health              SourceHealth
 	State               FetchState
+
+	Move *SourceMove // the source gets another URL; nil: it keeps its own
+}
+
+// SourceMove gives a source the URL to which it redirected for good. The old
+// one stays known as an alias.
+type SourceMove struct {
+	URL    string
+	URLKey string
+	Host   string
+}
+
+// Host is the state of a host that sources are fetched from.
+type Host struct {
+	Host        string
+	DueAt       *time.Time // nil: none of its sources is scheduled
+	NotBefore   *time.Time // it is left alone until then
+	LeasedUntil *time.Time // a worker has it until then
+}
+
+// HostFetch is how the last fetch of one source of a host ended.
+type HostFetch struct {
+	SourceID  string
+	Health    SourceHealth
+	FetchedAt time.Time
+}
+
+// DomainRate is how quickly requests may follow each other to all hosts of one
+// registrable domain: the generic cell rate algorithm (ITU-T I.371) with one
+// token an Interval, and room for Burst of them.
+type DomainRate struct {
+	Interval time.Duration // 0: no limit
+	Burst    int           // requests at once after a silence, at least 1
+}
+
+// Tolerance returns how far requests may be ahead of the rate.
+func (r DomainRate) Tolerance() time.Duration { return time.Duration(max(r.Burst-1, 0)) * r.Interval }
+
+// DomainBucket is the state of the token bucket of a domain.
+type DomainBucket struct {
+	Domain      string
+	ArrivalAt   time.Time // theoretical arrival time of the next request
+	QueuedUntil time.Time // behind the last host that was put off
 }

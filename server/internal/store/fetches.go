@@ -43,29 +43,37 @@ func (db *DB) FinishFetch(ctx context.Context, l kgl.HostLease, r kgl.FetchResul
 	})
 }
 
-// applyFetch stores what the fetch means for the source, and when its host
-// is due then.
+// applyFetch stores what the fetch means for the source, and when its hosts
+// are due then.
 func applyFetch(ctx context.Context, c *conn, old sqlitedb.Source, r kgl.FetchResult) error {
 	if r.FetchedURL != "" && r.FetchedURL != old.URL {
 		return nil
 	}
-	next := fetched(old, r)
+	next, err := fetched(old, r)
+	if err != nil {
+		return err
+	}
+	if r.Move != nil {
+		if err := moveSource(ctx, c, old, &next, *r.Move); err != nil {
+			return err
+		}
+	}
 	if isShownChange(old, next) {
 		next.Version++
 	}
 	if _, err := c.UpdateSource(ctx, updateOf(next)); err != nil {
 		return err
 	}
-	return refreshHosts(ctx, c, next.UpdatedAt, next.Host)
+	return refreshHosts(ctx, c, next.UpdatedAt, old.Host, next.Host)
 }
 
 // fetched returns the source after a fetch of its URL.
-func fetched(old sqlitedb.Source, r kgl.FetchResult) sqlitedb.Source {
+func fetched(old sqlitedb.Source, r kgl.FetchResult) (sqlitedb.Source, error) {
 	next := old
 	end := micros(r.Fetch.StartedAt.Add(r.Fetch.Duration))
 	next.LastFetchedAt, next.UpdatedAt = &end, max(end, old.UpdatedAt)
 	next.Etag, next.LastModified, next.BodyHash = r.ETag, r.LastModified, r.BodyHash
-	if isFetched(old.Status) {
+	if old.Status != string(kgl.SourcePaused) {
 		next.Status, next.NextFetchAt = string(r.Status), microsPtr(r.NextFetchAt)
 		// Whoever asks for a fetch while one runs wants what the server has by now.
 		if asked := old.NextFetchAt; asked != nil && next.NextFetchAt != nil && *asked > micros(r.Fetch.StartedAt) {
@@ -86,14 +94,19 @@ func fetched(old sqlitedb.Source, r kgl.FetchResult) sqlitedb.Source {
 			next.Title, next.TitleKey = r.Title, strings.ToLower(r.Title)
 		}
 	}
-	return next
+	if r.Health != "" && (string(r.Health) != old.Health || old.HealthSince == nil) {
+		next.Health, next.HealthSince = string(r.Health), &end
+	}
+	var err error
+	next.State, err = jsonText(r.State)
+	return next, err
 }
 
 // isShownChange reports whether the two states differ in what a source is, and
 // not only in how its last fetches went.
 func isShownChange(a, b sqlitedb.Source) bool {
 	return a.Title != b.Title || a.Description != b.Description || a.SiteURL != b.SiteURL ||
-		a.Format != b.Format || a.Language != b.Language || a.Status != b.Status
+		a.Format != b.Format || a.Language != b.Language || a.Status != b.Status || a.URL != b.URL
 }
 
 const selectFetches sqlText = `SELECT id, source_id, started_at, duration_us, outcome, http_status, bytes, items_seen, items_created,

@@ -89,6 +89,36 @@ func (db *DB) DueSources(ctx context.Context, host string, now time.Time, limit 
 	return due, err
 }
 
+// Host implements kgl.HostStore.
+func (db *DB) Host(ctx context.Context, host string) (kgl.Host, error) {
+	row, err := one(ctx, db, "host", func(c *conn) (sqlitedb.Host, error) { return c.HostState(ctx, host) })
+	if err != nil {
+		return kgl.Host{}, err
+	}
+	set := func(us int64) *time.Time {
+		if us == 0 {
+			return nil
+		}
+		return timePtr(&us)
+	}
+	return kgl.Host{Host: row.Host, DueAt: timePtr(row.DueAt), NotBefore: set(row.NotBefore), LeasedUntil: set(row.LeaseUntil)}, nil
+}
+
+// HostFetches implements kgl.HostStore.
+func (db *DB) HostFetches(ctx context.Context, host string, since time.Time, limit int) ([]kgl.HostFetch, error) {
+	var list []kgl.HostFetch
+	err := db.read(ctx, func(c *conn) error {
+		at := micros(since)
+		rows, err := c.HostFetches(ctx, sqlitedb.HostFetchesParams{Host: host, Since: &at, RowLimit: int64(max(limit, 0))})
+		list = make([]kgl.HostFetch, len(rows))
+		for i, r := range rows {
+			list[i] = kgl.HostFetch{SourceID: r.ID, Health: kgl.SourceHealth(r.Health), FetchedAt: timeOf(*r.LastFetchedAt)}
+		}
+		return err
+	})
+	return list, err
+}
+
 // NextDueAt implements kgl.HostStore. A leased host is due when its lease has
 // ended.
 func (db *DB) NextDueAt(ctx context.Context) (*time.Time, error) {

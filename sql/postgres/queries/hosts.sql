@@ -6,7 +6,7 @@ ON CONFLICT (host) DO NOTHING;
 -- name: RefreshHost :exec
 UPDATE hosts SET updated_at = @updated_at, due_at = (
   SELECT CASE WHEN MIN(s.next_fetch_at) < hosts.not_before THEN hosts.not_before ELSE MIN(s.next_fetch_at) END
-  FROM sources s WHERE s.host = hosts.host AND s.next_fetch_at IS NOT NULL AND s.status IN ('active', 'failing'))
+  FROM sources s WHERE s.host = hosts.host AND s.next_fetch_at IS NOT NULL AND s.status <> 'paused')
 WHERE hosts.host = @host;
 
 -- Postgres locks the row, so that whoever changes a source of the host waits for who computes when it is due.
@@ -36,3 +36,12 @@ SELECT h.due_at FROM hosts h WHERE h.due_at IS NOT NULL AND h.lease_until = 0 OR
 -- A leased host can be claimed when its lease has ended; there are as many as workers.
 -- name: LeasedHosts :many
 SELECT h.due_at, h.lease_until FROM hosts h WHERE h.due_at IS NOT NULL AND h.lease_until > 0;
+
+-- name: HostState :one
+SELECT host, due_at, not_before, lease_owner, lease_token, lease_until, updated_at FROM hosts WHERE host = @host;
+
+-- How the last fetches of a host ended, each of another source.
+-- name: HostFetches :many
+SELECT s.id, s.health, s.last_fetched_at FROM sources s
+WHERE s.host = @host AND s.last_fetched_at >= @since
+ORDER BY s.last_fetched_at DESC, s.id DESC LIMIT CAST(@row_limit AS BIGINT);

@@ -21,10 +21,13 @@ CREATE INDEX source_aliases_source ON source_aliases (source_id, created_at);
 
 ALTER TABLE source_fetches ADD COLUMN details TEXT NOT NULL DEFAULT '{}';
 
--- Token buckets of registrable domains, for all replicas: the theoretical arrival time of the generic cell rate algorithm.
+-- Token buckets of registrable domains, for all replicas: the theoretical arrival time of the generic cell rate algorithm,
+-- the end of the queue of hosts that were put off, and whether the last who asked was granted a token.
 CREATE TABLE domains (
   domain TEXT NOT NULL PRIMARY KEY,
   arrival_at BIGINT NOT NULL,
+  queued_until BIGINT NOT NULL,
+  granted BOOLEAN NOT NULL,
   updated_at BIGINT NOT NULL
 );
 CREATE INDEX domains_updated ON domains (updated_at);

@@ -70,7 +70,7 @@ SELECT id, url, url_key, host, title, title_key, title_is_manual, description, s
   last_error_at, created_by, version, created_at, updated_at,
   health, health_since, settings, secrets, state
 FROM sources
-WHERE host = @host AND next_fetch_at <= @now AND status IN ('active', 'failing')
+WHERE host = @host AND next_fetch_at <= @now AND status <> 'paused'
 ORDER BY next_fetch_at, id LIMIT @row_limit;
 
 -- name: CreateFetch :exec

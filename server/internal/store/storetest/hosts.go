@@ -37,6 +37,7 @@ func runHosts(t *testing.T, open Open) {
 		{"a fetch without document keeps the metadata", finishNotModified},
 		{"a manual title stays", finishManualTitle},
 		{"the version changes with what the source shows", finishVersion},
+		{"a source that is gone and scheduled is claimed", claimGone},
 		{"the oldest fetches are dropped", finishKeep},
 		{"a lost lease refuses the result", finishLeaseLost},
 		{"a deleted source refuses the result", finishDeleted},
@@ -68,7 +69,7 @@ func claimNothing(t *testing.T, db *store.DB) {
 	for i, status := range []kgl.SourceStatus{kgl.SourcePaused, kgl.SourceGone, kgl.SourceActive} {
 		s := newSource(i, fmt.Sprintf("h%d.example", i), at(0))
 		s.Status = status
-		if status == kgl.SourceActive {
+		if status != kgl.SourcePaused {
 			s.NextFetchAt = nil
 		}
 		must(t, db.CreateSource(ctx(t), s))
@@ -77,6 +78,21 @@ func claimNothing(t *testing.T, db *store.DB) {
 		t.Fatalf("claimed %v", ls)
 	}
 	wantNextDue(t, db, nil)
+}
+
+// A dead source is looked after from time to time.
+func claimGone(t *testing.T, db *store.DB) {
+	s := newSource(1, "a.example", at(time.Hour))
+	s.Status = kgl.SourceGone
+	must(t, db.CreateSource(ctx(t), s))
+	wantNextDue(t, db, at(time.Hour))
+	l := claim(t, db, after(time.Hour))[0]
+	same(t, idsOf(got(db.DueSources(ctx(t), "a.example", after(time.Hour), 10))(t), sourceID), []string{id(1)})
+	must(t, db.FinishFetch(ctx(t), l, fetchResult(1, s, after(time.Hour)), 10))
+	if have := got(db.Source(ctx(t), s.ID))(t); have.Status != kgl.SourceActive {
+		t.Fatalf("it came back and is %s", have.Status)
+	}
+	wantCode(t, db.RequestFetch(ctx(t), id(99), epoch), kgl.CodeNotFound)
 }
 
 func claimAgain(t *testing.T, db *store.DB) {
