@@ -217,7 +217,9 @@ func (s *scanner) attributes(t token, f *frame, parent *frame) {
 				f.ns++
 			case string(a.name) == "xml:base":
 				f.base = joinBase(f.base, strings.TrimSpace(a.text()))
-				s.edit(offset+a.start, a.end-a.start, "")
+				if local(t.name) != "link" { // of a link the parser resolves its own base, and only that
+					s.edit(offset+a.start, a.end-a.start, "")
+				}
 			}
 		}
 	}
@@ -300,6 +302,9 @@ func (s *scanner) openItem(t token, f frame) {
 	}
 	it := itemFacts{base: f.base, start: t.start}
 	it.about, _ = findAttr(t.body, "rdf:about")
+	if p := prefix(s.root); it.about == "" && p != "" {
+		it.about, _ = findAttr(t.body, p+":about")
+	}
 	if it.about == "" {
 		it.about, _ = findAttr(t.body, "about")
 	}
