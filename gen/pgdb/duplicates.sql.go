@@ -479,24 +479,32 @@ func (q *Queries) LockFolding(ctx context.Context, ids string) ([]LockFoldingRow
 }
 
 const nearItems = `-- name: NearItems :many
-SELECT CAST(k.idx AS BIGINT) AS idx, c.id, CAST(COALESCE(c.duplicate_of, c.id) AS TEXT) AS head_id, c.fetched_at
+SELECT CAST(k.idx AS BIGINT) AS idx, CAST(c.head_id AS TEXT) AS head_id, s.seen_at,
+  s.key0, s.key1, s.key2, s.key3, s.key4, s.key5
 FROM jsonb_to_recordset(CAST(CAST($1 AS TEXT) AS JSONB)) AS k (idx BIGINT, source_id TEXT, since BIGINT, key0 BIGINT, key1 BIGINT, key2 BIGINT, key3 BIGINT, key4 BIGINT, key5 BIGINT)
 CROSS JOIN LATERAL (SELECT DISTINCT u.content_id FROM (
-  (SELECT s.content_id FROM content_signatures s WHERE s.key0 = k.key0 AND s.seen_at >= k.since ORDER BY s.seen_at DESC LIMIT 16)
-  UNION ALL (SELECT s.content_id FROM content_signatures s WHERE s.key1 = k.key1 AND s.seen_at >= k.since ORDER BY s.seen_at DESC LIMIT 16)
-  UNION ALL (SELECT s.content_id FROM content_signatures s WHERE s.key2 = k.key2 AND s.seen_at >= k.since ORDER BY s.seen_at DESC LIMIT 16)
-  UNION ALL (SELECT s.content_id FROM content_signatures s WHERE s.key3 = k.key3 AND s.seen_at >= k.since ORDER BY s.seen_at DESC LIMIT 16)
-  UNION ALL (SELECT s.content_id FROM content_signatures s WHERE s.key4 = k.key4 AND s.seen_at >= k.since ORDER BY s.seen_at DESC LIMIT 16)
-  UNION ALL (SELECT s.content_id FROM content_signatures s WHERE s.key5 = k.key5 AND s.seen_at >= k.since ORDER BY s.seen_at DESC LIMIT 16)) AS u) AS x
+  (SELECT x.content_id FROM content_signatures x WHERE x.key0 = k.key0 AND x.seen_at >= k.since ORDER BY x.seen_at DESC LIMIT 16)
+  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key1 = k.key1 AND x.seen_at >= k.since ORDER BY x.seen_at DESC LIMIT 16)
+  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key2 = k.key2 AND x.seen_at >= k.since ORDER BY x.seen_at DESC LIMIT 16)
+  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key3 = k.key3 AND x.seen_at >= k.since ORDER BY x.seen_at DESC LIMIT 16)
+  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key4 = k.key4 AND x.seen_at >= k.since ORDER BY x.seen_at DESC LIMIT 16)
+  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key5 = k.key5 AND x.seen_at >= k.since ORDER BY x.seen_at DESC LIMIT 16)) AS u) AS n
 CROSS JOIN LATERAL (
-  SELECT i.id, i.duplicate_of, i.fetched_at FROM contents i WHERE i.id = x.content_id AND i.source_id <> k.source_id LIMIT 1) AS c
+  SELECT i.seen_at, i.key0, i.key1, i.key2, i.key3, i.key4, i.key5 FROM content_signatures i WHERE i.content_id = n.content_id LIMIT 1) AS s
+CROSS JOIN LATERAL (
+  SELECT COALESCE(i.duplicate_of, i.id) AS head_id FROM contents i WHERE i.id = n.content_id AND i.source_id <> k.source_id LIMIT 1) AS c
 `
 
 type NearItemsRow struct {
-	Idx       int64
-	ID        string
-	HeadID    string
-	FetchedAt int64
+	Idx    int64
+	HeadID string
+	SeenAt int64
+	Key0   *int64
+	Key1   *int64
+	Key2   *int64
+	Key3   *int64
+	Key4   *int64
+	Key5   *int64
 }
 
 // Items of other sources that share a key, the newest of each key. The bound per key is what a key that
@@ -512,9 +520,14 @@ func (q *Queries) NearItems(ctx context.Context, keys string) ([]NearItemsRow, e
 		var i NearItemsRow
 		if err := rows.Scan(
 			&i.Idx,
-			&i.ID,
 			&i.HeadID,
-			&i.FetchedAt,
+			&i.SeenAt,
+			&i.Key0,
+			&i.Key1,
+			&i.Key2,
+			&i.Key3,
+			&i.Key4,
+			&i.Key5,
 		); err != nil {
 			return nil, err
 		}

@@ -509,29 +509,36 @@ func (q *Queries) LockFolding(ctx context.Context, ids string) ([]LockFoldingRow
 }
 
 const nearItems = `-- name: NearItems :many
-SELECT CAST(json_extract(k.value, '$.idx') AS BIGINT) AS idx, c.id, CAST(COALESCE(c.duplicate_of, c.id) AS TEXT) AS head_id, c.fetched_at
+SELECT CAST(json_extract(k.value, '$.idx') AS BIGINT) AS idx, CAST(COALESCE(c.duplicate_of, c.id) AS TEXT) AS head_id, s.seen_at,
+  s.key0, s.key1, s.key2, s.key3, s.key4, s.key5
 FROM json_each(CAST(?1 AS TEXT)) AS k
-JOIN contents c ON c.id IN (
-  SELECT content_id FROM (SELECT s.content_id FROM content_signatures s WHERE s.key0 = json_extract(k.value, '$.key0') AND s.seen_at >= json_extract(k.value, '$.since')
-    ORDER BY s.seen_at DESC LIMIT 16)
-  UNION ALL SELECT content_id FROM (SELECT s.content_id FROM content_signatures s WHERE s.key1 = json_extract(k.value, '$.key1') AND s.seen_at >= json_extract(k.value, '$.since')
-    ORDER BY s.seen_at DESC LIMIT 16)
-  UNION ALL SELECT content_id FROM (SELECT s.content_id FROM content_signatures s WHERE s.key2 = json_extract(k.value, '$.key2') AND s.seen_at >= json_extract(k.value, '$.since')
-    ORDER BY s.seen_at DESC LIMIT 16)
-  UNION ALL SELECT content_id FROM (SELECT s.content_id FROM content_signatures s WHERE s.key3 = json_extract(k.value, '$.key3') AND s.seen_at >= json_extract(k.value, '$.since')
-    ORDER BY s.seen_at DESC LIMIT 16)
-  UNION ALL SELECT content_id FROM (SELECT s.content_id FROM content_signatures s WHERE s.key4 = json_extract(k.value, '$.key4') AND s.seen_at >= json_extract(k.value, '$.since')
-    ORDER BY s.seen_at DESC LIMIT 16)
-  UNION ALL SELECT content_id FROM (SELECT s.content_id FROM content_signatures s WHERE s.key5 = json_extract(k.value, '$.key5') AND s.seen_at >= json_extract(k.value, '$.since')
-    ORDER BY s.seen_at DESC LIMIT 16))
+JOIN content_signatures s ON s.content_id IN (
+  SELECT content_id FROM (SELECT x.content_id FROM content_signatures x WHERE x.key0 = json_extract(k.value, '$.key0') AND x.seen_at >= json_extract(k.value, '$.since')
+    ORDER BY x.seen_at DESC LIMIT 16)
+  UNION ALL SELECT content_id FROM (SELECT x.content_id FROM content_signatures x WHERE x.key1 = json_extract(k.value, '$.key1') AND x.seen_at >= json_extract(k.value, '$.since')
+    ORDER BY x.seen_at DESC LIMIT 16)
+  UNION ALL SELECT content_id FROM (SELECT x.content_id FROM content_signatures x WHERE x.key2 = json_extract(k.value, '$.key2') AND x.seen_at >= json_extract(k.value, '$.since')
+    ORDER BY x.seen_at DESC LIMIT 16)
+  UNION ALL SELECT content_id FROM (SELECT x.content_id FROM content_signatures x WHERE x.key3 = json_extract(k.value, '$.key3') AND x.seen_at >= json_extract(k.value, '$.since')
+    ORDER BY x.seen_at DESC LIMIT 16)
+  UNION ALL SELECT content_id FROM (SELECT x.content_id FROM content_signatures x WHERE x.key4 = json_extract(k.value, '$.key4') AND x.seen_at >= json_extract(k.value, '$.since')
+    ORDER BY x.seen_at DESC LIMIT 16)
+  UNION ALL SELECT content_id FROM (SELECT x.content_id FROM content_signatures x WHERE x.key5 = json_extract(k.value, '$.key5') AND x.seen_at >= json_extract(k.value, '$.since')
+    ORDER BY x.seen_at DESC LIMIT 16))
+JOIN contents c ON c.id = s.content_id
 WHERE c.source_id <> json_extract(k.value, '$.source_id')
 `
 
 type NearItemsRow struct {
-	Idx       int64
-	ID        string
-	HeadID    string
-	FetchedAt int64
+	Idx    int64
+	HeadID string
+	SeenAt int64
+	Key0   *int64
+	Key1   *int64
+	Key2   *int64
+	Key3   *int64
+	Key4   *int64
+	Key5   *int64
 }
 
 // Items of other sources that share a key, the newest of each key. The bound per key is what a key that
@@ -547,9 +554,14 @@ func (q *Queries) NearItems(ctx context.Context, keys string) ([]NearItemsRow, e
 		var i NearItemsRow
 		if err := rows.Scan(
 			&i.Idx,
-			&i.ID,
 			&i.HeadID,
-			&i.FetchedAt,
+			&i.SeenAt,
+			&i.Key0,
+			&i.Key1,
+			&i.Key2,
+			&i.Key3,
+			&i.Key4,
+			&i.Key5,
 		); err != nil {
 			return nil, err
 		}

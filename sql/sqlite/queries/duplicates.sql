@@ -111,21 +111,23 @@ ON CONFLICT (content_id) DO UPDATE SET key_version = excluded.key_version, seen_
 -- Items of other sources that share a key, the newest of each key. The bound per key is what a key that
 -- thousands of items share, such as one of a template, may cost.
 -- name: NearItems :many
-SELECT CAST(json_extract(k.value, '$.idx') AS BIGINT) AS idx, c.id, CAST(COALESCE(c.duplicate_of, c.id) AS TEXT) AS head_id, c.fetched_at
+SELECT CAST(json_extract(k.value, '$.idx') AS BIGINT) AS idx, CAST(COALESCE(c.duplicate_of, c.id) AS TEXT) AS head_id, s.seen_at,
+  s.key0, s.key1, s.key2, s.key3, s.key4, s.key5
 FROM json_each(CAST(@keys AS TEXT)) AS k
-JOIN contents c ON c.id IN (
-  SELECT * FROM (SELECT s.content_id FROM content_signatures s WHERE s.key0 = json_extract(k.value, '$.key0') AND s.seen_at >= json_extract(k.value, '$.since')
-    ORDER BY s.seen_at DESC LIMIT 16)
-  UNION ALL SELECT * FROM (SELECT s.content_id FROM content_signatures s WHERE s.key1 = json_extract(k.value, '$.key1') AND s.seen_at >= json_extract(k.value, '$.since')
-    ORDER BY s.seen_at DESC LIMIT 16)
-  UNION ALL SELECT * FROM (SELECT s.content_id FROM content_signatures s WHERE s.key2 = json_extract(k.value, '$.key2') AND s.seen_at >= json_extract(k.value, '$.since')
-    ORDER BY s.seen_at DESC LIMIT 16)
-  UNION ALL SELECT * FROM (SELECT s.content_id FROM content_signatures s WHERE s.key3 = json_extract(k.value, '$.key3') AND s.seen_at >= json_extract(k.value, '$.since')
-    ORDER BY s.seen_at DESC LIMIT 16)
-  UNION ALL SELECT * FROM (SELECT s.content_id FROM content_signatures s WHERE s.key4 = json_extract(k.value, '$.key4') AND s.seen_at >= json_extract(k.value, '$.since')
-    ORDER BY s.seen_at DESC LIMIT 16)
-  UNION ALL SELECT * FROM (SELECT s.content_id FROM content_signatures s WHERE s.key5 = json_extract(k.value, '$.key5') AND s.seen_at >= json_extract(k.value, '$.since')
-    ORDER BY s.seen_at DESC LIMIT 16))
+JOIN content_signatures s ON s.content_id IN (
+  SELECT * FROM (SELECT x.content_id FROM content_signatures x WHERE x.key0 = json_extract(k.value, '$.key0') AND x.seen_at >= json_extract(k.value, '$.since')
+    ORDER BY x.seen_at DESC LIMIT 16)
+  UNION ALL SELECT * FROM (SELECT x.content_id FROM content_signatures x WHERE x.key1 = json_extract(k.value, '$.key1') AND x.seen_at >= json_extract(k.value, '$.since')
+    ORDER BY x.seen_at DESC LIMIT 16)
+  UNION ALL SELECT * FROM (SELECT x.content_id FROM content_signatures x WHERE x.key2 = json_extract(k.value, '$.key2') AND x.seen_at >= json_extract(k.value, '$.since')
+    ORDER BY x.seen_at DESC LIMIT 16)
+  UNION ALL SELECT * FROM (SELECT x.content_id FROM content_signatures x WHERE x.key3 = json_extract(k.value, '$.key3') AND x.seen_at >= json_extract(k.value, '$.since')
+    ORDER BY x.seen_at DESC LIMIT 16)
+  UNION ALL SELECT * FROM (SELECT x.content_id FROM content_signatures x WHERE x.key4 = json_extract(k.value, '$.key4') AND x.seen_at >= json_extract(k.value, '$.since')
+    ORDER BY x.seen_at DESC LIMIT 16)
+  UNION ALL SELECT * FROM (SELECT x.content_id FROM content_signatures x WHERE x.key5 = json_extract(k.value, '$.key5') AND x.seen_at >= json_extract(k.value, '$.since')
+    ORDER BY x.seen_at DESC LIMIT 16))
+JOIN contents c ON c.id = s.content_id
 WHERE c.source_id <> json_extract(k.value, '$.source_id');
 
 -- The beginnings of texts, which is what is compared.
