@@ -10,6 +10,7 @@ import (
 	"github.com/peermesh/kgl-backend/server/internal/enrich"
 	"github.com/peermesh/kgl-backend/server/internal/httpapi"
 	"github.com/peermesh/kgl-backend/server/internal/ingest"
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
 	"github.com/peermesh/kgl-backend/server/internal/telemetry"
 )
 
@@ -59,14 +60,13 @@ func (a *App) newAPI(keys *auth.Keyring, metrics *telemetry.Metrics, s *server) 
 const storeTime = 2 * time.Minute
 
 func (a *App) newIngestWorker(metrics *telemetry.Metrics) func(context.Context) {
-	schedule := ingest.DefaultSchedule(a.env.Jitter)
-	schedule.Interval = a.cfg.Ingest.FetchInterval
 	worker := ingest.NewWorker(ingest.Config{
 		Owner: a.owner(), Workers: a.cfg.Ingest.Workers, HostDelay: a.cfg.Ingest.HostDelay,
 		Lease: a.cfg.Ingest.FetchTimeout + storeTime,
 		// Text of a single-byte charset grows when it becomes UTF-8.
 		MaxDocument: 2 * int64(a.cfg.Ingest.FetchMaxBody),
-		Extractors:  []string{a.extractor().Name()}, Schedule: schedule,
+		Extractors:  []string{a.extractor().Name()}, Schedule: fetchSchedule(a.cfg, a.env),
+		Vault: a.Vault, DomainRate: domainRate(a.cfg),
 	}, a.Store, a.Outbound, a.env.Clock, a.IDs, a.env.Log, metrics.Ingest, a.wake.enrich)
 	wake := worker.Wake
 	a.wake.ingestWorker.Store(&wake)
@@ -82,6 +82,24 @@ func (a *App) newEnrichWorker(metrics *telemetry.Metrics) func(context.Context) 
 		if err := worker.Run(ctx); err != nil && ctx.Err() == nil {
 			a.env.Log.Error("enrichment stopped", "error", err)
 		}
+	}
+}
+
+// fetchSchedule returns the policy of fetching as the configuration sets it.
+func fetchSchedule(cfg *config.Config, env Env) ingest.Schedule {
+	s := ingest.DefaultSchedule(env.Jitter)
+	s.Interval, s.Min, s.Max = cfg.Ingest.FetchInterval, cfg.Ingest.FetchMin, cfg.Ingest.FetchMax
+	return s
+}
+
+// domainRate returns the rate of requests to the hosts of one domain.
+func domainRate(cfg *config.Config) kgl.DomainRate {
+	if cfg.Ingest.DomainRate <= 0 {
+		return kgl.DomainRate{}
+	}
+	return kgl.DomainRate{
+		Interval: time.Duration(float64(time.Second) / cfg.Ingest.DomainRate).Truncate(time.Microsecond),
+		Burst:    cfg.Ingest.DomainBurst,
 	}
 }
 

@@ -93,6 +93,15 @@ func (c *Config) checkAuth(report reporter) {
 func (c *Config) checkIngest(report reporter) {
 	report.number("KGL_WORKERS", c.Ingest.Workers, 1, 256)
 	report.duration("KGL_FETCH_INTERVAL", c.Ingest.FetchInterval, time.Minute, 30*24*time.Hour)
+	report.duration("KGL_FETCH_INTERVAL_MIN", c.Ingest.FetchMin, time.Minute, 30*24*time.Hour)
+	report.duration("KGL_FETCH_INTERVAL_MAX", c.Ingest.FetchMax, time.Minute, 30*24*time.Hour)
+	if c.Ingest.FetchMin > c.Ingest.FetchMax {
+		report("KGL_FETCH_INTERVAL_MIN", "must not be above KGL_FETCH_INTERVAL_MAX")
+	}
+	if r := c.Ingest.DomainRate; r != 0 && !(r >= 0.001 && r <= 1000) {
+		report("KGL_DOMAIN_RATE", "must be between 0.001 and 1000 requests a second, or 0 for no limit")
+	}
+	report.number("KGL_DOMAIN_BURST", c.Ingest.DomainBurst, 1, 1000)
 	report.duration("KGL_HOST_DELAY", c.Ingest.HostDelay, 0, 10*time.Minute)
 	report.duration("KGL_FETCH_TIMEOUT", c.Ingest.FetchTimeout, time.Second, 5*time.Minute)
 	if c.Ingest.FetchMaxBody > 256<<20 {

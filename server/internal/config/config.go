@@ -63,7 +63,11 @@ type Ingest struct {
 	SeedOPML        string        `env:"KGL_SEED_OPML"`
 	Workers         int           `env:"KGL_WORKERS" envDefault:"4"`
 	FetchInterval   time.Duration `env:"KGL_FETCH_INTERVAL" envDefault:"1h"`
+	FetchMin        time.Duration `env:"KGL_FETCH_INTERVAL_MIN" envDefault:"15m"`
+	FetchMax        time.Duration `env:"KGL_FETCH_INTERVAL_MAX" envDefault:"24h"`
 	HostDelay       time.Duration `env:"KGL_HOST_DELAY" envDefault:"1s"`
+	DomainRate      float64       `env:"KGL_DOMAIN_RATE" envDefault:"1"` // requests a second; 0: no limit
+	DomainBurst     int           `env:"KGL_DOMAIN_BURST" envDefault:"5"`
 	FetchTimeout    time.Duration `env:"KGL_FETCH_TIMEOUT" envDefault:"30s"`
 	FetchMaxBody    Size          `env:"KGL_FETCH_MAX_BODY" envDefault:"10MiB"`
 	AllowedNetworks Networks      `env:"KGL_ALLOWED_NETWORKS"`

@@ -86,13 +86,15 @@ func TestOneErrorNamesEveryVariable(t *testing.T) {
 		"KGL_TRUSTED_PROXIES": "10.1.0.0/8", "KGL_MAX_BODY": "1GiB", "KGL_STOP_TIMEOUT": "-1s", "KGL_DEBUG_ADDR": "0.0.0.0:8009",
 		"KGL_DB_MAX_CONNS": "1", "KGL_MASTER_KEY": testPassword, "KGL_ADMIN_EMAIL": "A <a@b.example>",
 		"KGL_ACCESS_TOKEN_TTL": "1h", "KGL_REFRESH_TOKEN_TTL": "1m", "KGL_SEED_OPML": "/no/such/file.opml", "KGL_WORKERS": "0",
-		"KGL_FETCH_INTERVAL": "1s", "KGL_HOST_DELAY": "-1s", "KGL_FETCH_TIMEOUT": "1h", "KGL_FETCH_MAX_BODY": "1GiB", "KGL_CONTACT": "a\r\nb",
+		"KGL_FETCH_INTERVAL": "1s", "KGL_FETCH_INTERVAL_MIN": "1s", "KGL_FETCH_INTERVAL_MAX": "1000h",
+		"KGL_DOMAIN_RATE": "-1", "KGL_DOMAIN_BURST": "0", "KGL_HOST_DELAY": "-1s", "KGL_FETCH_TIMEOUT": "1h", "KGL_FETCH_MAX_BODY": "1GiB", "KGL_CONTACT": "a\r\nb",
 	}
 	unparsable := map[string]string{
 		"KGL_ROLES": "cook", "KGL_PUBLIC_URL": "ftp://x", "KGL_CORS_ORIGINS": "http://a/b", "KGL_TRUSTED_PROXIES": "x",
 		"KGL_MAX_BODY": "1MB", "KGL_STOP_TIMEOUT": "x", "KGL_DATABASE_URL": "mysql://u:" + testPassword + "@h/d",
 		"KGL_DB_MAX_CONNS": "ten", "KGL_MIGRATE_ON_START": "maybe", "KGL_ACCESS_TOKEN_TTL": "x", "KGL_REFRESH_TOKEN_TTL": "x",
-		"KGL_WORKERS": "1.5", "KGL_FETCH_INTERVAL": "hourly", "KGL_FETCH_TIMEOUT": "x", "KGL_FETCH_MAX_BODY": "-1",
+		"KGL_WORKERS": "1.5", "KGL_FETCH_INTERVAL": "hourly", "KGL_FETCH_INTERVAL_MIN": "x", "KGL_FETCH_INTERVAL_MAX": "x",
+		"KGL_DOMAIN_RATE": "fast", "KGL_DOMAIN_BURST": "1.5", "KGL_FETCH_TIMEOUT": "x", "KGL_FETCH_MAX_BODY": "-1",
 		"KGL_ALLOWED_NETWORKS": "everything", "KGL_ALLOWED_PORTS": "0", "KGL_HOST_DELAY": "x", "KGL_LOG_LEVEL": "loud", "KGL_LOG_FORMAT": "xml",
 	}
 	// The first set is reported by several parsers too, so drop what does not parse.

@@ -174,6 +174,8 @@ func explain(f field, err error) string {
 		return "must be a duration such as 90s, 15m or 24h"
 	case int:
 		return "must be a whole number"
+	case float64:
+		return "must be a number such as 0.5 or 2"
 	default:
 		return err.Error()
 	}
