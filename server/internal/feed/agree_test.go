@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mmcdole/gofeed"
+	"golang.org/x/text/encoding/charmap"
 )
 
 // TestAgreesWithGofeed compares title, link and date of the items of captured
@@ -55,6 +56,9 @@ func titleDiffers(it *Item, other *gofeed.Item) string {
 		return ""
 	case it.Title == plainLine(other.Title, 1000):
 		return "titles are plain text: markup is removed, references are decoded"
+	}
+	if meant, err := charmap.Windows1252.NewEncoder().String(theirs); err == nil && it.Title == meant {
+		return "bytes that are UTF-8 are read as UTF-8, whatever is declared"
 	}
 	return "?"
 }

@@ -105,6 +105,10 @@ func (s *attrScanner) quoted(quote byte) []byte {
 	}
 	if lt := bytes.IndexByte(scope, '<'); end < 0 || lt >= 0 {
 		s.bad = true
+		if cut := feedTagIn(scope); cut >= 0 {
+			s.pos += 1 + cut
+			return rest[:cut]
+		}
 		if gt := bytes.IndexByte(scope, '>'); gt >= 0 && (end < 0 || lt > gt) {
 			end = gt
 			if gt > 0 && rest[gt-1] == '/' {
@@ -125,6 +129,22 @@ func (s *attrScanner) quoted(quote byte) []byte {
 	}
 	s.pos += 1 + end + 1
 	return rest[:end]
+}
+
+// feedTagIn returns where in a value a tag of the feed's own elements starts, -1
+// when none does. The value has lost its end before that.
+func feedTagIn(value []byte) int {
+	for i := 0; ; i++ {
+		j := bytes.IndexByte(value[i:], '<')
+		if j < 0 {
+			return -1
+		}
+		i += j
+		name := bytes.TrimPrefix(value[i+1:], []byte("/"))
+		if isFeedElement(tagName(name)) {
+			return i
+		}
+	}
 }
 
 // lostQuote returns where a value was meant to end whose closing quote is the
@@ -194,11 +214,29 @@ func badReference(b []byte) bool {
 	}
 }
 
+// badReferenceAt reports whether the '&' that b starts with starts no reference
+// that XML knows: a character that it allows, or one of its five entities.
+func badReferenceAt(b []byte) bool {
+	if len(b) > 1 && b[1] == '#' {
+		size, r := numericReference(b)
+		return size == 0 || !validXMLRune(r)
+	}
+	for _, name := range [...]string{"lt;", "gt;", "amp;", "quot;", "apos;"} {
+		if len(b) > len(name) && string(b[1:1+len(name)]) == name {
+			return false
+		}
+	}
+	return true
+}
+
 // numericReference returns the length and the rune of the numeric character
 // reference at the start of b; 0 when there is none.
 func numericReference(b []byte) (int, rune) {
+	if len(b) < 2 || b[1] != '#' {
+		return 0, 0
+	}
 	end := bytes.IndexByte(b[:min(len(b), 16)], ';')
-	if end < 3 || b[1] != '#' {
+	if end < 3 {
 		return 0, 0
 	}
 	digits, base := string(b[2:end]), 10

@@ -3,214 +3,250 @@ package feed
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
+	"fmt"
+	"hash/fnv"
 	"math/rand"
+	"os"
 	"path/filepath"
+	"runtime"
 	"sort"
 	"strings"
 	"testing"
-	"unicode/utf16"
+	"time"
+
+	"github.com/mmcdole/gofeed"
 )
 
-// damage is a way in which feeds of the wild are broken. A nil result means
-// that a document offers no place for it.
-type damage struct {
-	name  string
-	apply func(doc []byte, r *rand.Rand) []byte
+// What a damaged document may cost, and what of its items must be recovered.
+// The share of a kind is asserted where enough items speak for it.
+const (
+	maxDamageTime  = 2 * time.Second
+	maxDamageBytes = 256 << 20
+	wantOverall    = 0.99
+	wantOfKind     = 0.95
+	enoughItems    = 20
+)
+
+// tally counts, for one kind of damage, items by the rule of damagesubject_test.go.
+type tally struct {
+	documents, left, recovered, gofeed, unflagged int
 }
 
-// replaceNth replaces one occurrence of old, chosen at random.
-func replaceNth(old, replacement string) func([]byte, *rand.Rand) []byte {
-	return func(doc []byte, r *rand.Rand) []byte {
-		n := bytes.Count(doc, []byte(old))
-		if n == 0 {
-			return nil
+func (t tally) share() float64 { return float64(t.recovered) / float64(max(t.left, 1)) }
+
+// damageRun damages subjects in every way and parses them.
+type damageRun struct {
+	t          *testing.T
+	rounds     int
+	withGofeed bool
+	kinds      []string
+	tallies    map[string]*tally
+	worstTime  time.Duration
+	worstBytes uint64
+}
+
+func (run *damageRun) all(subjects []*subject) {
+	run.tallies = map[string]*tally{}
+	for _, json := range []bool{false, true} {
+		list := xmlDamages()
+		if json {
+			list = jsonDamages()
 		}
-		skip, pos := r.Intn(n), 0
-		for ; skip >= 0; skip-- {
-			pos += bytes.Index(doc[pos:], []byte(old)) + len(old)
-		}
-		out := append([]byte(nil), doc[:pos-len(old)]...)
-		return append(append(out, replacement...), doc[pos:]...)
-	}
-}
-
-// inText inserts something into the text of an item's title.
-func inText(insert string) func([]byte, *rand.Rand) []byte {
-	return replaceNth("</title>", insert+"</title>")
-}
-
-func prepend(s string) func([]byte, *rand.Rand) []byte {
-	return func(doc []byte, _ *rand.Rand) []byte { return append([]byte(s), doc...) }
-}
-
-func itemTag(doc []byte) string {
-	if bytes.Contains(doc, []byte("</entry>")) {
-		return "entry"
-	}
-	return "item"
-}
-
-func toUTF16(order binary.ByteOrder, bom bool) func([]byte, *rand.Rand) []byte {
-	return func(doc []byte, _ *rand.Rand) []byte {
-		var out []byte
-		if bom {
-			out = append(out, 0, 0)
-			order.PutUint16(out, 0xFEFF)
-		}
-		for _, u := range utf16.Encode([]rune(string(toUTF8(doc, "", &notes{})))) {
-			out = append(out, 0, 0)
-			order.PutUint16(out[len(out)-2:], u)
-		}
-		return out
-	}
-}
-
-func damages() []damage {
-	return []damage{
-		{"truncated at half", func(d []byte, _ *rand.Rand) []byte { return d[:len(d)/2] }},
-		{"truncated anywhere", func(d []byte, r *rand.Rand) []byte { return d[:len(d)/2+r.Intn(len(d)/2)] }},
-		{"a < b", inText(" a < b")},
-		{"a <b c", inText(" a <b c")},
-		{"stray ampersand", inText(" R&D & more &")},
-		{"undeclared entity", inText(" &nbsp;&eacute;&hellip;&unknown;")},
-		{"illegal reference", inText(" &#11;&#x1F;")},
-		{"control characters", inText(" \x0b\x00\x1f")},
-		{"one bad byte", inText(" caf\xe9 \xff")},
-		{"]]> in text", inText(" ]]> ")},
-		{"warning before", prepend("<br />\n<b>Warning</b>: Undefined index in <b>/srv/a.php</b> on line <b>3</b><br />\n")},
-		{"blank before", prepend("\n\n  \t")},
-		{"long comment before", prepend("<!-- " + strings.Repeat("x ", 2500) + "-->")},
-		{"long text before", prepend(strings.Repeat("lorem ipsum ", 420))},
-		{"junk after", func(d []byte, _ *rand.Rand) []byte { return append(bytes.Clone(d), "<script>x()</script></body>"...) }},
-		{"xml 1.1", replaceNth(`<?xml version="1.0"`, `<?xml version="1.1"`)},
-		{"bogus encoding", func(d []byte, r *rand.Rand) []byte {
-			for _, e := range []string{"UTF-8", "utf-8"} {
-				if out := replaceNth(`encoding="`+e+`"`, `encoding="x-klingon"`)(d, r); out != nil {
-					return out
+		for _, d := range list {
+			if run.tallies[d.name] != nil {
+				run.t.Fatalf("two kinds are called %q", d.name)
+			}
+			run.kinds = append(run.kinds, d.name)
+			run.tallies[d.name] = &tally{}
+			for _, s := range subjects {
+				if s.json == json {
+					run.damage(s, d)
 				}
 			}
-			return nil
-		}},
-		{"utf-16le bom", toUTF16(binary.LittleEndian, true)},
-		{"utf-16be bare", toUTF16(binary.BigEndian, false)},
-		{"missing item end", func(d []byte, r *rand.Rand) []byte { return replaceNth("</"+itemTag(d)+">", "")(d, r) }},
-		{"missing title end", replaceNth("</title>", "")},
-		{"missing description end", replaceNth("</description>", "")},
-		{"missing content end", replaceNth("</content>", "")},
-		{"missing root end", func(d []byte, r *rand.Rand) []byte { return d[:bytes.LastIndex(d, []byte("</"))] }},
-		{"missing cdata end", replaceNth("]]>", "")},
-		{"unquoted attribute", replaceNth(`type="text/html"`, `type=text/html`)},
-		{"lost quote", replaceNth(`rel="alternate"`, `rel="alternate`)},
-		{"early root end", func(d []byte, r *rand.Rand) []byte {
-			return replaceNth("</"+itemTag(d)+">", "</"+itemTag(d)+"></channel></rss></feed>")(d, r)
-		}},
-		{"double dash comment", func(d []byte, r *rand.Rand) []byte {
-			return replaceNth("</"+itemTag(d)+">", "</"+itemTag(d)+"><!-- a -- b -->")(d, r)
-		}},
-		{"raw html", replaceNth("</description>", "<p>One<br>two<img src=x></p><a href='y'>z</description>")},
-		{"stray end tag", replaceNth("</link>", "</link></b></div>")},
-		{"wrong case", replaceNth("</title>", "</TITLE>")},
-		{"twice", func(d []byte, _ *rand.Rand) []byte { return append(bytes.Clone(d), d...) }},
+		}
 	}
 }
 
-// survivors counts the titles of the sound document that are found again.
-func survivors(want map[string]bool, doc *Document) int {
-	n := 0
-	seen := map[string]bool{}
-	for _, it := range doc.Items {
-		for title := range want {
-			if !seen[title] && strings.Contains(it.Title+" "+it.ContentText+" "+it.URL, title) {
-				seen[title] = true
-				n++
-				break
+// seed makes the places of a damage depend on the document and the kind alone.
+func seed(parts ...string) int64 {
+	h := fnv.New64a()
+	for _, p := range parts {
+		h.Write([]byte(p))
+	}
+	return int64(h.Sum64())
+}
+
+func (run *damageRun) damage(s *subject, d damage) {
+	r := rand.New(rand.NewSource(seed(s.name, d.name)))
+	for round := range run.rounds {
+		list := d.apply(s, r)
+		if list == nil {
+			return
+		}
+		broken := applyChanges(s.doc, list)
+		if d.encode != nil {
+			if broken = d.encode(broken); broken == nil {
+				return
+			}
+		}
+		doc, err := run.parse(s, d, broken)
+		k := run.tallies[d.name]
+		k.documents++
+		var have []readItem
+		if err == nil {
+			have = readItems(doc)
+			if !doc.Repaired && len(doc.Warnings) == 0 {
+				k.unflagged++
+			}
+		}
+		recovered, left := s.score(list, s.original(), have)
+		k.left += left
+		k.recovered += recovered
+		if recovered < left && run.shows(d.name) {
+			run.t.Logf("%s, %s, round %d: %d of %d, error %v", s.name, d.name, round, recovered, left, err)
+			if dir := os.Getenv("KGL_DAMAGE_KEEP"); dir != "" {
+				name := strings.NewReplacer("/", "_", " ", "_").Replace(d.name + "-" + s.name)
+				os.WriteFile(filepath.Join(dir, name), broken, 0o600)
+			}
+		}
+		if run.withGofeed && s.gofeed != nil {
+			if theirs, err := gofeed.NewParser().Parse(bytes.NewReader(broken)); err == nil {
+				n, _ := s.score(list, gofeedItems(s.gofeed), gofeedItems(theirs.Items))
+				k.gofeed += n
 			}
 		}
 	}
-	return n
 }
 
-// measureDamage damages documents in every way and returns the share of items
-// that survive, in all and by the kind of damage. Items of which the damage
-// itself takes the most are still counted: the share cannot reach one.
-func measureDamage(t *testing.T, docs map[string][]byte, rounds int) (share float64, byKind map[string][2]int) {
-	t.Helper()
-	byKind = map[string][2]int{}
-	total, alive := 0, 0
-	for name, doc := range docs {
-		sound, err := Parse(context.Background(), doc, testOptions())
-		if err != nil || len(sound.Items) == 0 {
+// shows reports whether the losses of a kind are logged one by one:
+// KGL_DAMAGE_SHOW is a part of its name.
+func (run *damageRun) shows(kind string) bool {
+	part := os.Getenv("KGL_DAMAGE_SHOW")
+	return part != "" && strings.Contains(kind, part)
+}
+
+// parse reads a damaged document, and measures what that takes. The bytes
+// allocated in all bound the peak from above.
+func (run *damageRun) parse(s *subject, d damage, broken []byte) (*Document, error) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	start := time.Now()
+	opts := testOptions()
+	opts.ContentType, opts.BaseURL = d.contentType, s.base
+	doc, err := Parse(context.Background(), broken, opts)
+	took := time.Since(start)
+	runtime.ReadMemStats(&after)
+	taken := after.TotalAlloc - before.TotalAlloc
+	run.worstTime, run.worstBytes = max(run.worstTime, took), max(run.worstBytes, taken)
+	if took > maxDamageTime || taken > maxDamageBytes {
+		run.t.Errorf("%s, %s: took %v and %d MiB", s.name, d.name, took, taken>>20)
+	}
+	if err == nil {
+		checkDocument(run.t, s.name+", "+d.name, doc)
+	}
+	return doc, err
+}
+
+// check asserts the shares, and logs them as the table of docs/ingestion.md.
+func (run *damageRun) check() {
+	run.t.Helper()
+	var all tally
+	var table strings.Builder
+	sort.SliceStable(run.kinds, func(i, j int) bool {
+		return run.tallies[run.kinds[i]].share() < run.tallies[run.kinds[j]].share()
+	})
+	for _, name := range run.kinds {
+		k := run.tallies[name]
+		all.documents += k.documents
+		all.left += k.left
+		all.recovered += k.recovered
+		all.gofeed += k.gofeed
+		if k.left == 0 {
 			continue
 		}
-		want := map[string]bool{}
-		for _, it := range sound.Items {
-			want[it.URL] = true
-		}
-		for _, d := range damages() {
-			r := rand.New(rand.NewSource(1))
-			for range rounds {
-				broken := d.apply(doc, r)
-				if broken == nil {
-					continue
-				}
-				possible := len(want)
-				if strings.HasPrefix(d.name, "truncated") {
-					possible = bytes.Count(broken, []byte("<"+itemTag(doc)+">")) + bytes.Count(broken, []byte("<"+itemTag(doc)+" ")) - 1
-				}
-				got, err := Parse(context.Background(), broken, testOptions())
-				n := 0
-				if err == nil {
-					n = min(survivors(want, got), possible)
-				} else {
-					t.Logf("%s, %s: %v", name, d.name, err)
-				}
-				k := byKind[d.name]
-				byKind[d.name] = [2]int{k[0] + n, k[1] + possible}
-				total += possible
-				alive += n
-			}
+		run.row(&table, name, k)
+		if k.left >= enoughItems && k.share() < wantOfKind {
+			run.t.Errorf("%s: %d of %d items recovered, want %.0f %%", name, k.recovered, k.left, 100*wantOfKind)
 		}
 	}
-	return float64(alive) / float64(total), byKind
+	run.row(&table, "**all**", &all)
+	if all.share() < wantOverall {
+		run.t.Errorf("%d of %d items recovered, want %.0f %%", all.recovered, all.left, 100*wantOverall)
+	}
+	run.t.Logf("%d kinds, %d documents; at most %v and %d KiB for one\n%s",
+		len(run.kinds), all.documents, run.worstTime.Round(time.Millisecond), run.worstBytes>>10, table.String())
 }
 
-func reportDamage(t *testing.T, share float64, byKind map[string][2]int) {
-	var names []string
-	for name := range byKind {
-		names = append(names, name)
+func (run *damageRun) row(table *strings.Builder, name string, k *tally) {
+	percent := func(n int) string { return fmt.Sprintf("%.1f %%", 100*float64(n)/float64(max(k.left, 1))) }
+	theirs := "not run"
+	if run.withGofeed {
+		theirs = percent(k.gofeed)
 	}
-	sort.Strings(names)
-	for _, name := range names {
-		k := byKind[name]
-		t.Logf("%-24s %5d of %5d  %.1f %%", name, k[0], k[1], 100*float64(k[0])/float64(max(k[1], 1)))
-	}
-	t.Logf("all %.2f %%", 100*share)
+	fmt.Fprintf(table, "| %s | %d | %d | %s | %s |\n", name, k.documents, k.left, theirs, percent(k.recovered))
 }
 
 func TestDamagedFixtures(t *testing.T) {
-	docs := map[string][]byte{}
-	for _, name := range []string{"rss2.xml", "rss091.xml", "rdf.xml", "atom10.xml", "atom03.xml", "podcast.xml"} {
-		docs[name] = fixture(t, name)
+	var subjects []*subject
+	names, err := filepath.Glob("testdata/*.*")
+	if err != nil {
+		t.Fatal(err)
 	}
-	share, byKind := measureDamage(t, docs, 3)
-	reportDamage(t, share, byKind)
-	if share < 0.98 {
-		t.Errorf("%.2f %% of the items survive, want 98 %%", 100*share)
+	for _, path := range names {
+		name := filepath.Base(path)
+		if s, ok := newSubject(t, name, fixture(t, name)); ok {
+			subjects = append(subjects, s)
+		}
 	}
+	if len(subjects) < 7 {
+		t.Fatalf("%d of %d fixtures can be damaged", len(subjects), len(names))
+	}
+	run := damageRun{t: t, rounds: 1, withGofeed: os.Getenv("KGL_DAMAGE") != ""}
+	run.all(subjects)
+	for name, k := range run.tallies {
+		if k.left == 0 {
+			t.Errorf("no fixture offers a place for %q", name)
+		}
+	}
+	run.check()
 }
 
+// TestDamagedCapturedFeeds damages feeds of the wild: some of them, or, with
+// KGL_DAMAGE=all, all that are of real size, beside gofeed alone.
 func TestDamagedCapturedFeeds(t *testing.T) {
-	dir := sharedDir(t, "feeds/codehollow")
-	docs := map[string][]byte{}
+	dir := sharedDir(t, "feeds")
+	most, biggest, whole := 8, 30_000, os.Getenv("KGL_DAMAGE") == "all"
+	if whole {
+		most, biggest = 1<<30, 160_000
+	}
+	subjects := capturedSubjects(t, dir, most, biggest)
+	run := damageRun{t: t, rounds: 1, withGofeed: whole}
+	run.all(subjects)
+	run.check()
+}
+
+// capturedSubjects takes sound feeds of real size: at least 2 KB and two items.
+func capturedSubjects(t *testing.T, dir string, most, biggest int) []*subject {
+	var xml, json []*subject
 	walkFiles(t, dir, func(path string, body []byte) {
-		if len(docs) < 12 && len(body) < 60_000 && strings.HasSuffix(path, ".xml") {
-			docs[filepath.Base(path)] = body
+		if len(body) < 2000 || len(body) > biggest {
+			return
+		}
+		s, ok := newSubject(t, strings.TrimPrefix(path, dir+"/"), body)
+		switch {
+		case !ok || len(s.items) < 2:
+		case s.json:
+			json = append(json, s)
+		default:
+			xml = append(xml, s)
 		}
 	})
-	share, byKind := measureDamage(t, docs, 1)
-	reportDamage(t, share, byKind)
-	if share < 0.97 {
-		t.Errorf("%.2f %% of the items survive, want 97 %%", 100*share)
+	pick := func(list []*subject, most int) []*subject {
+		r := rand.New(rand.NewSource(1))
+		r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+		return list[:min(len(list), most)]
 	}
+	out := append(pick(xml, most), pick(json, max(most/4, 1))...)
+	t.Logf("%d documents of %d in XML and %d in JSON", len(out), len(xml), len(json))
+	return out
 }

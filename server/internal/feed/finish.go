@@ -60,8 +60,8 @@ func ParseDeferred(ctx context.Context, body []byte, opts Options) (doc *Documen
 		return nil, err
 	}
 	var raw *rawFeed
-	if looksLikeJSON(text) {
-		raw, err = parseJSON(ctx, text, opts.Limits, n)
+	if from := jsonStart(text); from >= 0 {
+		raw, err = readJSONDocument(ctx, text, from, opts.Limits, n)
 	} else {
 		raw, err = parseXML(ctx, text, opts.Limits, n)
 	}

@@ -16,13 +16,8 @@ import (
 // Every item is decoded alone, so that a broken one, or a document that ends
 // early, costs no other.
 
-// looksLikeJSON reports whether a document starts as a JSON object, behind
-// white space and the prefix that some servers put against script inclusion.
-func looksLikeJSON(text []byte) bool {
-	text = trimJSONPrefix(text)
-	return len(text) > 0 && text[0] == '{'
-}
-
+// trimJSONPrefix removes the prefix that some servers put against script
+// inclusion, and white space.
 func trimJSONPrefix(text []byte) []byte {
 	text = bytes.TrimSpace(text)
 	return bytes.TrimSpace(bytes.TrimPrefix(text, []byte(")]}'")))

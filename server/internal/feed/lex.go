@@ -24,6 +24,7 @@ type token struct {
 	body       []byte // attributes of a start tag; content of CDATA
 	closed     bool   // a start tag ends in "/>"
 	bad        bool   // not as XML wants it
+	broken     bool   // a start tag without its '>'
 }
 
 // lexer cuts a document into tokens. It never fails and always moves on:
@@ -32,6 +33,11 @@ type token struct {
 type lexer struct {
 	src []byte
 	pos int
+
+	// mending is set when the document is known to be damaged: then a comment,
+	// an instruction or a document type that swallows the structure of the feed
+	// is taken for one that has lost its end.
+	mending bool
 
 	// Where the end marks are that were last looked for. They keep a document
 	// full of unended sections from costing the square of its size.
@@ -134,22 +140,54 @@ func (l *lexer) markup(t *token) {
 }
 
 // skipTo ends a token behind its end mark. Without one it ends with its first
-// '>', or with the document.
+// '>', before the next tag of the feed, or with the document.
 func (l *lexer) skipTo(t *token, memo *ahead, from int, mark string) {
-	if i := memo.find(l.src, from, mark); i < len(l.src) {
+	i := memo.find(l.src, from, mark)
+	if i < len(l.src) && !(l.mending && l.swallows(from, i)) {
 		l.pos = i + len(mark)
 		return
 	}
 	l.skipToGT(t)
 }
 
+// swallows reports whether src[from:to] ends an item that it does not start:
+// what is left out of a feed on purpose is whole.
+func (l *lexer) swallows(from, to int) bool {
+	part := l.src[from:to]
+	end := -1
+	for _, tag := range []string{"</item>", "</entry>", "</rss:item>", "</atom:entry>"} {
+		if i := bytes.Index(part, []byte(tag)); i >= 0 && (end < 0 || i < end) {
+			end = i
+		}
+	}
+	return end >= 0 && !bytes.Contains(part[:end], []byte("<item")) && !bytes.Contains(part[:end], []byte("<entry"))
+}
+
+// skipToGT ends a token that is not ended behind its first '>', or before the
+// first tag of the feed's own elements, where that comes before.
 func (l *lexer) skipToGT(t *token) {
 	t.bad = true
-	if i := bytes.IndexByte(l.src[l.pos:], '>'); i >= 0 {
-		l.pos += i + 1
-		return
+	rest := l.src[l.pos:]
+	end := bytes.IndexByte(rest, '>') + 1
+	if end == 0 {
+		end = len(rest)
 	}
-	l.pos = len(l.src)
+	for i := 1; i < end; i++ {
+		j := bytes.IndexByte(rest[i:end], '<')
+		if j < 0 {
+			break
+		}
+		i += j
+		name := tagName(rest[min(i+1, len(rest)):])
+		if len(name) == 0 {
+			name = tagName(rest[min(i+2, len(rest)):])
+		}
+		if isFeedElement(name) {
+			end = i
+			break
+		}
+	}
+	l.pos += end
 }
 
 // cdata ends with its end mark. A section that another one starts in before
@@ -222,6 +260,10 @@ func (l *lexer) doctype(t *token) {
 			}
 		case '>':
 			if depth <= 0 {
+				if l.mending && feedTagIn(l.src[l.pos+2:i]) >= 0 {
+					l.skipToGT(t)
+					return
+				}
 				l.pos = i + 1
 				return
 			}
@@ -271,7 +313,7 @@ func (l *lexer) startTag(t *token) {
 	l.pos = as.pos
 	t.closed = as.closed
 	if as.broken {
-		t.bad = true
+		t.bad, t.broken = true, true
 		if as.pos == len(l.src) {
 			t.kind = tokGarbage
 		}

@@ -12,13 +12,34 @@ import "bytes"
 //     they cannot break the structure and come out as they were;
 //   - a field without an end tag ends where the next field starts, or the item;
 //   - an end tag closes what it names, if that is open, else it is dropped;
+//   - a field that tells items apart and comes again belongs to a next item,
+//     whose start is missing;
 //   - whatever is open at the end of the document is closed.
+//
+// What is mended is marked in n, in places of src.
 func repair(src []byte, n *notes) ([]byte, error) {
-	r := &repairer{lx: lexer{src: src}, ahead: lexer{src: src}, src: src, notes: n, noEnd: map[string]int{}}
+	mended, _, err := repairItems(src, n)
+	return mended, err
+}
+
+// repairItems is repair, and returns where in src each item starts as well.
+func repairItems(src []byte, n *notes) (mended []byte, items []int, err error) {
+	r := &repairer{
+		lx: lexer{src: src, mending: true}, ahead: lexer{src: src, mending: true}, src: src, notes: n,
+		noEnd: map[string]int{}, channelHas: map[string]bool{},
+	}
+	if err := r.run(); err != nil {
+		return nil, nil, err
+	}
+	return r.out.Bytes(), r.items, nil
+}
+
+func (r *repairer) run() error {
+	src, n := r.src, r.notes
 	r.out.Grow(len(src) + len(src)/16)
 	r.lastItem = lastItemStart(src)
 	if err := r.findRoot(); err != nil {
-		return nil, err
+		return err
 	}
 	for {
 		t, ok := r.lx.next()
@@ -26,7 +47,7 @@ func repair(src []byte, n *notes) ([]byte, error) {
 			break
 		}
 		if err := r.token(t); err != nil {
-			return nil, err
+			return err
 		}
 		if len(r.stack) == 0 {
 			r.trailing()
@@ -40,8 +61,9 @@ func repair(src []byte, n *notes) ([]byte, error) {
 		n.mend(WarnTruncated, "the document ends before its end; what was complete was read")
 		r.closeTo(0)
 	}
+	n.reportMends(src)
 	n.mend(WarnMalformed, "the document is not well formed; it was repaired")
-	return r.out.Bytes(), nil
+	return nil
 }
 
 type openElement struct {
@@ -57,7 +79,13 @@ type repairer struct {
 	notes    *notes
 	stack    []openElement
 	atom     bool
-	lastItem int // where the last start tag of an item is; -1 without items
+	lastItem int   // where the last start tag of an item is; -1 without items
+	items    []int // where in src each item starts
+
+	hasEntities bool // a document type may declare entities
+
+	channelHas map[string]bool   // identifying fields that the channel has said
+	itemHas    map[string]string // identifying fields that the open item has said
 
 	// boundary is the first start or end of an item, channel or root at or
 	// behind boundaryFrom; noEnd tells per name up to where no end tag of it
@@ -98,7 +126,10 @@ func (r *repairer) findRoot() error {
 		switch t.kind {
 		case tokText:
 			junk = junk || len(bytes.TrimSpace(r.src[t.start:t.end])) > 0
+		case tokPI:
+			noteDeclaration(r.src, t, r.notes)
 		case tokDoctype:
+			r.hasEntities = true
 			if bytes.Contains(r.src[t.start:t.end], []byte("<!ENTITY")) {
 				r.notes.add(WarnDoctype, "the document type declares entities; they were not expanded")
 			}
@@ -125,26 +156,56 @@ func (r *repairer) openRoot(t token) bool {
 		r.supplyRoot("rss", ` version="2.0"`)
 		r.open(t, frameChannel)
 	case isItemName(t.name) && local(t.name) == "entry":
-		r.atom = true
 		r.supplyRoot("feed", ` xmlns="http://www.w3.org/2005/Atom"`)
-		r.open(t, frameItem)
+		r.openItem(t)
 	case isItemName(t.name):
-		r.supplyRoot("rss", ` version="2.0"`)
-		r.out.WriteString("<channel>")
-		r.stack = append(r.stack, openElement{[]byte("channel"), frameChannel})
-		r.open(t, frameItem)
+		r.supplyChannel()
+		r.openItem(t)
+	case r.rootIsLost(t):
+		// The start of the document is lost: its first fields are those of the
+		// feed, in the format of its items.
+		if bytes.Contains(r.src, []byte("</entry>")) {
+			r.supplyRoot("feed", ` xmlns="http://www.w3.org/2005/Atom"`)
+		} else {
+			r.supplyChannel()
+		}
+		r.lx.pos = t.start
 	default:
 		return false
 	}
 	return true
 }
 
+// rootIsLost reports whether a first element is a field of a feed whose root
+// and channel are missing.
+func (r *repairer) rootIsLost(t token) bool {
+	if local(t.name) != "title" && local(t.name) != "id" || r.lastItem < t.start {
+		return false
+	}
+	for _, tag := range []string{"<rss", "<feed", "<rdf", "<RDF", ":RDF", "<channel", "<html", "<HTML"} {
+		if bytes.Contains(r.src, []byte(tag)) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r *repairer) supplyChannel() {
+	r.supplyRoot("rss", ` version="2.0"`)
+	r.out.WriteString("<channel>")
+	r.stack = append(r.stack, openElement{[]byte("channel"), frameChannel})
+}
+
 func (r *repairer) supplyRoot(name, attrs string) {
+	r.atom = name == "feed"
 	r.out.WriteString("<" + name + attrs + ">")
 	r.stack = append(r.stack, openElement{[]byte(name), frameRoot})
 }
 
 func (r *repairer) token(t token) error {
+	if t.bad && t.kind != tokText {
+		r.notes.mark(damageOf(t), t.start)
+	}
 	switch t.kind {
 	case tokStart:
 		return r.start(t)
@@ -152,14 +213,27 @@ func (r *repairer) token(t token) error {
 		r.end(t)
 	case tokText:
 		if r.top().kind == frameOther {
-			r.writeText(r.src[t.start:t.end])
+			r.writeText(t.start, t.end)
 		}
 	case tokCDATA:
 		if r.top().kind == frameOther {
 			r.writeCDATA(t.body)
 		}
+	case tokPI:
+		noteDeclaration(r.src, t, r.notes)
 	}
 	return nil
+}
+
+// damageOf names the damage of a token that is not as XML wants it.
+func damageOf(t token) WarningCode {
+	switch {
+	case t.kind == tokStart && validName(t.name) && !t.broken:
+		return WarnAttribute
+	case t.kind == tokStart || t.kind == tokEnd || t.kind == tokGarbage:
+		return WarnTag
+	}
+	return WarnSection
 }
 
 func (r *repairer) top() openElement { return r.stack[len(r.stack)-1] }
@@ -167,14 +241,20 @@ func (r *repairer) top() openElement { return r.stack[len(r.stack)-1] }
 func (r *repairer) start(t token) error {
 	switch {
 	case isItemName(t.name):
-		r.closeTo(r.depthOf(frameItem))
-		r.open(t, frameItem)
+		if d := r.depthOf(frameItem); d < len(r.stack) {
+			if r.stack[d].kind == frameItem {
+				r.notes.mark(WarnItemSplit, t.start)
+			}
+			r.closeTo(d)
+		}
+		r.openItem(t)
 		return nil
 	case isRootName(t.name):
 		return nil
 	case isChannelName(t.name) && !r.atom:
 		if d := r.depthOf(frameChannel); d < len(r.stack) {
 			r.closeTo(d + 1)
+			clear(r.channelHas)
 			return nil
 		}
 		r.closeTo(1)
@@ -182,7 +262,11 @@ func (r *repairer) start(t token) error {
 		return nil
 	}
 	for r.top().kind == frameOther && !fitsIn(r.top().name, t.name, r.atom) {
+		r.notes.mark(WarnUnclosed, t.start)
 		r.closeTo(len(r.stack) - 1)
+	}
+	if r.respell(&t); isItemName(t.name) {
+		return r.start(t)
 	}
 	if isVoid(t.name, t.body) {
 		r.writeStart(t, "", true)
@@ -238,13 +322,35 @@ func (r *repairer) end(t token) {
 	for i := len(r.stack) - 1; i >= 0; i-- {
 		e := r.stack[i]
 		if kind != frameOther && e.kind == kind || kind == frameOther && bytes.EqualFold(e.name, t.name) {
+			if i < len(r.stack)-1 {
+				r.notes.mark(WarnUnclosed, t.start)
+			}
 			r.closeTo(i)
 			return
 		}
 		if e.kind != frameOther && kind == frameOther {
-			return // an end tag of a field closes no item
+			break // an end tag of a field closes no item
 		}
 	}
+	r.notes.mark(WarnStray, t.start)
+}
+
+// openItem opens an item. A start tag within a start tag is one item.
+func (r *repairer) openItem(t token) {
+	r.items = append(r.items, t.start)
+	r.itemHas = map[string]string{}
+	r.open(t, frameItem)
+}
+
+// splitItem opens an item whose start tag is missing before a field at at.
+func (r *repairer) splitItem(at int) {
+	r.notes.mark(WarnItemSplit, at)
+	r.closeTo(r.depthOf(frameItem))
+	name := "item"
+	if r.atom {
+		name = "entry"
+	}
+	r.openItem(token{start: at, name: []byte(name)})
 }
 
 // closeTo closes the open elements down to a depth.

@@ -12,16 +12,23 @@ func (r *repairer) leaf(t token) {
 		r.writeStart(t, "", true)
 		return
 	}
-	content, after := r.leafContent(t)
+	end, after, cut := r.leafContent(t)
+	if r.startsItem(t, r.src[t.end:end]) {
+		r.splitItem(t.start)
+	}
+	if cut && isKeyField(t.name) {
+		r.lx.pos = after
+		return // the document ends inside of it
+	}
 	typ, _ := findAttr(t.body, "type")
 	if r.atom && strings.Contains(strings.ToLower(typ), "xhtml") {
 		// As XHTML the parser would take the content as it is; escaped, it is
 		// HTML, in which the text of the original is escaped once more.
 		r.writeStart(t, "html", false)
-		r.out.Write(bytes.ReplaceAll(bytes.ReplaceAll(content, []byte("&"), []byte("&amp;")), []byte("<"), []byte("&lt;")))
+		r.out.Write(bytes.ReplaceAll(bytes.ReplaceAll(r.src[t.end:end], []byte("&"), []byte("&amp;")), []byte("<"), []byte("&lt;")))
 	} else {
 		r.writeStart(t, "", false)
-		r.writeContent(content)
+		r.writeContent(t.end, end)
 	}
 	r.out.WriteString("</")
 	r.out.Write(t.name)
@@ -29,8 +36,30 @@ func (r *repairer) leaf(t token) {
 	r.lx.pos = after
 }
 
-// leafContent finds the content of a text field and where reading goes on.
-func (r *repairer) leafContent(t token) (content []byte, after int) {
+// startsItem reports whether a field belongs to another item than the one that
+// is open, or to none that is: its item has lost its start tag. A channel and
+// an item say their title and id once.
+func (r *repairer) startsItem(t token, content []byte) bool {
+	if !identifies(t.name, r.atom) {
+		return false
+	}
+	name, value := local(t.name), strings.TrimSpace(string(content))
+	switch r.top().kind {
+	case frameItem:
+		had, has := r.itemHas[name]
+		r.itemHas[name] = value
+		return has && had != value
+	case frameChannel, frameRoot:
+		had := r.channelHas[name]
+		r.channelHas[name] = true
+		return had
+	}
+	return false
+}
+
+// leafContent finds the end of a text field's content, where reading goes on,
+// and whether the document ends inside of the field.
+func (r *repairer) leafContent(t token) (end, after int, cut bool) {
 	limit := r.nextBoundary(t.end)
 	if end := r.findEnd(t, limit); end >= 0 {
 		after = end + 2 + len(t.name)
@@ -39,11 +68,14 @@ func (r *repairer) leafContent(t token) (content []byte, after int) {
 		}
 		if after < len(r.src) && r.src[after] == '>' {
 			after++
+		} else {
+			r.notes.mark(WarnTag, end)
 		}
-		return r.src[t.end:end], after
+		return end, after, false
 	}
-	end := r.findSibling(t.end, limit)
-	return r.src[t.end:end], end
+	end = r.findSibling(t.end, limit)
+	r.notes.mark(WarnUnclosed, t.start)
+	return end, end, end == len(r.src)
 }
 
 // findEnd returns where the end tag of a field starts, -1 when there is none

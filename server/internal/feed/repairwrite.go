@@ -33,7 +33,7 @@ attrs:
 		r.out.WriteByte(' ')
 		r.out.Write(a.name)
 		r.out.WriteString(`="`)
-		r.writeEscaped(value, true)
+		r.writeEscaped(value, t.start, true)
 		r.out.WriteByte('"')
 	}
 	if closed {
@@ -42,19 +42,22 @@ attrs:
 	r.out.WriteByte('>')
 }
 
-// writeContent writes the content of a text field: CDATA sections as they are,
-// everything else as text, tags included.
-func (r *repairer) writeContent(b []byte) {
-	lx := lexer{src: b}
+// writeContent writes the content of a text field, src[from:to]: CDATA sections
+// as they are, everything else as text, tags included.
+func (r *repairer) writeContent(from, to int) {
+	lx := lexer{src: r.src[:to], pos: from, mending: true}
 	for {
-		i := bytes.Index(b[lx.pos:], []byte("<![CDATA["))
+		i := bytes.Index(lx.src[lx.pos:], []byte("<![CDATA["))
 		if i < 0 {
-			r.writeText(b[lx.pos:])
+			r.writeText(lx.pos, to)
 			return
 		}
-		r.writeText(b[lx.pos : lx.pos+i])
+		r.writeText(lx.pos, lx.pos+i)
 		lx.pos += i
 		t, _ := lx.next()
+		if t.bad {
+			r.notes.mark(WarnSection, t.start)
+		}
 		r.writeCDATA(t.body)
 	}
 }
@@ -65,11 +68,13 @@ func (r *repairer) writeCDATA(body []byte) {
 	r.out.WriteString("]]>")
 }
 
-func (r *repairer) writeText(b []byte) { r.writeEscaped(b, false) }
+// writeText writes src[from:to] as text.
+func (r *repairer) writeText(from, to int) { r.writeEscaped(r.src[from:to], from, false) }
 
-// writeEscaped writes text or an attribute's value. References stay as they
-// are, except those to characters that XML forbids, which become a space.
-func (r *repairer) writeEscaped(b []byte, quoted bool) {
+// writeEscaped writes text or an attribute's value, which stands at at.
+// References stay as they are, except those to characters that XML forbids,
+// which become a space.
+func (r *repairer) writeEscaped(b []byte, at int, quoted bool) {
 	from := 0
 	flush := func(i, skip int, ins string) {
 		r.out.Write(b[from:i])
@@ -80,11 +85,17 @@ func (r *repairer) writeEscaped(b []byte, quoted bool) {
 		switch c := b[i]; {
 		case c == '<':
 			flush(i, 1, "&lt;")
+			if quoted || i+1 == len(b) || b[i+1] != '/' && b[i+1] != '!' && !isNameStart(b[i+1]) {
+				r.notes.mark(WarnBareLess, at+i)
+			}
 		case c == '"' && quoted:
 			flush(i, 1, "&quot;")
 		case c == '>' && !quoted && (i == 0 || b[i-1] == ']'):
 			flush(i, 1, "&gt;")
-		case c == '&' && i+1 < len(b) && b[i+1] == '#':
+		case c == '&':
+			if !r.hasEntities && badReferenceAt(b[i:]) {
+				r.notes.mark(WarnReference, at+i)
+			}
 			if size, rn := numericReference(b[i:]); size > 0 && !validXMLRune(rn) {
 				flush(i, size, " ")
 				i += size - 1

@@ -30,6 +30,8 @@ type itemFacts struct {
 	summaryType string
 	body        string // source of an XHTML body element
 	start, end  int    // in the source, with its tags
+	mended      []Warning
+	from, to    int // in the decoded document, when it was repaired
 }
 
 // edit replaces src[at:at+del].
@@ -51,6 +53,32 @@ type outline struct {
 	edits     []edit
 	sound     bool // well formed, one root, nothing around it
 	cutAt     int  // where reading stopped because of maxElements; 0 when it did not
+	stoppedAt int  // where reading stopped when the document is not sound
+}
+
+// takeSources notes where in the damaged document the items start whose order
+// is that of the repaired one.
+func (o *outline) takeSources(starts []int, size int) {
+	for i := range o.items {
+		o.items[i].from, o.items[i].to = starts[i], size
+		if i+1 < len(starts) {
+			o.items[i].to = starts[i+1]
+		}
+	}
+}
+
+// noteMended gives each item what was mended inside of it.
+func (o *outline) noteMended(n *notes) {
+	if len(n.places) == 0 {
+		return
+	}
+	for i := range o.items {
+		it := &o.items[i]
+		if it.to == 0 {
+			it.from, it.to = it.start, it.end
+		}
+		it.mended = n.mendedIn(it.from, it.to)
+	}
 }
 
 type frameKind uint8
@@ -84,20 +112,25 @@ type scanner struct {
 	work     int
 	skipping int // depth of the skipped item, 0 outside of one
 	skipFrom int
+
+	doctype  bool            // a document type may declare entities
+	prefixes map[string]bool // declared somewhere, or marked as not declared
 }
 
 // scan reads the outline of an XML document. It stops at the first thing that
 // is not as XML wants it: then sound is false and the rest means nothing. The
 // error is for documents that no repair makes readable.
 func scan(src []byte, limits Limits, n *notes) (*outline, error) {
-	s := &scanner{outline: outline{src: src}, limits: limits, notes: n}
+	s := &scanner{outline: outline{src: src}, limits: limits, notes: n, prefixes: map[string]bool{"xml": true, markerPrefix: true}}
 	lx := lexer{src: src}
 	for {
 		t, ok := lx.next()
 		if !ok {
 			s.sound = s.done && len(s.stack) == 0
+			s.stoppedAt = len(src)
 			return &s.outline, nil
 		}
+		s.stoppedAt = t.start
 		if t.bad || t.kind == tokGarbage {
 			return &s.outline, nil
 		}
@@ -119,12 +152,17 @@ func (s *scanner) token(t token) (sound bool, err error) {
 			return t.kind == tokText && len(bytes.TrimSpace(s.src[t.start:t.end])) == 0, nil
 		}
 		s.cutText(t)
+		if t.kind == tokText && !s.doctype {
+			s.references(t)
+		}
 	case tokDoctype:
+		s.doctype = true
 		if bytes.Contains(s.src[t.start:t.end], []byte("<!ENTITY")) {
 			s.notes.add(WarnDoctype, "the document type declares entities; they were not expanded")
 		}
 		s.edit(t.start, t.end-t.start, "")
 	case tokPI:
+		noteDeclaration(s.src, t, s.notes)
 		s.edit(t.start, t.end-t.start, "")
 	}
 	return true, nil
@@ -157,6 +195,10 @@ func (s *scanner) start(t token) (sound bool, err error) {
 		}
 	}
 	s.attributes(t, &f, parent)
+	if parent == nil {
+		s.ownNamespace(t)
+	}
+	s.prefix(t)
 	if len(s.stack) >= maxDepth && s.mostlyUnclosedHTML() {
 		return false, nil
 	}
@@ -215,6 +257,9 @@ func (s *scanner) attributes(t token, f *frame, parent *frame) {
 			switch {
 			case bytes.HasPrefix(a.name, []byte("xmlns")):
 				f.ns++
+				if len(a.name) > 6 {
+					s.prefixes[string(a.name[6:])] = true
+				}
 			case string(a.name) == "xml:base":
 				f.base = joinBase(f.base, strings.TrimSpace(a.text()))
 				if local(t.name) != "link" { // of a link the parser resolves its own base, and only that
@@ -227,6 +272,33 @@ func (s *scanner) attributes(t token, f *frame, parent *frame) {
 		s.base = f.base
 		if lang, ok := findAttr(t.body, "xml:lang"); ok && s.lang == "" {
 			s.lang = lang
+		}
+	}
+}
+
+// prefix marks a prefix that nothing declares, once.
+func (s *scanner) prefix(t token) {
+	colon := bytes.IndexByte(t.name, ':')
+	if colon < 0 || s.prefixes[string(t.name[:colon])] {
+		return
+	}
+	s.notes.mark(WarnPrefix, t.start)
+	s.prefixes[string(t.name[:colon])] = true
+}
+
+// references marks what starts no reference that XML knows; the parser takes
+// it as it was meant.
+func (s *scanner) references(t token) {
+	if s.notes.muted {
+		return
+	}
+	for at := t.start; ; at++ {
+		i := bytes.IndexByte(s.src[at:t.end], '&')
+		if i < 0 {
+			return
+		}
+		if at += i; badReferenceAt(s.src[at:t.end]) {
+			s.notes.mark(WarnReference, at)
 		}
 	}
 }

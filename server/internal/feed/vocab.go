@@ -1,5 +1,7 @@
 package feed
 
+import "bytes"
+
 // What the formats' elements are to the scanner and the repairer. Names are
 // local names in lower case.
 
@@ -23,6 +25,65 @@ func isRootName(name []byte) bool {
 
 func isChannelName(name []byte) bool {
 	return local(name) == "channel" && !isExtensionPrefix(prefix(name))
+}
+
+// isFeedElement reports whether an element is one of the feed's own, at which a
+// piece of markup that has lost its end ends at the latest.
+func isFeedElement(name []byte) bool {
+	if len(name) == 0 {
+		return false
+	}
+	return isItemName(name) || isRootName(name) || isChannelName(name) || isSibling(name, false) || isSibling(name, true)
+}
+
+// identifies reports whether a field tells the items of a document apart, so
+// that an item has it once.
+func identifies(name []byte, atom bool) bool {
+	if prefix(name) != "" && !atom {
+		return false
+	}
+	switch local(name) {
+	case "title":
+		return true
+	case "guid":
+		return !atom
+	case "id":
+		return atom
+	}
+	return false
+}
+
+// isKeyField reports whether a part of a field's text is worse than none: a
+// cut-off link or date leads to something else.
+func isKeyField(name []byte) bool {
+	switch local(name) {
+	case "link", "guid", "id", "pubdate", "date", "updated", "published", "modified", "issued", "url", "uri", "comments":
+		return true
+	}
+	return false
+}
+
+// isKnownContainer reports whether an element holds other elements of a feed.
+func isKnownContainer(name []byte) bool {
+	if prefix(name) != "" {
+		return true
+	}
+	switch local(name) {
+	case "author", "contributor", "source", "image", "textinput", "skiphours", "skipdays", "items", "seq", "owner", "group":
+		return true
+	}
+	return false
+}
+
+// isHTMLBlock reports whether an element of an item is HTML that got there by
+// mistake: the fields of the item are not inside of it.
+func isHTMLBlock(name []byte) bool {
+	switch string(bytes.ToLower(name)) {
+	case "div", "p", "span", "b", "i", "a", "ul", "ol", "li", "br", "table", "tr", "td", "center", "font",
+		"strong", "em", "pre", "blockquote", "h1", "h2", "h3", "h4", "script", "style", "body", "html", "head":
+		return true
+	}
+	return false
 }
 
 // isExtensionPrefix reports whether a prefix is by custom that of a vocabulary
@@ -120,6 +181,9 @@ func fitsIn(container, child []byte, atom bool) bool {
 	c := local(child)
 	if isExtensionPrefix(prefix(container)) {
 		return prefix(child) != "" || !isSibling(child, atom)
+	}
+	if isHTMLBlock(container) && isSibling(child, atom) {
+		return false
 	}
 	switch local(container) {
 	case "author", "contributor":

@@ -9,6 +9,8 @@ type WarningCode string
 // Warnings about a document.
 const (
 	WarnCharset       WarningCode = "charset"        // the declared charset is unknown, or does not fit the bytes
+	WarnBadBytes      WarningCode = "bad_bytes"      // bytes that are not in the document's charset
+	WarnDoubleEncoded WarningCode = "double_encoded" // the text looks as if it was encoded as UTF-8 twice; left as it is
 	WarnControlChars  WarningCode = "control_chars"  // characters that no feed may hold were removed
 	WarnCompressed    WarningCode = "compressed"     // the document itself is a gzip file
 	WarnLeadingJunk   WarningCode = "leading_junk"   // something stood before the feed
@@ -25,6 +27,24 @@ const (
 	WarnNoItems       WarningCode = "no_items"       // the feed is empty
 	WarnFieldType     WarningCode = "field_type"     // a JSON field has another type than the format says
 	WarnUnknownFormat WarningCode = "version"        // a version that the format does not know
+)
+
+// Warnings about what a stage mended in a document that is not well formed; an
+// item has those of its own part.
+const (
+	WarnDeclaration WarningCode = "declaration"   // the XML declaration stands twice, in a wrong place, or is XML 1.1
+	WarnBareLess    WarningCode = "bare_less"     // a '<' in a text that starts no tag
+	WarnReference   WarningCode = "reference"     // an '&' that starts no reference, or one to what does not exist
+	WarnNamespace   WarningCode = "namespace"     // the root has the namespace of another format, or none that is known
+	WarnPrefix      WarningCode = "prefix"        // a prefix of a name that is not declared
+	WarnSection     WarningCode = "section"       // a CDATA section, comment or instruction is not ended or not allowed
+	WarnTag         WarningCode = "tag"           // a tag is not well formed
+	WarnAttribute   WarningCode = "attribute"     // an attribute is not well formed, or stands twice
+	WarnUnclosed    WarningCode = "unclosed"      // an element has no end tag
+	WarnStray       WarningCode = "stray_end"     // an end tag has no start tag
+	WarnItemSplit   WarningCode = "item_boundary" // the start or the end of an item was missing
+	WarnJSONSyntax  WarningCode = "json_syntax"   // commas, colons, brackets or comments that JSON does not allow
+	WarnJSONString  WarningCode = "json_value"    // texts, keys or numbers that are not as JSON writes them
 )
 
 // Warnings about an item. An item may also have WarnGUIDRepeated, and
@@ -50,6 +70,11 @@ type notes struct {
 	cutItem  bool // the document ended inside of its last item
 	stages   []Stage
 	current  int // stage that is being passed
+
+	muted    bool    // places of a text that is not the decoded document are not marked
+	places   []place // what was mended where
+	reported int     // how many of them are in list
+	counts   map[WarningCode]int
 }
 
 const maxWarnings = 50

@@ -65,18 +65,9 @@ type rawItem struct {
 // it is, a damaged one is repaired first; what the parser still refuses is
 // parsed item by item.
 func parseXML(ctx context.Context, text []byte, limits Limits, n *notes) (*rawFeed, error) {
-	o, err := scan(text, limits, n)
+	o, err := outlineOf(text, limits, n)
 	if err != nil {
 		return nil, err
-	}
-	if !o.sound {
-		if o.cutAt > 0 {
-			text = text[:o.cutAt]
-			n.add(WarnTooManyTags, "the document has more than %d elements; the rest was not read", maxElements)
-		}
-		if o, err = scanRepaired(text, limits, n); err != nil {
-			return nil, err
-		}
 	}
 	if o.skipped > 0 {
 		n.add(WarnTooManyItems, "the document has %d items; the first %d were read", len(o.items)+o.skipped, len(o.items))
@@ -84,29 +75,67 @@ func parseXML(ctx context.Context, text []byte, limits Limits, n *notes) (*rawFe
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	n.enter(StageParse)
 	raw, err := o.parse(ctx, o.document())
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
+		n.add(WarnMalformed, "the parser refuses the document as a whole")
+		n.enter(StageSalvage)
 		raw, err = o.salvage(ctx, n)
 	}
 	if err != nil {
 		return nil, err
 	}
 	raw.skipped += o.skipped
+	dropCutItem(raw, n)
 	return raw, nil
 }
 
-func scanRepaired(text []byte, limits Limits, n *notes) (*outline, error) {
-	for range 2 {
-		mended, err := repair(text, n)
+// outlineOf scans a document, and repairs one that is not sound.
+func outlineOf(text []byte, limits Limits, n *notes) (*outline, error) {
+	n.enter(StageScan)
+	marked := len(n.places)
+	o, err := scan(text, limits, n)
+	if err != nil {
+		return nil, err
+	}
+	if o.sound {
+		n.reportMends(text)
+		o.noteMended(n)
+		return o, nil
+	}
+	n.unmark(marked) // the repairer meets them again
+	n.add(WarnMalformed, "the document is not well formed (line %d)", 1+bytes.Count(text[:min(o.stoppedAt, len(text))], []byte("\n")))
+	if o.cutAt > 0 {
+		text = text[:o.cutAt]
+		n.add(WarnTooManyTags, "the document has more than %d elements; the rest was not read", maxElements)
+	}
+	return repairedOutline(text, limits, n)
+}
+
+// repairedOutline repairs a document and scans the result. A second round is for
+// what only shows when the first is done.
+func repairedOutline(text []byte, limits Limits, n *notes) (*outline, error) {
+	n.enter(StageRepair)
+	defer func() { n.muted = false }()
+	for round := range 2 {
+		mended, starts, err := repairItems(text, n)
 		if err != nil {
 			return nil, err
 		}
+		n.muted = true
 		o, err := scan(mended, limits, n)
-		if err != nil || o.sound {
-			return o, err
+		if err != nil {
+			return nil, err
+		}
+		if o.sound {
+			if round == 0 && len(starts) == len(o.items)+o.skipped {
+				o.takeSources(starts, len(text))
+				o.noteMended(n)
+			}
+			return o, nil
 		}
 		if text = mended; o.cutAt > 0 {
 			text = mended[:o.cutAt]
@@ -128,37 +157,19 @@ func (o *outline) parse(ctx context.Context, doc []byte) (raw *rawFeed, err erro
 		if err != nil {
 			return nil, err
 		}
-		return fromAtom(f, o), nil
+		raw := fromAtom(f, o)
+		for i, e := range f.Entries {
+			raw.items[i].mended = o.factsOf(e.Extensions).mended
+		}
+		return raw, nil
 	}
 	f, err := (&rss.Parser{}).Parse(in)
 	if err != nil {
 		return nil, err
 	}
-	return fromRSS(f, o), nil
-}
-
-// salvage parses every item as a document of its own, so that an item that the
-// parser refuses costs no other.
-func (o *outline) salvage(ctx context.Context, n *notes) (*rawFeed, error) {
-	raw, err := o.parse(ctx, o.header())
-	if err != nil {
-		raw = &rawFeed{format: o.format(), base: o.base, language: o.lang}
-	}
-	raw.items = nil
-	for i := range o.items {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		one, err := o.parse(ctx, o.single(i))
-		if err != nil || len(one.items) == 0 {
-			n.mend(WarnItemSkipped, "item %d could not be read", i+1)
-			raw.skipped++
-			continue
-		}
-		raw.items = append(raw.items, one.items...)
-	}
-	if len(raw.items) == 0 {
-		return nil, invalid("the parser could read nothing of the document")
+	raw = fromRSS(f, o)
+	for i, it := range f.Items {
+		raw.items[i].mended = o.factsOf(it.Extensions).mended
 	}
 	return raw, nil
 }
