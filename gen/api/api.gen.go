@@ -39,6 +39,21 @@ func (e AuditOutcome) Valid() bool {
 	}
 }
 
+// Defines values for BasicAuthenticationType.
+const (
+	BasicAuthenticationTypeBasic BasicAuthenticationType = "basic"
+)
+
+// Valid indicates whether the value is a known member of the BasicAuthenticationType enum.
+func (e BasicAuthenticationType) Valid() bool {
+	switch e {
+	case BasicAuthenticationTypeBasic:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ContentStatus.
 const (
 	ContentStatusFailed     ContentStatus = "failed"
@@ -114,6 +129,33 @@ func (e FetchOutcome) Valid() bool {
 	}
 }
 
+// Defines values for FoundFeedMethod.
+const (
+	FoundFeedMethodAnchor     FoundFeedMethod = "anchor"
+	FoundFeedMethodCommonPath FoundFeedMethod = "common_path"
+	FoundFeedMethodLink       FoundFeedMethod = "link"
+	FoundFeedMethodPlatform   FoundFeedMethod = "platform"
+	FoundFeedMethodSelf       FoundFeedMethod = "self"
+)
+
+// Valid indicates whether the value is a known member of the FoundFeedMethod enum.
+func (e FoundFeedMethod) Valid() bool {
+	switch e {
+	case FoundFeedMethodAnchor:
+		return true
+	case FoundFeedMethodCommonPath:
+		return true
+	case FoundFeedMethodLink:
+		return true
+	case FoundFeedMethodPlatform:
+		return true
+	case FoundFeedMethodSelf:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for HealthStatus.
 const (
 	HealthStatusOK HealthStatus = "ok"
@@ -123,6 +165,54 @@ const (
 func (e HealthStatus) Valid() bool {
 	switch e {
 	case HealthStatusOK:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ImportLineOutcome.
+const (
+	ImportLineOutcomeAdded    ImportLineOutcome = "added"
+	ImportLineOutcomeExisting ImportLineOutcome = "existing"
+	ImportLineOutcomeFailed   ImportLineOutcome = "failed"
+	ImportLineOutcomePending  ImportLineOutcome = "pending"
+)
+
+// Valid indicates whether the value is a known member of the ImportLineOutcome enum.
+func (e ImportLineOutcome) Valid() bool {
+	switch e {
+	case ImportLineOutcomeAdded:
+		return true
+	case ImportLineOutcomeExisting:
+		return true
+	case ImportLineOutcomeFailed:
+		return true
+	case ImportLineOutcomePending:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ImportState.
+const (
+	ImportStateCanceled ImportState = "canceled"
+	ImportStateDone     ImportState = "done"
+	ImportStatePending  ImportState = "pending"
+	ImportStateRunning  ImportState = "running"
+)
+
+// Valid indicates whether the value is a known member of the ImportState enum.
+func (e ImportState) Valid() bool {
+	switch e {
+	case ImportStateCanceled:
+		return true
+	case ImportStateDone:
+		return true
+	case ImportStatePending:
+		return true
+	case ImportStateRunning:
 		return true
 	default:
 		return false
@@ -336,6 +426,27 @@ func (e SourceStatusChoice) Valid() bool {
 	}
 }
 
+// Defines values for TestedItemIdentityKind.
+const (
+	TestedItemIdentityKindGUID TestedItemIdentityKind = "guid"
+	TestedItemIdentityKindHash TestedItemIdentityKind = "hash"
+	TestedItemIdentityKindURL  TestedItemIdentityKind = "url"
+)
+
+// Valid indicates whether the value is a known member of the TestedItemIdentityKind enum.
+func (e TestedItemIdentityKind) Valid() bool {
+	switch e {
+	case TestedItemIdentityKindGUID:
+		return true
+	case TestedItemIdentityKindHash:
+		return true
+	case TestedItemIdentityKindURL:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for TokenSetTokenType.
 const (
 	TokenSetTokenTypeBearer TokenSetTokenType = "Bearer"
@@ -536,6 +647,94 @@ type Author struct {
 	URL  nullable.Nullable[string] `json:"url"`
 }
 
+// BasicAuthentication User name and password to send with each fetch. The password is stored encrypted and never shown again; a change of the URL to another server forgets both.
+type BasicAuthentication struct {
+	Password string                  `json:"password"`
+	Type     BasicAuthenticationType `json:"type"`
+	Username string                  `json:"username"`
+}
+
+// BasicAuthenticationType defines model for BasicAuthentication.Type.
+type BasicAuthenticationType string
+
+// BulkAction What is done to each; delete goes with nothing else
+type BulkAction struct {
+	AddTags *[]Tag `json:"add_tags,omitempty"`
+
+	// Delete Delete them with their content; at most 100 at a time
+	Delete               *bool                  `json:"delete,omitempty"`
+	FetchIntervalSeconds nullable.Nullable[int] `json:"fetch_interval_seconds,omitempty"`
+
+	// Refresh Fetch them now
+	Refresh    *bool  `json:"refresh,omitempty"`
+	RemoveTags *[]Tag `json:"remove_tags,omitempty"`
+
+	// Retention How much of the source is kept; null, also for one field: the installation's default
+	Retention nullable.Nullable[RetentionChoice] `json:"retention,omitempty"`
+	SetTags   *[]Tag                             `json:"set_tags,omitempty"`
+	Status    *SourceStatusChoice                `json:"status,omitempty"`
+}
+
+// BulkEdit defines model for BulkEdit.
+type BulkEdit struct {
+	// Action What is done to each; delete goes with nothing else
+	Action BulkAction `json:"action"`
+
+	// DryRun Only tell what would be done
+	DryRun *bool `json:"dry_run,omitempty"`
+
+	// Select Either ids or a filter
+	Select BulkSelect `json:"select"`
+}
+
+// BulkFailure defines model for BulkFailure.
+type BulkFailure struct {
+	// Code A code as in Problem
+	Code    string `json:"code"`
+	Message string `json:"message"`
+
+	// SourceID UUID of version 7 in its canonical lower-case form
+	SourceID ID `json:"source_id"`
+}
+
+// BulkFilter As in the list of sources; empty means all
+type BulkFilter struct {
+	Health *[]SourceHealthState `json:"health,omitempty"`
+	Host   *string              `json:"host,omitempty"`
+	Q      *string              `json:"q,omitempty"`
+	Status *[]SourceStatus      `json:"status,omitempty"`
+
+	// Tag A label of the caller's choice, trimmed and kept in lower case
+	Tag *Tag `json:"tag,omitempty"`
+}
+
+// BulkResult defines model for BulkResult.
+type BulkResult struct {
+	// Changed Sources that are different now, or will be fetched
+	Changed  int           `json:"changed"`
+	DryRun   bool          `json:"dry_run"`
+	Failures []BulkFailure `json:"failures"`
+
+	// Matched Sources that were selected
+	Matched int `json:"matched"`
+
+	// NextCursor null: all that the filter finds was reached
+	NextCursor nullable.Nullable[string] `json:"next_cursor"`
+}
+
+// BulkSelect Either ids or a filter
+type BulkSelect struct {
+	// Cursor next_cursor of the call before with the same filter
+	Cursor *string `json:"cursor,omitempty"`
+
+	// Filter As in the list of sources; empty means all
+	Filter *BulkFilter `json:"filter,omitempty"`
+	Ids    *[]ID       `json:"ids,omitempty"`
+
+	// Limit Of what the filter finds
+	Limit *int `json:"limit,omitempty"`
+}
+
 // Confidence How sure the extractor was; 1 is certain
 //
 // Example: 0.9
@@ -665,9 +864,23 @@ type DashboardContent struct {
 	Total             int64                        `json:"total"`
 }
 
+// DashboardHealth Sources by their health
+type DashboardHealth struct {
+	Failing   int64 `json:"failing"`
+	Gone      int64 `json:"gone"`
+	Moved     int64 `json:"moved"`
+	OK        int64 `json:"ok"`
+	Pending   int64 `json:"pending"`
+	Quiet     int64 `json:"quiet"`
+	Throttled int64 `json:"throttled"`
+}
+
 // DashboardSources defines model for DashboardSources.
 type DashboardSources struct {
-	Active        int64                        `json:"active"`
+	Active int64 `json:"active"`
+
+	// ByHealth Sources by their health
+	ByHealth      DashboardHealth              `json:"by_health"`
 	Failing       int64                        `json:"failing"`
 	Gone          int64                        `json:"gone"`
 	LastSuccessAt nullable.Nullable[time.Time] `json:"last_success_at"`
@@ -680,6 +893,39 @@ type DashboardTypes struct {
 	// ByType Most frequent first, at most 20
 	ByType []TypeCount `json:"by_type"`
 	Total  int64       `json:"total"`
+}
+
+// DiscoverRequest defines model for DiscoverRequest.
+type DiscoverRequest struct {
+	// URL An address of http or https; https is taken where it names neither
+	URL string `json:"url"`
+}
+
+// Discovery defines model for Discovery.
+type Discovery struct {
+	// Complete false: time or a limit ended the search
+	Complete bool `json:"complete"`
+
+	// Error Why a URL could not be read; null: it could
+	Error nullable.Nullable[LookError] `json:"error"`
+
+	// Feeds The best first
+	Feeds []FoundFeed `json:"feeds"`
+
+	// FinalURL After redirects; null: no answer
+	FinalURL nullable.Nullable[string] `json:"final_url"`
+
+	// HTTPStatus null: no answer
+	HTTPStatus nullable.Nullable[int] `json:"http_status"`
+
+	// Requests That were sent
+	Requests int `json:"requests"`
+
+	// Title Of the page; may be empty
+	Title string `json:"title"`
+
+	// URL What was looked at
+	URL string `json:"url"`
 }
 
 // Duplicate defines model for Duplicate.
@@ -906,6 +1152,39 @@ type FieldProblem struct {
 	Message string `json:"message"`
 }
 
+// FoundFeed defines model for FoundFeed.
+type FoundFeed struct {
+	// Error Why a URL could not be read; null: it could
+	Error nullable.Nullable[LookError] `json:"error"`
+
+	// Format rss, atom, rdf or json; null unless verified
+	Format nullable.Nullable[string] `json:"format"`
+	Items  int                       `json:"items"`
+
+	// Method How it was found: the URL itself, a link element of the page, a rule about its site, a link of the page that looks like a feed, a usual path
+	Method       FoundFeedMethod              `json:"method"`
+	NewestItemAt nullable.Nullable[time.Time] `json:"newest_item_at"`
+
+	// Rank 1 is the best guess at the feed that is wanted
+	Rank int `json:"rank"`
+
+	// Rule The rule, such as youtube_channel; of the method platform only
+	Rule nullable.Nullable[string] `json:"rule"`
+
+	// SourceID The source that watches it already; null: none
+	SourceID nullable.Nullable[string] `json:"source_id"`
+
+	// Title Of the feed, else as the page says; may be empty
+	Title string `json:"title"`
+	URL   string `json:"url"`
+
+	// Verified It was fetched and is a feed
+	Verified bool `json:"verified"`
+}
+
+// FoundFeedMethod How it was found: the URL itself, a link element of the page, a rule about its site, a link of the page that looks like a feed, a usual path
+type FoundFeedMethod string
+
 // Health defines model for Health.
 type Health struct {
 	Status HealthStatus `json:"status"`
@@ -916,6 +1195,44 @@ type HealthStatus string
 
 // ID UUID of version 7 in its canonical lower-case form
 type ID = string
+
+// ImportLine defines model for ImportLine.
+type ImportLine struct {
+	// ErrorCode A code as in Problem; null: it did not fail
+	ErrorCode nullable.Nullable[string] `json:"error_code"`
+
+	// Line Line of the file in which the outline begins
+	Line int64 `json:"line"`
+
+	// Message Why it failed, or what else there is to know
+	Message nullable.Nullable[string] `json:"message"`
+
+	// Outcome added made a source (would, in a dry run), existing is watched already, failed cannot be watched, pending has no outcome yet
+	Outcome ImportLineOutcome `json:"outcome"`
+
+	// Position Place in the list
+	Position int64 `json:"position"`
+
+	// SourceID The source that was added or existed
+	SourceID nullable.Nullable[string] `json:"source_id"`
+	Tags     []Tag                     `json:"tags"`
+	Title    string                    `json:"title"`
+
+	// URL As it stands in the list, without a user name; may be empty
+	URL string `json:"url"`
+}
+
+// ImportLineList defines model for ImportLineList.
+type ImportLineList struct {
+	Data       []ImportLine `json:"data"`
+	Pagination Pagination   `json:"pagination"`
+}
+
+// ImportLineOutcome added made a source (would, in a dry run), existing is watched already, failed cannot be watched, pending has no outcome yet
+type ImportLineOutcome string
+
+// ImportState pending waits for a worker, running is being worked on, done has an outcome for every line, canceled was ended by a person
+type ImportState string
 
 // JWK defines model for JWK.
 type JWK struct {
@@ -954,6 +1271,13 @@ type LoginRequest struct {
 // LogoutRequest defines model for LogoutRequest.
 type LogoutRequest struct {
 	RefreshToken *string `json:"refresh_token,omitempty"`
+}
+
+// LookError Why a URL could not be read; null: it could
+type LookError struct {
+	// Code A code as in Problem, such as fetch_failed, timeout or feed_invalid
+	Code    string `json:"code"`
+	Message string `json:"message"`
 }
 
 // Media What podcasts and videos say about themselves; null for other items
@@ -1071,6 +1395,15 @@ type Problem struct {
 	Type string `json:"type"`
 }
 
+// ReadStage defines model for ReadStage.
+type ReadStage struct {
+	Mended bool `json:"mended"`
+
+	// Name Such as decode, scan, repair, parse, salvage or normalise
+	Name     string    `json:"name"`
+	Warnings []Warning `json:"warnings"`
+}
+
 // Readiness defines model for Readiness.
 type Readiness struct {
 	Checks []ReadinessCheck `json:"checks"`
@@ -1097,6 +1430,13 @@ type ReadinessCheck struct {
 
 // ReadinessCheckStatus defines model for ReadinessCheck.Status.
 type ReadinessCheckStatus string
+
+// RedirectHop defines model for RedirectHop.
+type RedirectHop struct {
+	From   string `json:"from"`
+	Status int    `json:"status"`
+	To     string `json:"to"`
+}
 
 // RefreshAccepted defines model for RefreshAccepted.
 type RefreshAccepted struct {
@@ -1171,6 +1511,11 @@ type RelationshipList struct {
 	Pagination Pagination     `json:"pagination"`
 }
 
+// RequestHeaders Headers to send with each fetch, all of them; they are stored encrypted and never shown again. Those that belong to the connection or say who we are cannot be set. They go to the server of the URL and no other; a change of the URL to another server forgets them.
+//
+// Example: {"X-Api-Key":"not-a-real-key"}
+type RequestHeaders map[string]string
+
 // Retention How much of a source is kept; null: the installation's default
 type Retention struct {
 	// MaxAgeDays Days after publication
@@ -1178,6 +1523,15 @@ type Retention struct {
 
 	// MaxItems The newest items
 	MaxItems nullable.Nullable[int64] `json:"max_items"`
+}
+
+// RetentionChoice How much of the source is kept; null, also for one field: the installation's default
+type RetentionChoice struct {
+	// MaxAgeDays Days after publication
+	MaxAgeDays nullable.Nullable[int64] `json:"max_age_days,omitempty"`
+
+	// MaxItems The newest items
+	MaxItems nullable.Nullable[int64] `json:"max_items,omitempty"`
 }
 
 // Revision defines model for Revision.
@@ -1295,9 +1649,19 @@ type SourceAuthenticationType string
 
 // SourceCreate defines model for SourceCreate.
 type SourceCreate struct {
-	FetchIntervalSeconds nullable.Nullable[int] `json:"fetch_interval_seconds,omitempty"`
-	Status               *SourceStatusChoice    `json:"status,omitempty"`
-	Tags                 *[]Tag                 `json:"tags,omitempty"`
+	// Authentication User name and password to send with each fetch. The password is stored encrypted and never shown again; a change of the URL to another server forgets both.
+	Authentication       nullable.Nullable[BasicAuthentication] `json:"authentication,omitempty"`
+	FetchIntervalSeconds nullable.Nullable[int]                 `json:"fetch_interval_seconds,omitempty"`
+
+	// RequestHeaders Headers to send with each fetch, all of them; they are stored encrypted and never shown again. Those that belong to the connection or say who we are cannot be set. They go to the server of the URL and no other; a change of the URL to another server forgets them.
+	//
+	// Example: {"X-Api-Key":"not-a-real-key"}
+	RequestHeaders nullable.Nullable[RequestHeaders] `json:"request_headers,omitempty"`
+
+	// Retention How much of the source is kept; null, also for one field: the installation's default
+	Retention nullable.Nullable[RetentionChoice] `json:"retention,omitempty"`
+	Status    *SourceStatusChoice                `json:"status,omitempty"`
+	Tags      *[]Tag                             `json:"tags,omitempty"`
 
 	// Title Trimmed; replaces the title of the feed unless it is only spaces
 	Title *string `json:"title,omitempty"`
@@ -1328,6 +1692,43 @@ type SourceHealth struct {
 // SourceHealthState pending was not fetched yet; ok has news as usual; quiet has been silent for much longer than usual; failing cannot be fetched or read; throttled is asked by its server for patience; moved answers with a permanent redirect that is not adopted yet; gone was withdrawn by its publisher or has been dead for long
 type SourceHealthState string
 
+// SourceImport defines model for SourceImport.
+type SourceImport struct {
+	Added     int64     `json:"added"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// CreatedBy null: made by the operator
+	CreatedBy nullable.Nullable[string] `json:"created_by"`
+	DryRun    bool                      `json:"dry_run"`
+	Existing  int64                     `json:"existing"`
+	Failed    int64                     `json:"failed"`
+
+	// FileName May be empty
+	FileName   string                       `json:"file_name"`
+	FinishedAt nullable.Nullable[time.Time] `json:"finished_at"`
+
+	// ID UUID of version 7 in its canonical lower-case form
+	ID ID `json:"id"`
+
+	// LinesURL Path of the report
+	LinesURL  string                       `json:"lines_url"`
+	Processed int64                        `json:"processed"`
+	StartedAt nullable.Nullable[time.Time] `json:"started_at"`
+
+	// State pending waits for a worker, running is being worked on, done has an outcome for every line, canceled was ended by a person
+	State ImportState `json:"state"`
+	Tags  []Tag       `json:"tags"`
+
+	// Total Feeds of the list
+	Total int64 `json:"total"`
+}
+
+// SourceImportList defines model for SourceImportList.
+type SourceImportList struct {
+	Data       []SourceImport `json:"data"`
+	Pagination Pagination     `json:"pagination"`
+}
+
 // SourceList defines model for SourceList.
 type SourceList struct {
 	Data       []Source   `json:"data"`
@@ -1340,11 +1741,75 @@ type SourceStatus string
 // SourceStatusChoice defines model for SourceStatusChoice.
 type SourceStatusChoice string
 
+// SourceTest defines model for SourceTest.
+type SourceTest struct {
+	// Bytes Decoded
+	Bytes       int64                     `json:"bytes"`
+	ContentType nullable.Nullable[string] `json:"content_type"`
+
+	// Cut The document is longer than a test reads
+	Cut        bool  `json:"cut"`
+	DurationMs int64 `json:"duration_ms"`
+
+	// Error Why a URL could not be read; null: it could
+	Error nullable.Nullable[LookError] `json:"error"`
+
+	// Feed null: no feed could be read; error says why
+	Feed nullable.Nullable[TestedFeed] `json:"feed"`
+
+	// FinalURL After redirects; null: no answer
+	FinalURL nullable.Nullable[string] `json:"final_url"`
+
+	// HTTPStatus null: no answer
+	HTTPStatus nullable.Nullable[int] `json:"http_status"`
+
+	// Items The first ten
+	Items []TestedItem `json:"items"`
+
+	// Next Why the next fetch is when it is; null when none was decided
+	Next nullable.Nullable[FetchDecision] `json:"next"`
+
+	// NextFetchAt When it would be fetched the second time
+	NextFetchAt nullable.Nullable[time.Time] `json:"next_fetch_at"`
+
+	// PermanentURL Where it says it has moved for good; null: nowhere
+	PermanentURL nullable.Nullable[string] `json:"permanent_url"`
+	Redirects    []RedirectHop             `json:"redirects"`
+
+	// SourceID The source that watches it already; null: none
+	SourceID nullable.Nullable[string] `json:"source_id"`
+
+	// URL As it would be stored
+	URL string `json:"url"`
+}
+
+// SourceTestRequest defines model for SourceTestRequest.
+type SourceTestRequest struct {
+	// Authentication User name and password to send with each fetch. The password is stored encrypted and never shown again; a change of the URL to another server forgets both.
+	Authentication nullable.Nullable[BasicAuthentication] `json:"authentication,omitempty"`
+
+	// RequestHeaders Headers to send with each fetch, all of them; they are stored encrypted and never shown again. Those that belong to the connection or say who we are cannot be set. They go to the server of the URL and no other; a change of the URL to another server forgets them.
+	//
+	// Example: {"X-Api-Key":"not-a-real-key"}
+	RequestHeaders nullable.Nullable[RequestHeaders] `json:"request_headers,omitempty"`
+	URL            string                            `json:"url"`
+}
+
 // SourceUpdate defines model for SourceUpdate.
 type SourceUpdate struct {
-	FetchIntervalSeconds nullable.Nullable[int]   `json:"fetch_interval_seconds,omitempty"`
-	Status               *SourceStatusChoice      `json:"status,omitempty"`
-	Tags                 nullable.Nullable[[]Tag] `json:"tags,omitempty"`
+	// Authentication User name and password to send with each fetch. The password is stored encrypted and never shown again; a change of the URL to another server forgets both.
+	Authentication       nullable.Nullable[BasicAuthentication] `json:"authentication,omitempty"`
+	FetchIntervalSeconds nullable.Nullable[int]                 `json:"fetch_interval_seconds,omitempty"`
+
+	// RequestHeaders Headers to send with each fetch, all of them; they are stored encrypted and never shown again. Those that belong to the connection or say who we are cannot be set. They go to the server of the URL and no other; a change of the URL to another server forgets them.
+	//
+	// Example: {"X-Api-Key":"not-a-real-key"}
+	RequestHeaders nullable.Nullable[RequestHeaders] `json:"request_headers,omitempty"`
+
+	// Retention How much of the source is kept; null, also for one field: the installation's default
+	Retention nullable.Nullable[RetentionChoice] `json:"retention,omitempty"`
+	Status    *SourceStatusChoice                `json:"status,omitempty"`
+	Tags      nullable.Nullable[[]Tag]           `json:"tags,omitempty"`
 
 	// Title Trimmed; null or only spaces: the title of the feed again
 	Title nullable.Nullable[string] `json:"title,omitempty"`
@@ -1353,6 +1818,70 @@ type SourceUpdate struct {
 
 // Tag A label of the caller's choice, trimmed and kept in lower case
 type Tag = string
+
+// TagCount defines model for TagCount.
+type TagCount struct {
+	Sources int64 `json:"sources"`
+
+	// Tag A label of the caller's choice, trimmed and kept in lower case
+	Tag Tag `json:"tag"`
+}
+
+// TagList defines model for TagList.
+type TagList struct {
+	Data       []TagCount `json:"data"`
+	Pagination Pagination `json:"pagination"`
+}
+
+// TestedFeed null: no feed could be read; error says why
+type TestedFeed struct {
+	Description string `json:"description"`
+
+	// Format rss, atom, rdf or json
+	Format string `json:"format"`
+	Items  int    `json:"items"`
+
+	// ItemsSkipped Items that could not be read
+	ItemsSkipped int                       `json:"items_skipped"`
+	Language     nullable.Nullable[string] `json:"language"`
+
+	// Repaired The document broke the rules of its format and was mended
+	Repaired bool `json:"repaired"`
+
+	// SelfURL Where the feed says that it is
+	SelfURL nullable.Nullable[string] `json:"self_url"`
+	SiteURL nullable.Nullable[string] `json:"site_url"`
+
+	// Stages The steps that the document passed
+	Stages []ReadStage `json:"stages"`
+	Title  string      `json:"title"`
+
+	// Version May be empty
+	Version string `json:"version"`
+
+	// Warnings What its publisher would want to know
+	Warnings []Warning `json:"warnings"`
+}
+
+// TestedItem defines model for TestedItem.
+type TestedItem struct {
+	GUID nullable.Nullable[string] `json:"guid"`
+
+	// IdentityKind By what it would be recognised at the next fetch
+	IdentityKind TestedItemIdentityKind `json:"identity_kind"`
+
+	// PublishedAt null: no usable date
+	PublishedAt nullable.Nullable[time.Time] `json:"published_at"`
+
+	// PublishedAtSource As in Content
+	PublishedAtSource string                    `json:"published_at_source"`
+	Title             string                    `json:"title"`
+	URL               nullable.Nullable[string] `json:"url"`
+	Warnings          []Warning                 `json:"warnings"`
+}
+
+// TestedItemIdentityKind By what it would be recognised at the next fetch
+type TestedItemIdentityKind string
 
 // TokenRequest Unknown parameters are ignored, as RFC 6749 asks
 type TokenRequest struct {
@@ -1495,6 +2024,9 @@ type IfMatch = string
 
 // IfNoneMatch defines model for ifNoneMatch.
 type IfNoneMatch = string
+
+// ImportID UUID of version 7 in its canonical lower-case form
+type ImportID = ID
 
 // Limit defines model for limit.
 type Limit = int
@@ -1865,6 +2397,78 @@ type CreateSourceParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// ExportSourcesParams defines parameters for ExportSources.
+type ExportSourcesParams struct {
+	// Status One or more states
+	Status *[]SourceStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Health One or more states of health
+	Health *[]SourceHealthState `form:"health,omitempty" json:"health,omitempty"`
+
+	// Tag Sources that carry this tag
+	Tag *Tag `form:"tag,omitempty" json:"tag,omitempty"`
+}
+
+// ListSourceImportsParams defines parameters for ListSourceImports.
+type ListSourceImportsParams struct {
+	// Limit Rows on a page
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next_cursor of the page before, with the same filters and order
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch ETags of the representations that the caller has
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateSourceImportParams defines parameters for CreateSourceImport.
+type CreateSourceImportParams struct {
+	// Tags Tags for every source that is added, besides those of the list
+	Tags *[]Tag `form:"tags,omitempty" json:"tags,omitempty"`
+
+	// DryRun Only tell what would become of each line
+	DryRun *bool `form:"dry_run,omitempty" json:"dry_run,omitempty"`
+
+	// FileName What the list is called, for people
+	FileName *string `form:"file_name,omitempty" json:"file_name,omitempty"`
+
+	// IdempotencyKey A key of the caller's making, unique per request that is meant once; 1 to 255 visible ASCII characters
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetSourceImportParams defines parameters for GetSourceImport.
+type GetSourceImportParams struct {
+	// IfNoneMatch ETags of the representations that the caller has
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListSourceImportLinesParams defines parameters for ListSourceImportLines.
+type ListSourceImportLinesParams struct {
+	// Outcome One or more outcomes
+	Outcome *[]ImportLineOutcome `form:"outcome,omitempty" json:"outcome,omitempty"`
+
+	// Limit Rows on a page
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next_cursor of the page before, with the same filters and order
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch ETags of the representations that the caller has
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListSourceTagsParams defines parameters for ListSourceTags.
+type ListSourceTagsParams struct {
+	// Limit Rows on a page
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next_cursor of the page before, with the same filters and order
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch ETags of the representations that the caller has
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
 // DeleteSourceParams defines parameters for DeleteSource.
 type DeleteSourceParams struct {
 	// IfMatch Strong ETag of the state that the caller has read
@@ -1964,6 +2568,15 @@ type UpdateEntityJSONRequestBody = EntityUpdate
 // CreateSourceJSONRequestBody defines body for CreateSource for application/json ContentType.
 type CreateSourceJSONRequestBody = SourceCreate
 
+// BulkEditSourcesJSONRequestBody defines body for BulkEditSources for application/json ContentType.
+type BulkEditSourcesJSONRequestBody = BulkEdit
+
+// DiscoverFeedsJSONRequestBody defines body for DiscoverFeeds for application/json ContentType.
+type DiscoverFeedsJSONRequestBody = DiscoverRequest
+
+// TestSourceJSONRequestBody defines body for TestSource for application/json ContentType.
+type TestSourceJSONRequestBody = SourceTestRequest
+
 // UpdateSourceJSONRequestBody defines body for UpdateSource for application/json ContentType.
 type UpdateSourceJSONRequestBody = SourceUpdate
 
@@ -2053,6 +2666,36 @@ type ServerInterface interface {
 	// CreateSource Add a source
 	// (POST /api/v1/sources)
 	CreateSource(ctx echo.Context, params CreateSourceParams) error
+	// BulkEditSources Edit many sources at once
+	// (POST /api/v1/sources/bulk)
+	BulkEditSources(ctx echo.Context) error
+	// DiscoverFeeds Find the feeds of a page
+	// (POST /api/v1/sources/discover)
+	DiscoverFeeds(ctx echo.Context) error
+	// ExportSources The sources as an OPML list
+	// (GET /api/v1/sources/export)
+	ExportSources(ctx echo.Context, params ExportSourcesParams) error
+	// ListSourceImports List imports of sources
+	// (GET /api/v1/sources/imports)
+	ListSourceImports(ctx echo.Context, params ListSourceImportsParams) error
+	// CreateSourceImport Add the feeds of an OPML list
+	// (POST /api/v1/sources/imports)
+	CreateSourceImport(ctx echo.Context, params CreateSourceImportParams) error
+	// CancelSourceImport Cancel an import
+	// (DELETE /api/v1/sources/imports/{import_id})
+	CancelSourceImport(ctx echo.Context, importID ImportID) error
+	// GetSourceImport How far an import has come
+	// (GET /api/v1/sources/imports/{import_id})
+	GetSourceImport(ctx echo.Context, importID ImportID, params GetSourceImportParams) error
+	// ListSourceImportLines What became of the lines of an import
+	// (GET /api/v1/sources/imports/{import_id}/lines)
+	ListSourceImportLines(ctx echo.Context, importID ImportID, params ListSourceImportLinesParams) error
+	// ListSourceTags The tags of all sources
+	// (GET /api/v1/sources/tags)
+	ListSourceTags(ctx echo.Context, params ListSourceTagsParams) error
+	// TestSource Try a feed before adding it
+	// (POST /api/v1/sources/test)
+	TestSource(ctx echo.Context) error
 	// DeleteSource Delete a source with its content
 	// (DELETE /api/v1/sources/{source_id})
 	DeleteSource(ctx echo.Context, sourceID SourceID, params DeleteSourceParams) error
@@ -3154,6 +3797,306 @@ func (w *ServerInterfaceWrapper) CreateSource(ctx echo.Context) error {
 	return err
 }
 
+// BulkEditSources converts echo context to params.
+func (w *ServerInterfaceWrapper) BulkEditSources(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.BulkEditSources(ctx)
+	return err
+}
+
+// DiscoverFeeds converts echo context to params.
+func (w *ServerInterfaceWrapper) DiscoverFeeds(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DiscoverFeeds(ctx)
+	return err
+}
+
+// ExportSources converts echo context to params.
+func (w *ServerInterfaceWrapper) ExportSources(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ExportSourcesParams
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "health" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "health", ctx.QueryParams(), &params.Health, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter health: %s", err))
+	}
+
+	// ------------- Optional query parameter "tag" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tag", ctx.QueryParams(), &params.Tag, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tag: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ExportSources(ctx, params)
+	return err
+}
+
+// ListSourceImports converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSourceImports(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSourceImportsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSourceImports(ctx, params)
+	return err
+}
+
+// CreateSourceImport converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateSourceImport(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateSourceImportParams
+	// ------------- Optional query parameter "tags" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tags", ctx.QueryParams(), &params.Tags, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tags: %s", err))
+	}
+
+	// ------------- Optional query parameter "dry_run" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "dry_run", ctx.QueryParams(), &params.DryRun, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter dry_run: %s", err))
+	}
+
+	// ------------- Optional query parameter "file_name" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "file_name", ctx.QueryParams(), &params.FileName, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter file_name: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateSourceImport(ctx, params)
+	return err
+}
+
+// CancelSourceImport converts echo context to params.
+func (w *ServerInterfaceWrapper) CancelSourceImport(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "import_id" -------------
+	var importID ImportID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "import_id", ctx.Param("import_id"), &importID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter import_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CancelSourceImport(ctx, importID)
+	return err
+}
+
+// GetSourceImport converts echo context to params.
+func (w *ServerInterfaceWrapper) GetSourceImport(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "import_id" -------------
+	var importID ImportID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "import_id", ctx.Param("import_id"), &importID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter import_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetSourceImportParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetSourceImport(ctx, importID, params)
+	return err
+}
+
+// ListSourceImportLines converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSourceImportLines(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "import_id" -------------
+	var importID ImportID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "import_id", ctx.Param("import_id"), &importID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter import_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSourceImportLinesParams
+	// ------------- Optional query parameter "outcome" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "outcome", ctx.QueryParams(), &params.Outcome, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter outcome: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSourceImportLines(ctx, importID, params)
+	return err
+}
+
+// ListSourceTags converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSourceTags(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSourceTagsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSourceTags(ctx, params)
+	return err
+}
+
+// TestSource converts echo context to params.
+func (w *ServerInterfaceWrapper) TestSource(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.TestSource(ctx)
+	return err
+}
+
 // DeleteSource converts echo context to params.
 func (w *ServerInterfaceWrapper) DeleteSource(ctx echo.Context) error {
 	var err error
@@ -3607,6 +4550,16 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.PATCH(options.BaseURL+"/api/v1/users/:user_id", wrapper.UpdateUser, options.OperationMiddlewares["updateUser"]...)
 	router.GET(options.BaseURL+"/api/v1/sources", wrapper.ListSources, options.OperationMiddlewares["listSources"]...)
 	router.POST(options.BaseURL+"/api/v1/sources", wrapper.CreateSource, options.OperationMiddlewares["createSource"]...)
+	router.POST(options.BaseURL+"/api/v1/sources/discover", wrapper.DiscoverFeeds, options.OperationMiddlewares["discoverFeeds"]...)
+	router.POST(options.BaseURL+"/api/v1/sources/test", wrapper.TestSource, options.OperationMiddlewares["testSource"]...)
+	router.GET(options.BaseURL+"/api/v1/sources/imports", wrapper.ListSourceImports, options.OperationMiddlewares["listSourceImports"]...)
+	router.POST(options.BaseURL+"/api/v1/sources/imports", wrapper.CreateSourceImport, options.OperationMiddlewares["createSourceImport"]...)
+	router.DELETE(options.BaseURL+"/api/v1/sources/imports/:import_id", wrapper.CancelSourceImport, options.OperationMiddlewares["cancelSourceImport"]...)
+	router.GET(options.BaseURL+"/api/v1/sources/imports/:import_id", wrapper.GetSourceImport, options.OperationMiddlewares["getSourceImport"]...)
+	router.GET(options.BaseURL+"/api/v1/sources/imports/:import_id/lines", wrapper.ListSourceImportLines, options.OperationMiddlewares["listSourceImportLines"]...)
+	router.GET(options.BaseURL+"/api/v1/sources/export", wrapper.ExportSources, options.OperationMiddlewares["exportSources"]...)
+	router.GET(options.BaseURL+"/api/v1/sources/tags", wrapper.ListSourceTags, options.OperationMiddlewares["listSourceTags"]...)
+	router.POST(options.BaseURL+"/api/v1/sources/bulk", wrapper.BulkEditSources, options.OperationMiddlewares["bulkEditSources"]...)
 	router.DELETE(options.BaseURL+"/api/v1/sources/:source_id", wrapper.DeleteSource, options.OperationMiddlewares["deleteSource"]...)
 	router.GET(options.BaseURL+"/api/v1/sources/:source_id", wrapper.GetSource, options.OperationMiddlewares["getSource"]...)
 	router.PATCH(options.BaseURL+"/api/v1/sources/:source_id", wrapper.UpdateSource, options.OperationMiddlewares["updateSource"]...)
@@ -9025,6 +9978,2043 @@ func (response CreateSource503ApplicationProblemPlusJSONResponse) VisitCreateSou
 	return err
 }
 
+type BulkEditSourcesRequestObject struct {
+	Body *BulkEditSourcesJSONRequestBody
+}
+
+type BulkEditSourcesResponseObject interface {
+	VisitBulkEditSourcesResponse(w http.ResponseWriter) error
+}
+
+type BulkEditSources200JSONResponse BulkResult
+
+func (response BulkEditSources200JSONResponse) VisitBulkEditSourcesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BulkEditSources400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response BulkEditSources400ApplicationProblemPlusJSONResponse) VisitBulkEditSourcesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BulkEditSources401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response BulkEditSources401ApplicationProblemPlusJSONResponse) VisitBulkEditSourcesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BulkEditSources403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response BulkEditSources403ApplicationProblemPlusJSONResponse) VisitBulkEditSourcesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BulkEditSources406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response BulkEditSources406ApplicationProblemPlusJSONResponse) VisitBulkEditSourcesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BulkEditSources413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response BulkEditSources413ApplicationProblemPlusJSONResponse) VisitBulkEditSourcesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BulkEditSources415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response BulkEditSources415ApplicationProblemPlusJSONResponse) VisitBulkEditSourcesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BulkEditSources429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response BulkEditSources429ApplicationProblemPlusJSONResponse) VisitBulkEditSourcesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BulkEditSources500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response BulkEditSources500ApplicationProblemPlusJSONResponse) VisitBulkEditSourcesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BulkEditSources503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response BulkEditSources503ApplicationProblemPlusJSONResponse) VisitBulkEditSourcesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscoverFeedsRequestObject struct {
+	Body *DiscoverFeedsJSONRequestBody
+}
+
+type DiscoverFeedsResponseObject interface {
+	VisitDiscoverFeedsResponse(w http.ResponseWriter) error
+}
+
+type DiscoverFeeds200JSONResponse Discovery
+
+func (response DiscoverFeeds200JSONResponse) VisitDiscoverFeedsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscoverFeeds400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DiscoverFeeds400ApplicationProblemPlusJSONResponse) VisitDiscoverFeedsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscoverFeeds401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DiscoverFeeds401ApplicationProblemPlusJSONResponse) VisitDiscoverFeedsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscoverFeeds403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DiscoverFeeds403ApplicationProblemPlusJSONResponse) VisitDiscoverFeedsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscoverFeeds406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response DiscoverFeeds406ApplicationProblemPlusJSONResponse) VisitDiscoverFeedsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscoverFeeds413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response DiscoverFeeds413ApplicationProblemPlusJSONResponse) VisitDiscoverFeedsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscoverFeeds415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response DiscoverFeeds415ApplicationProblemPlusJSONResponse) VisitDiscoverFeedsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscoverFeeds429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DiscoverFeeds429ApplicationProblemPlusJSONResponse) VisitDiscoverFeedsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscoverFeeds500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DiscoverFeeds500ApplicationProblemPlusJSONResponse) VisitDiscoverFeedsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DiscoverFeeds503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DiscoverFeeds503ApplicationProblemPlusJSONResponse) VisitDiscoverFeedsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportSourcesRequestObject struct {
+	Params ExportSourcesParams
+}
+
+type ExportSourcesResponseObject interface {
+	VisitExportSourcesResponse(w http.ResponseWriter) error
+}
+
+type ExportSources200ResponseHeaders struct {
+	ContentDisposition *string
+}
+
+type ExportSources200ApplicationXMLResponse struct {
+	Body          io.Reader
+	Headers       ExportSources200ResponseHeaders
+	ContentLength int64
+}
+
+func (response ExportSources200ApplicationXMLResponse) VisitExportSourcesResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/xml")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ContentDisposition != nil {
+		w.Header().Set("Content-Disposition", fmt.Sprint(*response.Headers.ContentDisposition))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type ExportSources400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ExportSources400ApplicationProblemPlusJSONResponse) VisitExportSourcesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportSources401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ExportSources401ApplicationProblemPlusJSONResponse) VisitExportSourcesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportSources403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ExportSources403ApplicationProblemPlusJSONResponse) VisitExportSourcesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportSources406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ExportSources406ApplicationProblemPlusJSONResponse) VisitExportSourcesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportSources429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ExportSources429ApplicationProblemPlusJSONResponse) VisitExportSourcesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportSources500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ExportSources500ApplicationProblemPlusJSONResponse) VisitExportSourcesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExportSources503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ExportSources503ApplicationProblemPlusJSONResponse) VisitExportSourcesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSourceImportsRequestObject struct {
+	Params ListSourceImportsParams
+}
+
+type ListSourceImportsResponseObject interface {
+	VisitListSourceImportsResponse(w http.ResponseWriter) error
+}
+
+type ListSourceImports200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListSourceImports200JSONResponse struct {
+	Body    SourceImportList
+	Headers ListSourceImports200ResponseHeaders
+}
+
+func (response ListSourceImports200JSONResponse) VisitListSourceImportsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSourceImports304Response = NotModifiedResponse
+
+func (response ListSourceImports304Response) VisitListSourceImportsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListSourceImports400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListSourceImports400ApplicationProblemPlusJSONResponse) VisitListSourceImportsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSourceImports401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSourceImports401ApplicationProblemPlusJSONResponse) VisitListSourceImportsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSourceImports403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListSourceImports403ApplicationProblemPlusJSONResponse) VisitListSourceImportsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSourceImports406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListSourceImports406ApplicationProblemPlusJSONResponse) VisitListSourceImportsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSourceImports429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListSourceImports429ApplicationProblemPlusJSONResponse) VisitListSourceImportsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSourceImports500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListSourceImports500ApplicationProblemPlusJSONResponse) VisitListSourceImportsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSourceImports503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListSourceImports503ApplicationProblemPlusJSONResponse) VisitListSourceImportsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSourceImportRequestObject struct {
+	Params CreateSourceImportParams
+	Body   io.Reader
+}
+
+type CreateSourceImportResponseObject interface {
+	VisitCreateSourceImportResponse(w http.ResponseWriter) error
+}
+
+type CreateSourceImport202ResponseHeaders struct {
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreateSourceImport202JSONResponse struct {
+	Body    SourceImport
+	Headers CreateSourceImport202ResponseHeaders
+}
+
+func (response CreateSourceImport202JSONResponse) VisitCreateSourceImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSourceImport400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSourceImport400ApplicationProblemPlusJSONResponse) VisitCreateSourceImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSourceImport401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSourceImport401ApplicationProblemPlusJSONResponse) VisitCreateSourceImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSourceImport403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSourceImport403ApplicationProblemPlusJSONResponse) VisitCreateSourceImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSourceImport406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSourceImport406ApplicationProblemPlusJSONResponse) VisitCreateSourceImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSourceImport409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSourceImport409ApplicationProblemPlusJSONResponse) VisitCreateSourceImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSourceImport413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSourceImport413ApplicationProblemPlusJSONResponse) VisitCreateSourceImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSourceImport415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSourceImport415ApplicationProblemPlusJSONResponse) VisitCreateSourceImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSourceImport422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSourceImport422ApplicationProblemPlusJSONResponse) VisitCreateSourceImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSourceImport429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSourceImport429ApplicationProblemPlusJSONResponse) VisitCreateSourceImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSourceImport500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSourceImport500ApplicationProblemPlusJSONResponse) VisitCreateSourceImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateSourceImport503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateSourceImport503ApplicationProblemPlusJSONResponse) VisitCreateSourceImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelSourceImportRequestObject struct {
+	ImportID ImportID `json:"import_id"`
+}
+
+type CancelSourceImportResponseObject interface {
+	VisitCancelSourceImportResponse(w http.ResponseWriter) error
+}
+
+type CancelSourceImport204Response struct {
+}
+
+func (response CancelSourceImport204Response) VisitCancelSourceImportResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type CancelSourceImport400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CancelSourceImport400ApplicationProblemPlusJSONResponse) VisitCancelSourceImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelSourceImport401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CancelSourceImport401ApplicationProblemPlusJSONResponse) VisitCancelSourceImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelSourceImport403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CancelSourceImport403ApplicationProblemPlusJSONResponse) VisitCancelSourceImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelSourceImport404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CancelSourceImport404ApplicationProblemPlusJSONResponse) VisitCancelSourceImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelSourceImport406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CancelSourceImport406ApplicationProblemPlusJSONResponse) VisitCancelSourceImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelSourceImport409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response CancelSourceImport409ApplicationProblemPlusJSONResponse) VisitCancelSourceImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelSourceImport429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CancelSourceImport429ApplicationProblemPlusJSONResponse) VisitCancelSourceImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelSourceImport500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CancelSourceImport500ApplicationProblemPlusJSONResponse) VisitCancelSourceImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelSourceImport503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CancelSourceImport503ApplicationProblemPlusJSONResponse) VisitCancelSourceImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSourceImportRequestObject struct {
+	ImportID ImportID `json:"import_id"`
+	Params   GetSourceImportParams
+}
+
+type GetSourceImportResponseObject interface {
+	VisitGetSourceImportResponse(w http.ResponseWriter) error
+}
+
+type GetSourceImport200ResponseHeaders struct {
+	ETag string
+}
+
+type GetSourceImport200JSONResponse struct {
+	Body    SourceImport
+	Headers GetSourceImport200ResponseHeaders
+}
+
+func (response GetSourceImport200JSONResponse) VisitGetSourceImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSourceImport304Response = NotModifiedResponse
+
+func (response GetSourceImport304Response) VisitGetSourceImportResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetSourceImport400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetSourceImport400ApplicationProblemPlusJSONResponse) VisitGetSourceImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSourceImport401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetSourceImport401ApplicationProblemPlusJSONResponse) VisitGetSourceImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSourceImport403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetSourceImport403ApplicationProblemPlusJSONResponse) VisitGetSourceImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSourceImport404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetSourceImport404ApplicationProblemPlusJSONResponse) VisitGetSourceImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSourceImport406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetSourceImport406ApplicationProblemPlusJSONResponse) VisitGetSourceImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSourceImport429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetSourceImport429ApplicationProblemPlusJSONResponse) VisitGetSourceImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSourceImport500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetSourceImport500ApplicationProblemPlusJSONResponse) VisitGetSourceImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSourceImport503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetSourceImport503ApplicationProblemPlusJSONResponse) VisitGetSourceImportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSourceImportLinesRequestObject struct {
+	ImportID ImportID `json:"import_id"`
+	Params   ListSourceImportLinesParams
+}
+
+type ListSourceImportLinesResponseObject interface {
+	VisitListSourceImportLinesResponse(w http.ResponseWriter) error
+}
+
+type ListSourceImportLines200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListSourceImportLines200JSONResponse struct {
+	Body    ImportLineList
+	Headers ListSourceImportLines200ResponseHeaders
+}
+
+func (response ListSourceImportLines200JSONResponse) VisitListSourceImportLinesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSourceImportLines304Response = NotModifiedResponse
+
+func (response ListSourceImportLines304Response) VisitListSourceImportLinesResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListSourceImportLines400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListSourceImportLines400ApplicationProblemPlusJSONResponse) VisitListSourceImportLinesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSourceImportLines401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSourceImportLines401ApplicationProblemPlusJSONResponse) VisitListSourceImportLinesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSourceImportLines403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListSourceImportLines403ApplicationProblemPlusJSONResponse) VisitListSourceImportLinesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSourceImportLines404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListSourceImportLines404ApplicationProblemPlusJSONResponse) VisitListSourceImportLinesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSourceImportLines406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListSourceImportLines406ApplicationProblemPlusJSONResponse) VisitListSourceImportLinesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSourceImportLines429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListSourceImportLines429ApplicationProblemPlusJSONResponse) VisitListSourceImportLinesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSourceImportLines500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListSourceImportLines500ApplicationProblemPlusJSONResponse) VisitListSourceImportLinesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSourceImportLines503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListSourceImportLines503ApplicationProblemPlusJSONResponse) VisitListSourceImportLinesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSourceTagsRequestObject struct {
+	Params ListSourceTagsParams
+}
+
+type ListSourceTagsResponseObject interface {
+	VisitListSourceTagsResponse(w http.ResponseWriter) error
+}
+
+type ListSourceTags200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListSourceTags200JSONResponse struct {
+	Body    TagList
+	Headers ListSourceTags200ResponseHeaders
+}
+
+func (response ListSourceTags200JSONResponse) VisitListSourceTagsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSourceTags304Response = NotModifiedResponse
+
+func (response ListSourceTags304Response) VisitListSourceTagsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListSourceTags400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListSourceTags400ApplicationProblemPlusJSONResponse) VisitListSourceTagsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSourceTags401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSourceTags401ApplicationProblemPlusJSONResponse) VisitListSourceTagsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSourceTags403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListSourceTags403ApplicationProblemPlusJSONResponse) VisitListSourceTagsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSourceTags406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListSourceTags406ApplicationProblemPlusJSONResponse) VisitListSourceTagsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSourceTags429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListSourceTags429ApplicationProblemPlusJSONResponse) VisitListSourceTagsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSourceTags500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListSourceTags500ApplicationProblemPlusJSONResponse) VisitListSourceTagsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSourceTags503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListSourceTags503ApplicationProblemPlusJSONResponse) VisitListSourceTagsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestSourceRequestObject struct {
+	Body *TestSourceJSONRequestBody
+}
+
+type TestSourceResponseObject interface {
+	VisitTestSourceResponse(w http.ResponseWriter) error
+}
+
+type TestSource200JSONResponse SourceTest
+
+func (response TestSource200JSONResponse) VisitTestSourceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestSource400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response TestSource400ApplicationProblemPlusJSONResponse) VisitTestSourceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestSource401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response TestSource401ApplicationProblemPlusJSONResponse) VisitTestSourceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestSource403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response TestSource403ApplicationProblemPlusJSONResponse) VisitTestSourceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestSource406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response TestSource406ApplicationProblemPlusJSONResponse) VisitTestSourceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestSource413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response TestSource413ApplicationProblemPlusJSONResponse) VisitTestSourceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestSource415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response TestSource415ApplicationProblemPlusJSONResponse) VisitTestSourceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestSource429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response TestSource429ApplicationProblemPlusJSONResponse) VisitTestSourceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestSource500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response TestSource500ApplicationProblemPlusJSONResponse) VisitTestSourceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestSource503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response TestSource503ApplicationProblemPlusJSONResponse) VisitTestSourceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type DeleteSourceRequestObject struct {
 	SourceID SourceID `json:"source_id"`
 	Params   DeleteSourceParams
@@ -11523,6 +14513,36 @@ type StrictServerInterface interface {
 	// CreateSource Add a source
 	// (POST /api/v1/sources)
 	CreateSource(ctx context.Context, request CreateSourceRequestObject) (CreateSourceResponseObject, error)
+	// BulkEditSources Edit many sources at once
+	// (POST /api/v1/sources/bulk)
+	BulkEditSources(ctx context.Context, request BulkEditSourcesRequestObject) (BulkEditSourcesResponseObject, error)
+	// DiscoverFeeds Find the feeds of a page
+	// (POST /api/v1/sources/discover)
+	DiscoverFeeds(ctx context.Context, request DiscoverFeedsRequestObject) (DiscoverFeedsResponseObject, error)
+	// ExportSources The sources as an OPML list
+	// (GET /api/v1/sources/export)
+	ExportSources(ctx context.Context, request ExportSourcesRequestObject) (ExportSourcesResponseObject, error)
+	// ListSourceImports List imports of sources
+	// (GET /api/v1/sources/imports)
+	ListSourceImports(ctx context.Context, request ListSourceImportsRequestObject) (ListSourceImportsResponseObject, error)
+	// CreateSourceImport Add the feeds of an OPML list
+	// (POST /api/v1/sources/imports)
+	CreateSourceImport(ctx context.Context, request CreateSourceImportRequestObject) (CreateSourceImportResponseObject, error)
+	// CancelSourceImport Cancel an import
+	// (DELETE /api/v1/sources/imports/{import_id})
+	CancelSourceImport(ctx context.Context, request CancelSourceImportRequestObject) (CancelSourceImportResponseObject, error)
+	// GetSourceImport How far an import has come
+	// (GET /api/v1/sources/imports/{import_id})
+	GetSourceImport(ctx context.Context, request GetSourceImportRequestObject) (GetSourceImportResponseObject, error)
+	// ListSourceImportLines What became of the lines of an import
+	// (GET /api/v1/sources/imports/{import_id}/lines)
+	ListSourceImportLines(ctx context.Context, request ListSourceImportLinesRequestObject) (ListSourceImportLinesResponseObject, error)
+	// ListSourceTags The tags of all sources
+	// (GET /api/v1/sources/tags)
+	ListSourceTags(ctx context.Context, request ListSourceTagsRequestObject) (ListSourceTagsResponseObject, error)
+	// TestSource Try a feed before adding it
+	// (POST /api/v1/sources/test)
+	TestSource(ctx context.Context, request TestSourceRequestObject) (TestSourceResponseObject, error)
 	// DeleteSource Delete a source with its content
 	// (DELETE /api/v1/sources/{source_id})
 	DeleteSource(ctx context.Context, request DeleteSourceRequestObject) (DeleteSourceResponseObject, error)
@@ -12391,6 +15411,323 @@ func (sh *strictHandler) CreateSource(ctx echo.Context, params CreateSourceParam
 		return err
 	} else if validResponse, ok := response.(CreateSourceResponseObject); ok {
 		return validResponse.VisitCreateSourceResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// BulkEditSources operation middleware
+func (sh *strictHandler) BulkEditSources(ctx echo.Context) error {
+	var request BulkEditSourcesRequestObject
+
+	var body BulkEditSourcesJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.BulkEditSources(ctx.Request().Context(), request.(BulkEditSourcesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BulkEditSources")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(BulkEditSourcesResponseObject); ok {
+		return validResponse.VisitBulkEditSourcesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DiscoverFeeds operation middleware
+func (sh *strictHandler) DiscoverFeeds(ctx echo.Context) error {
+	var request DiscoverFeedsRequestObject
+
+	var body DiscoverFeedsJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DiscoverFeeds(ctx.Request().Context(), request.(DiscoverFeedsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DiscoverFeeds")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DiscoverFeedsResponseObject); ok {
+		return validResponse.VisitDiscoverFeedsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ExportSources operation middleware
+func (sh *strictHandler) ExportSources(ctx echo.Context, params ExportSourcesParams) error {
+	var request ExportSourcesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExportSources(ctx.Request().Context(), request.(ExportSourcesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExportSources")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ExportSourcesResponseObject); ok {
+		return validResponse.VisitExportSourcesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSourceImports operation middleware
+func (sh *strictHandler) ListSourceImports(ctx echo.Context, params ListSourceImportsParams) error {
+	var request ListSourceImportsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSourceImports(ctx.Request().Context(), request.(ListSourceImportsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSourceImports")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSourceImportsResponseObject); ok {
+		return validResponse.VisitListSourceImportsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateSourceImport operation middleware
+func (sh *strictHandler) CreateSourceImport(ctx echo.Context, params CreateSourceImportParams) error {
+	var request CreateSourceImportRequestObject
+
+	request.Params = params
+
+	request.Body = ctx.Request().Body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateSourceImport(ctx.Request().Context(), request.(CreateSourceImportRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateSourceImport")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateSourceImportResponseObject); ok {
+		return validResponse.VisitCreateSourceImportResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CancelSourceImport operation middleware
+func (sh *strictHandler) CancelSourceImport(ctx echo.Context, importID ImportID) error {
+	var request CancelSourceImportRequestObject
+
+	request.ImportID = importID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelSourceImport(ctx.Request().Context(), request.(CancelSourceImportRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelSourceImport")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CancelSourceImportResponseObject); ok {
+		return validResponse.VisitCancelSourceImportResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetSourceImport operation middleware
+func (sh *strictHandler) GetSourceImport(ctx echo.Context, importID ImportID, params GetSourceImportParams) error {
+	var request GetSourceImportRequestObject
+
+	request.ImportID = importID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSourceImport(ctx.Request().Context(), request.(GetSourceImportRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSourceImport")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetSourceImportResponseObject); ok {
+		return validResponse.VisitGetSourceImportResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSourceImportLines operation middleware
+func (sh *strictHandler) ListSourceImportLines(ctx echo.Context, importID ImportID, params ListSourceImportLinesParams) error {
+	var request ListSourceImportLinesRequestObject
+
+	request.ImportID = importID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSourceImportLines(ctx.Request().Context(), request.(ListSourceImportLinesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSourceImportLines")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSourceImportLinesResponseObject); ok {
+		return validResponse.VisitListSourceImportLinesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSourceTags operation middleware
+func (sh *strictHandler) ListSourceTags(ctx echo.Context, params ListSourceTagsParams) error {
+	var request ListSourceTagsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSourceTags(ctx.Request().Context(), request.(ListSourceTagsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSourceTags")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSourceTagsResponseObject); ok {
+		return validResponse.VisitListSourceTagsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// TestSource operation middleware
+func (sh *strictHandler) TestSource(ctx echo.Context) error {
+	var request TestSourceRequestObject
+
+	var body TestSourceJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TestSource(ctx.Request().Context(), request.(TestSourceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TestSource")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(TestSourceResponseObject); ok {
+		return validResponse.VisitTestSourceResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -13,6 +13,9 @@ const dashboardCounts = `-- name: DashboardCounts :many
 SELECT 'source' AS kind, s.status AS label, CAST(COUNT(*) AS BIGINT) AS n, CAST(COALESCE(MAX(s.last_success_at), 0) AS BIGINT) AS newest
 FROM sources s GROUP BY s.status
 UNION ALL
+SELECT 'health' AS kind, h.health AS label, CAST(COUNT(*) AS BIGINT) AS n, CAST(0 AS BIGINT) AS newest
+FROM sources h GROUP BY h.health
+UNION ALL
 SELECT 'content' AS kind, c.status AS label, CAST(COUNT(*) AS BIGINT) AS n, CAST(COALESCE(MAX(c.published_at), 0) AS BIGINT) AS newest
 FROM contents c GROUP BY c.status
 UNION ALL

@@ -517,6 +517,171 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sources/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Edit many sources at once
+         * @description Applies an action to the sources with the given ids, or to those that a filter finds, newest first; at most 1,000 in a call, 100 when they are deleted. All changes of a call are made together. Sources that cannot be changed are listed in `failures` and keep no other from it. While `next_cursor` is not null, there is more: send the same again with it in `select.cursor`.
+         */
+        post: operations["bulkEditSources"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sources/discover": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Find the feeds of a page
+         * @description Looks at a URL and, when it is a page, for the feeds that it declares, that are known for its site (such as channels of YouTube), that its links look like, or that stand at the usual paths. Each is fetched to see whether it is a feed. Nothing is stored. A page that cannot be read is no error: `error` says why. This can take up to 20 seconds; 429 when too many are under way.
+         */
+        post: operations["discoverFeeds"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sources/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The sources as an OPML list
+         * @description By title, with the first tag of a source as its folder. Request headers and passwords are not in it.
+         */
+        get: operations["exportSources"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sources/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List imports of sources
+         * @description Newest first. An import and its lines are kept for 30 days.
+         */
+        get: operations["listSourceImports"];
+        put?: never;
+        /**
+         * Add the feeds of an OPML list
+         * @description Takes an OPML document of at most 16 MiB and 20,000 outlines, and adds its feeds in the background. A line that cannot be added keeps no other from it; feeds that are watched already are left as they are. The folders and categories of the list become tags. `text/xml` and `text/x-opml` are accepted, too.
+         */
+        post: operations["createSourceImport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sources/imports/{import_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How far an import has come */
+        get: operations["getSourceImport"];
+        put?: never;
+        post?: never;
+        /**
+         * Cancel an import
+         * @description What it has added stays, and so does its report. An import that has ended cannot be canceled: 409.
+         */
+        delete: operations["cancelSourceImport"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sources/imports/{import_id}/lines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What became of the lines of an import
+         * @description In the order of the list.
+         */
+        get: operations["listSourceImportLines"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sources/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The tags of all sources
+         * @description By tag, with the number of sources that carry it. Rename a tag with a bulk edit: filter by the old one, add the new one, remove the old one.
+         */
+        get: operations["listSourceTags"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sources/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a feed before adding it
+         * @description Fetches a URL as a source would be, and tells what adding it would give: the answer, the redirects, what was mended, the first items, and when it would be fetched next. Nothing is stored. What goes wrong with the URL is part of the answer, in `error`.
+         */
+        post: operations["testSource"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/users": {
         parameters: {
             query?: never;
@@ -678,6 +843,69 @@ export interface components {
             name: string;
             url: string | null;
         };
+        /** @description User name and password to send with each fetch. The password is stored encrypted and never shown again; a change of the URL to another server forgets both. */
+        BasicAuthentication: {
+            /** Format: password */
+            password: string;
+            /** @enum {string} */
+            type: "basic";
+            username: string;
+        } | null;
+        /** @description What is done to each; delete goes with nothing else */
+        BulkAction: {
+            add_tags?: components["schemas"]["Tag"][];
+            /** @description Delete them with their content; at most 100 at a time */
+            delete?: boolean;
+            fetch_interval_seconds?: number | null;
+            /** @description Fetch them now */
+            refresh?: boolean;
+            remove_tags?: components["schemas"]["Tag"][];
+            retention?: components["schemas"]["RetentionChoice"];
+            set_tags?: components["schemas"]["Tag"][];
+            status?: components["schemas"]["SourceStatusChoice"];
+        };
+        BulkEdit: {
+            action: components["schemas"]["BulkAction"];
+            /**
+             * @description Only tell what would be done
+             * @default false
+             */
+            dry_run: boolean;
+            select: components["schemas"]["BulkSelect"];
+        };
+        BulkFailure: {
+            /** @description A code as in Problem */
+            code: string;
+            message: string;
+            source_id: components["schemas"]["ID"];
+        };
+        /** @description As in the list of sources; empty means all */
+        BulkFilter: {
+            health?: components["schemas"]["SourceHealthState"][];
+            host?: string;
+            q?: string;
+            status?: components["schemas"]["SourceStatus"][];
+            tag?: components["schemas"]["Tag"];
+        };
+        BulkResult: {
+            /** @description Sources that are different now, or will be fetched */
+            changed: number;
+            dry_run: boolean;
+            failures: components["schemas"]["BulkFailure"][];
+            /** @description Sources that were selected */
+            matched: number;
+            /** @description null: all that the filter finds was reached */
+            next_cursor: string | null;
+        };
+        /** @description Either ids or a filter */
+        BulkSelect: {
+            /** @description next_cursor of the call before with the same filter */
+            cursor?: string;
+            filter?: components["schemas"]["BulkFilter"];
+            ids?: components["schemas"]["ID"][];
+            /** @description Of what the filter finds */
+            limit?: number;
+        };
         /**
          * Format: double
          * @description How sure the extractor was; 1 is certain
@@ -808,9 +1036,27 @@ export interface components {
             /** Format: int64 */
             total: number;
         };
+        /** @description Sources by their health */
+        DashboardHealth: {
+            /** Format: int64 */
+            failing: number;
+            /** Format: int64 */
+            gone: number;
+            /** Format: int64 */
+            moved: number;
+            /** Format: int64 */
+            ok: number;
+            /** Format: int64 */
+            pending: number;
+            /** Format: int64 */
+            quiet: number;
+            /** Format: int64 */
+            throttled: number;
+        };
         DashboardSources: {
             /** Format: int64 */
             active: number;
+            by_health: components["schemas"]["DashboardHealth"];
             /** Format: int64 */
             failing: number;
             /** Format: int64 */
@@ -827,6 +1073,27 @@ export interface components {
             by_type: components["schemas"]["TypeCount"][];
             /** Format: int64 */
             total: number;
+        };
+        DiscoverRequest: {
+            /** @description An address of http or https; https is taken where it names neither */
+            url: string;
+        };
+        Discovery: {
+            /** @description false: time or a limit ended the search */
+            complete: boolean;
+            error: components["schemas"]["LookError"];
+            /** @description The best first */
+            feeds: components["schemas"]["FoundFeed"][];
+            /** @description After redirects; null: no answer */
+            final_url: string | null;
+            /** @description null: no answer */
+            http_status: number | null;
+            /** @description That were sent */
+            requests: number;
+            /** @description Of the page; may be empty */
+            title: string;
+            /** @description What was looked at */
+            url: string;
         };
         Duplicate: {
             content_id: components["schemas"]["ID"];
@@ -999,6 +1266,33 @@ export interface components {
             field: string;
             message: string;
         };
+        FoundFeed: {
+            error: components["schemas"]["LookError"];
+            /** @description rss, atom, rdf or json; null unless verified */
+            format: string | null;
+            items: number;
+            /**
+             * @description How it was found: the URL itself, a link element of the page, a rule about its site, a link of the page that looks like a feed, a usual path
+             * @enum {string}
+             */
+            method: "self" | "link" | "platform" | "anchor" | "common_path";
+            /** Format: date-time */
+            newest_item_at: string | null;
+            /** @description 1 is the best guess at the feed that is wanted */
+            rank: number;
+            /** @description The rule, such as youtube_channel; of the method platform only */
+            rule: string | null;
+            /**
+             * Format: uuid
+             * @description The source that watches it already; null: none
+             */
+            source_id: string | null;
+            /** @description Of the feed, else as the page says; may be empty */
+            title: string;
+            url: string;
+            /** @description It was fetched and is a feed */
+            verified: boolean;
+        };
         Health: {
             /** @enum {string} */
             status: "ok";
@@ -1008,6 +1302,46 @@ export interface components {
          * @description UUID of version 7 in its canonical lower-case form
          */
         ID: string;
+        ImportLine: {
+            /** @description A code as in Problem; null: it did not fail */
+            error_code: string | null;
+            /**
+             * Format: int64
+             * @description Line of the file in which the outline begins
+             */
+            line: number;
+            /** @description Why it failed, or what else there is to know */
+            message: string | null;
+            outcome: components["schemas"]["ImportLineOutcome"];
+            /**
+             * Format: int64
+             * @description Place in the list
+             */
+            position: number;
+            /**
+             * Format: uuid
+             * @description The source that was added or existed
+             */
+            source_id: string | null;
+            tags: components["schemas"]["Tag"][];
+            title: string;
+            /** @description As it stands in the list, without a user name; may be empty */
+            url: string;
+        };
+        ImportLineList: {
+            data: components["schemas"]["ImportLine"][];
+            pagination: components["schemas"]["Pagination"];
+        };
+        /**
+         * @description added made a source (would, in a dry run), existing is watched already, failed cannot be watched, pending has no outcome yet
+         * @enum {string}
+         */
+        ImportLineOutcome: "pending" | "added" | "existing" | "failed";
+        /**
+         * @description pending waits for a worker, running is being worked on, done has an outcome for every line, canceled was ended by a person
+         * @enum {string}
+         */
+        ImportState: "pending" | "running" | "done" | "canceled";
         JWK: {
             /** @enum {string} */
             alg: "RS256";
@@ -1032,6 +1366,12 @@ export interface components {
         LogoutRequest: {
             refresh_token?: string;
         };
+        /** @description Why a URL could not be read; null: it could */
+        LookError: {
+            /** @description A code as in Problem, such as fetch_failed, timeout or feed_invalid */
+            code: string;
+            message: string;
+        } | null;
         /** @description What podcasts and videos say about themselves; null for other items */
         Media: {
             chapters_url: string | null;
@@ -1148,6 +1488,17 @@ export interface components {
             /** @enum {string} */
             status: "ok" | "failed";
         };
+        ReadStage: {
+            mended: boolean;
+            /** @description Such as decode, scan, repair, parse, salvage or normalise */
+            name: string;
+            warnings: components["schemas"]["Warning"][];
+        };
+        RedirectHop: {
+            from: string;
+            status: number;
+            to: string;
+        };
         RefreshAccepted: {
             /** Format: date-time */
             requested_at: string;
@@ -1190,6 +1541,15 @@ export interface components {
             data: components["schemas"]["Relationship"][];
             pagination: components["schemas"]["Pagination"];
         };
+        /**
+         * @description Headers to send with each fetch, all of them; they are stored encrypted and never shown again. Those that belong to the connection or say who we are cannot be set. They go to the server of the URL and no other; a change of the URL to another server forgets them.
+         * @example {
+         *       "X-Api-Key": "not-a-real-key"
+         *     }
+         */
+        RequestHeaders: {
+            [key: string]: string;
+        } | null;
         /** @description How much of a source is kept; null: the installation's default */
         Retention: {
             /**
@@ -1203,6 +1563,19 @@ export interface components {
              */
             max_items: number | null;
         };
+        /** @description How much of the source is kept; null, also for one field: the installation's default */
+        RetentionChoice: {
+            /**
+             * Format: int64
+             * @description Days after publication
+             */
+            max_age_days?: number | null;
+            /**
+             * Format: int64
+             * @description The newest items
+             */
+            max_items?: number | null;
+        } | null;
         Revision: {
             authors: components["schemas"]["Author"][];
             /**
@@ -1295,7 +1668,10 @@ export interface components {
             username: string;
         } | null;
         SourceCreate: {
+            authentication?: components["schemas"]["BasicAuthentication"];
             fetch_interval_seconds?: number | null;
+            request_headers?: components["schemas"]["RequestHeaders"];
+            retention?: components["schemas"]["RetentionChoice"];
             status?: components["schemas"]["SourceStatusChoice"];
             tags?: components["schemas"]["Tag"][];
             /** @description Trimmed; replaces the title of the feed unless it is only spaces */
@@ -1324,6 +1700,44 @@ export interface components {
          * @enum {string}
          */
         SourceHealthState: "pending" | "ok" | "quiet" | "failing" | "throttled" | "moved" | "gone";
+        SourceImport: {
+            /** Format: int64 */
+            added: number;
+            /** Format: date-time */
+            created_at: string;
+            /**
+             * Format: uuid
+             * @description null: made by the operator
+             */
+            created_by: string | null;
+            dry_run: boolean;
+            /** Format: int64 */
+            existing: number;
+            /** Format: int64 */
+            failed: number;
+            /** @description May be empty */
+            file_name: string;
+            /** Format: date-time */
+            finished_at: string | null;
+            id: components["schemas"]["ID"];
+            /** @description Path of the report */
+            lines_url: string;
+            /** Format: int64 */
+            processed: number;
+            /** Format: date-time */
+            started_at: string | null;
+            state: components["schemas"]["ImportState"];
+            tags: components["schemas"]["Tag"][];
+            /**
+             * Format: int64
+             * @description Feeds of the list
+             */
+            total: number;
+        };
+        SourceImportList: {
+            data: components["schemas"]["SourceImport"][];
+            pagination: components["schemas"]["Pagination"];
+        };
         SourceList: {
             data: components["schemas"]["Source"][];
             pagination: components["schemas"]["Pagination"];
@@ -1335,8 +1749,52 @@ export interface components {
         SourceStatus: "active" | "paused" | "failing" | "gone";
         /** @enum {string} */
         SourceStatusChoice: "active" | "paused";
+        SourceTest: {
+            /**
+             * Format: int64
+             * @description Decoded
+             */
+            bytes: number;
+            content_type: string | null;
+            /** @description The document is longer than a test reads */
+            cut: boolean;
+            /** Format: int64 */
+            duration_ms: number;
+            error: components["schemas"]["LookError"];
+            feed: components["schemas"]["TestedFeed"];
+            /** @description After redirects; null: no answer */
+            final_url: string | null;
+            /** @description null: no answer */
+            http_status: number | null;
+            /** @description The first ten */
+            items: components["schemas"]["TestedItem"][];
+            next: components["schemas"]["FetchDecision"];
+            /**
+             * Format: date-time
+             * @description When it would be fetched the second time
+             */
+            next_fetch_at: string | null;
+            /** @description Where it says it has moved for good; null: nowhere */
+            permanent_url: string | null;
+            redirects: components["schemas"]["RedirectHop"][];
+            /**
+             * Format: uuid
+             * @description The source that watches it already; null: none
+             */
+            source_id: string | null;
+            /** @description As it would be stored */
+            url: string;
+        };
+        SourceTestRequest: {
+            authentication?: components["schemas"]["BasicAuthentication"];
+            request_headers?: components["schemas"]["RequestHeaders"];
+            url: string;
+        };
         SourceUpdate: {
+            authentication?: components["schemas"]["BasicAuthentication"];
             fetch_interval_seconds?: number | null;
+            request_headers?: components["schemas"]["RequestHeaders"];
+            retention?: components["schemas"]["RetentionChoice"];
             status?: components["schemas"]["SourceStatusChoice"];
             tags?: components["schemas"]["Tag"][] | null;
             /** @description Trimmed; null or only spaces: the title of the feed again */
@@ -1345,6 +1803,55 @@ export interface components {
         };
         /** @description A label of the caller's choice, trimmed and kept in lower case */
         Tag: string;
+        TagCount: {
+            /** Format: int64 */
+            sources: number;
+            tag: components["schemas"]["Tag"];
+        };
+        TagList: {
+            data: components["schemas"]["TagCount"][];
+            pagination: components["schemas"]["Pagination"];
+        };
+        /** @description null: no feed could be read; error says why */
+        TestedFeed: {
+            description: string;
+            /** @description rss, atom, rdf or json */
+            format: string;
+            items: number;
+            /** @description Items that could not be read */
+            items_skipped: number;
+            language: string | null;
+            /** @description The document broke the rules of its format and was mended */
+            repaired: boolean;
+            /** @description Where the feed says that it is */
+            self_url: string | null;
+            site_url: string | null;
+            /** @description The steps that the document passed */
+            stages: components["schemas"]["ReadStage"][];
+            title: string;
+            /** @description May be empty */
+            version: string;
+            /** @description What its publisher would want to know */
+            warnings: components["schemas"]["Warning"][];
+        } | null;
+        TestedItem: {
+            guid: string | null;
+            /**
+             * @description By what it would be recognised at the next fetch
+             * @enum {string}
+             */
+            identity_kind: "guid" | "url" | "hash";
+            /**
+             * Format: date-time
+             * @description null: no usable date
+             */
+            published_at: string | null;
+            /** @description As in Content */
+            published_at_source: string;
+            title: string;
+            url: string | null;
+            warnings: components["schemas"]["Warning"][];
+        };
         /** @description Unknown parameters are ignored, as RFC 6749 asks */
         TokenRequest: {
             /** @description Ignored: clients are public */
@@ -1890,6 +2397,11 @@ export interface components {
         ifMatch: string;
         /** @description ETags of the representations that the caller has */
         ifNoneMatch: string;
+        /**
+         * @description Id of the import
+         * @example 0198c6f0-0000-7000-8000-00000000000b
+         */
+        importId: components["schemas"]["ID"];
         /** @description Rows on a page */
         limit: number;
         /**
@@ -1948,6 +2460,13 @@ export type AuditEventList = components['schemas']['AuditEventList'];
 export type AuditOutcome = components['schemas']['AuditOutcome'];
 export type AuditParty = components['schemas']['AuditParty'];
 export type Author = components['schemas']['Author'];
+export type BasicAuthentication = components['schemas']['BasicAuthentication'];
+export type BulkAction = components['schemas']['BulkAction'];
+export type BulkEdit = components['schemas']['BulkEdit'];
+export type BulkFailure = components['schemas']['BulkFailure'];
+export type BulkFilter = components['schemas']['BulkFilter'];
+export type BulkResult = components['schemas']['BulkResult'];
+export type BulkSelect = components['schemas']['BulkSelect'];
 export type Confidence = components['schemas']['Confidence'];
 export type Content = components['schemas']['Content'];
 export type ContentEntity = components['schemas']['ContentEntity'];
@@ -1956,8 +2475,11 @@ export type ContentList = components['schemas']['ContentList'];
 export type ContentStatus = components['schemas']['ContentStatus'];
 export type Dashboard = components['schemas']['Dashboard'];
 export type DashboardContent = components['schemas']['DashboardContent'];
+export type DashboardHealth = components['schemas']['DashboardHealth'];
 export type DashboardSources = components['schemas']['DashboardSources'];
 export type DashboardTypes = components['schemas']['DashboardTypes'];
+export type DiscoverRequest = components['schemas']['DiscoverRequest'];
+export type Discovery = components['schemas']['Discovery'];
 export type Duplicate = components['schemas']['Duplicate'];
 export type DuplicateList = components['schemas']['DuplicateList'];
 export type Enclosure = components['schemas']['Enclosure'];
@@ -1971,12 +2493,18 @@ export type Fetch = components['schemas']['Fetch'];
 export type FetchDecision = components['schemas']['FetchDecision'];
 export type FetchList = components['schemas']['FetchList'];
 export type FieldProblem = components['schemas']['FieldProblem'];
+export type FoundFeed = components['schemas']['FoundFeed'];
 export type Health = components['schemas']['Health'];
 export type Id = components['schemas']['ID'];
+export type ImportLine = components['schemas']['ImportLine'];
+export type ImportLineList = components['schemas']['ImportLineList'];
+export type ImportLineOutcome = components['schemas']['ImportLineOutcome'];
+export type ImportState = components['schemas']['ImportState'];
 export type Jwk = components['schemas']['JWK'];
 export type Jwks = components['schemas']['JWKS'];
 export type LoginRequest = components['schemas']['LoginRequest'];
 export type LogoutRequest = components['schemas']['LogoutRequest'];
+export type LookError = components['schemas']['LookError'];
 export type Media = components['schemas']['Media'];
 export type MediaPerson = components['schemas']['MediaPerson'];
 export type Mention = components['schemas']['Mention'];
@@ -1988,12 +2516,16 @@ export type PendingRedirect = components['schemas']['PendingRedirect'];
 export type Problem = components['schemas']['Problem'];
 export type Readiness = components['schemas']['Readiness'];
 export type ReadinessCheck = components['schemas']['ReadinessCheck'];
+export type ReadStage = components['schemas']['ReadStage'];
+export type RedirectHop = components['schemas']['RedirectHop'];
 export type RefreshAccepted = components['schemas']['RefreshAccepted'];
 export type RefreshRequest = components['schemas']['RefreshRequest'];
 export type Relationship = components['schemas']['Relationship'];
 export type RelationshipDetail = components['schemas']['RelationshipDetail'];
 export type RelationshipList = components['schemas']['RelationshipList'];
+export type RequestHeaders = components['schemas']['RequestHeaders'];
 export type Retention = components['schemas']['Retention'];
+export type RetentionChoice = components['schemas']['RetentionChoice'];
 export type Revision = components['schemas']['Revision'];
 export type RevisionList = components['schemas']['RevisionList'];
 export type Role = components['schemas']['Role'];
@@ -2003,11 +2535,19 @@ export type SourceCreate = components['schemas']['SourceCreate'];
 export type SourceError = components['schemas']['SourceError'];
 export type SourceHealth = components['schemas']['SourceHealth'];
 export type SourceHealthState = components['schemas']['SourceHealthState'];
+export type SourceImport = components['schemas']['SourceImport'];
+export type SourceImportList = components['schemas']['SourceImportList'];
 export type SourceList = components['schemas']['SourceList'];
 export type SourceStatus = components['schemas']['SourceStatus'];
 export type SourceStatusChoice = components['schemas']['SourceStatusChoice'];
+export type SourceTest = components['schemas']['SourceTest'];
+export type SourceTestRequest = components['schemas']['SourceTestRequest'];
 export type SourceUpdate = components['schemas']['SourceUpdate'];
 export type Tag = components['schemas']['Tag'];
+export type TagCount = components['schemas']['TagCount'];
+export type TagList = components['schemas']['TagList'];
+export type TestedFeed = components['schemas']['TestedFeed'];
+export type TestedItem = components['schemas']['TestedItem'];
 export type TokenRequest = components['schemas']['TokenRequest'];
 export type TokenSet = components['schemas']['TokenSet'];
 export type Transcript = components['schemas']['Transcript'];
@@ -2047,6 +2587,7 @@ export type ParameterEntityId = components['parameters']['entityId'];
 export type ParameterIdempotencyKey = components['parameters']['idempotencyKey'];
 export type ParameterIfMatch = components['parameters']['ifMatch'];
 export type ParameterIfNoneMatch = components['parameters']['ifNoneMatch'];
+export type ParameterImportId = components['parameters']['importId'];
 export type ParameterLimit = components['parameters']['limit'];
 export type ParameterRelationshipId = components['parameters']['relationshipId'];
 export type ParameterRelationshipType = components['parameters']['relationshipType'];
@@ -3434,6 +3975,419 @@ export interface operations {
             404: components["responses"]["NotFound"];
             406: components["responses"]["NotAcceptable"];
             409: components["responses"]["Conflict"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    bulkEditSources: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "select": {
+                 *         "filter": {
+                 *           "tag": "grant"
+                 *         }
+                 *       },
+                 *       "action": {
+                 *         "add_tags": [
+                 *           "grants"
+                 *         ],
+                 *         "remove_tags": [
+                 *           "grant"
+                 *         ]
+                 *       },
+                 *       "dry_run": false
+                 *     }
+                 */
+                "application/json": components["schemas"]["BulkEdit"];
+            };
+        };
+        responses: {
+            /** @description What was done */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkResult"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    discoverFeeds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "url": "https://blog.example.org/"
+                 *     }
+                 */
+                "application/json": components["schemas"]["DiscoverRequest"];
+            };
+        };
+        responses: {
+            /** @description What was found, the best first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Discovery"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    exportSources: {
+        parameters: {
+            query?: {
+                /** @description One or more states of health */
+                health?: components["schemas"]["SourceHealthState"][];
+                /** @description One or more states */
+                status?: components["schemas"]["SourceStatus"][];
+                /** @description Sources that carry this tag */
+                tag?: components["schemas"]["Tag"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description An OPML 2.0 document */
+            200: {
+                headers: {
+                    /**
+                     * @description A name for the file
+                     * @example attachment; filename="kgl-sources.opml"
+                     */
+                    "Content-Disposition"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /** @example <opml version="2.0"><body><outline text="Example" type="rss" xmlUrl="https://blog.example.org/feed.xml"/></body></opml> */
+                    "application/xml": string;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listSourceImports: {
+        parameters: {
+            query?: {
+                /** @description next_cursor of the page before, with the same filters and order */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Rows on a page */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: {
+                /** @description ETags of the representations that the caller has */
+                "If-None-Match"?: components["parameters"]["ifNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ListETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceImportList"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    createSourceImport: {
+        parameters: {
+            query?: {
+                /** @description Only tell what would become of each line */
+                dry_run?: boolean;
+                /**
+                 * @description What the list is called, for people
+                 * @example subscriptions.opml
+                 */
+                file_name?: string;
+                /** @description Tags for every source that is added, besides those of the list */
+                tags?: components["schemas"]["Tag"][];
+            };
+            header?: {
+                /**
+                 * @description A key of the caller's making, unique per request that is meant once; 1 to 255 visible ASCII characters
+                 * @example 5f0c7a52-3c1e-4f7f-9d5e-3f1f6d5e8a10
+                 */
+                "Idempotency-Key"?: components["parameters"]["idempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /** @example <opml version="2.0"><body><outline text="Example" xmlUrl="https://blog.example.org/feed.xml"/></body></opml> */
+                "application/xml": string;
+            };
+        };
+        responses: {
+            /** @description The import goes on in the background */
+            202: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceImport"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getSourceImport: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETags of the representations that the caller has */
+                "If-None-Match"?: components["parameters"]["ifNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Id of the import
+                 * @example 0198c6f0-0000-7000-8000-00000000000b
+                 */
+                import_id: components["parameters"]["importId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The resource */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceImport"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    cancelSourceImport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the import
+                 * @example 0198c6f0-0000-7000-8000-00000000000b
+                 */
+                import_id: components["parameters"]["importId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Canceled */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["Conflict"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listSourceImportLines: {
+        parameters: {
+            query?: {
+                /** @description next_cursor of the page before, with the same filters and order */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Rows on a page */
+                limit?: components["parameters"]["limit"];
+                /** @description One or more outcomes */
+                outcome?: components["schemas"]["ImportLineOutcome"][];
+            };
+            header?: {
+                /** @description ETags of the representations that the caller has */
+                "If-None-Match"?: components["parameters"]["ifNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Id of the import
+                 * @example 0198c6f0-0000-7000-8000-00000000000b
+                 */
+                import_id: components["parameters"]["importId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ListETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportLineList"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listSourceTags: {
+        parameters: {
+            query?: {
+                /** @description next_cursor of the page before, with the same filters and order */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Rows on a page */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: {
+                /** @description ETags of the representations that the caller has */
+                "If-None-Match"?: components["parameters"]["ifNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ListETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TagList"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    testSource: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "url": "https://blog.example.org/feed.xml"
+                 *     }
+                 */
+                "application/json": components["schemas"]["SourceTestRequest"];
+            };
+        };
+        responses: {
+            /** @description What came of it */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceTest"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];

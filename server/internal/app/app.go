@@ -41,6 +41,8 @@ type App struct {
 	Outbound      *outbound.Client
 	Accounts      *auth.Accounts
 	Sources       *ingest.Sources
+	Imports       *ingest.Imports
+	Probe         *ingest.Probe
 	Contents      *ingest.Contents
 	Vault         *ingest.Vault // seals the credentials of sources
 	Entities      *graph.Entities
@@ -98,13 +100,17 @@ func open(ctx context.Context, cfg *config.Config, env Env, trustedFeedOrigin st
 	}
 	ids := kgl.NewUUIDv7(env.Clock, env.Random)
 	wake := &wakeUp{}
+	vault := newVault(cfg, env)
+	sources := ingest.NewSources(db, client, env.Clock, ids, wake.ingest).WithVault(vault)
 	return &App{
 		Store:         db,
 		IDs:           ids,
 		Outbound:      client,
 		Accounts:      auth.NewAccounts(auth.Deps{Store: db, Clock: env.Clock, IDs: ids, Random: env.Random, Hasher: hasher}),
-		Sources:       ingest.NewSources(db, client, env.Clock, ids, wake.ingest),
-		Vault:         newVault(cfg, env),
+		Sources:       sources,
+		Imports:       ingest.NewImports(sources, wake.imports),
+		Probe:         newProbe(cfg, client, db, env.Clock),
+		Vault:         vault,
 		Contents:      ingest.NewContents(db, env.Clock, ids),
 		Entities:      graph.NewEntities(db, env.Clock, ids),
 		Relationships: graph.NewRelationships(db),

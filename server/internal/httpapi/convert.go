@@ -209,7 +209,7 @@ func toDashboard(d kgl.Dashboard) api.Dashboard {
 		GeneratedAt: d.GeneratedAt,
 		Sources: api.DashboardSources{
 			Total: d.Sources.Total, Active: d.Sources.Active, Paused: d.Sources.Paused, Failing: d.Sources.Failing,
-			Gone: d.Sources.Gone, LastSuccessAt: timeOrNull(d.Sources.LastSuccessAt),
+			Gone: d.Sources.Gone, ByHealth: toHealthCounts(d.Sources.ByHealth), LastSuccessAt: timeOrNull(d.Sources.LastSuccessAt),
 		},
 		Content: api.DashboardContent{
 			Total: d.Content.Total, New: d.Content.New, Processing: d.Content.Processing, Processed: d.Content.Processed,
@@ -218,6 +218,13 @@ func toDashboard(d kgl.Dashboard) api.Dashboard {
 		},
 		Entities:      toTypes(d.Entities),
 		Relationships: toTypes(d.Relationships),
+	}
+}
+
+func toHealthCounts(n map[kgl.SourceHealth]int64) api.DashboardHealth {
+	return api.DashboardHealth{
+		Pending: n[kgl.HealthPending], OK: n[kgl.HealthOK], Quiet: n[kgl.HealthQuiet], Failing: n[kgl.HealthFailing],
+		Throttled: n[kgl.HealthThrottled], Moved: n[kgl.HealthMoved], Gone: n[kgl.HealthGone],
 	}
 }
 

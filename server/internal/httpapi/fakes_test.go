@@ -4,13 +4,17 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"maps"
 	"time"
 
 	"github.com/peermesh/kgl-backend/server/internal/auth"
+	"github.com/peermesh/kgl-backend/server/internal/discover"
+	"github.com/peermesh/kgl-backend/server/internal/feed"
 	"github.com/peermesh/kgl-backend/server/internal/graph"
 	"github.com/peermesh/kgl-backend/server/internal/ingest"
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
+	"github.com/peermesh/kgl-backend/server/internal/outbound"
 )
 
 const (
@@ -126,11 +130,13 @@ type sources struct {
 	patch   ingest.SourcePatch
 	filter  kgl.SourceFilter
 	page    kgl.Page
+	bulk    []bulkCall
 }
 
 func testSource() kgl.Source {
 	return kgl.Source{
 		ID: testSourceID, URL: "https://blog.example.org/feed.xml", Host: "blog.example.org", Title: "Blog", Status: kgl.SourceActive,
+		Health:  kgl.HealthOK,
 		Version: 3, CreatedAt: testTime, UpdatedAt: testTime,
 	}
 }
@@ -165,6 +171,87 @@ func (s *sources) Refresh(context.Context, string) (time.Time, error) {
 }
 func (s *sources) Fetches(context.Context, string, kgl.Page) (kgl.List[kgl.Fetch], error) {
 	return result(s.fault, one(kgl.Fetch{ID: testUserID, SourceID: testSourceID, StartedAt: testTime, Outcome: kgl.FetchFailed, ErrorCode: "timeout", Error: "no answer"}))
+}
+
+func (s *sources) Tags(context.Context, kgl.Page) (kgl.List[kgl.TagCount], error) {
+	return result(s.fault, one(kgl.TagCount{Tag: "grants", Count: 2}))
+}
+func (s *sources) Bulk(_ context.Context, which ingest.BulkSelect, what ingest.BulkAction, dryRun bool) (ingest.BulkResult, error) {
+	s.bulk = append(s.bulk, bulkCall{which, what, dryRun})
+	return result(s.fault, ingest.BulkResult{
+		Matched: 2, Changed: 1, Failures: []ingest.BulkFailure{{SourceID: testSourceID, Code: kgl.CodeConflict, Message: "it is gone"}},
+		Next: &kgl.Position{Int: 7, ID: testSourceID},
+	})
+}
+func (s *sources) Export(_ context.Context, w io.Writer, f kgl.SourceFilter) error {
+	s.filter = f
+	if err := s.check(); err != nil {
+		return err
+	}
+	_, err := io.WriteString(w, `<opml version="2.0"/>`)
+	return err
+}
+
+// bulkCall is a bulk edit as the service got it.
+type bulkCall struct {
+	which  ingest.BulkSelect
+	what   ingest.BulkAction
+	dryRun bool
+}
+
+type imports struct {
+	*fault
+	started  []ingest.NewImport
+	outcomes []kgl.LineOutcome
+}
+
+func testImport() kgl.SourceImport {
+	return kgl.SourceImport{ID: testSourceID, State: kgl.ImportRunning, Tags: []string{"x"}, Total: 2, Processed: 1, Added: 1, CreatedAt: testTime, StartedAt: &testTime}
+}
+
+func (i *imports) Start(_ context.Context, n ingest.NewImport) (kgl.SourceImport, error) {
+	i.started = append(i.started, n)
+	return result(i.fault, testImport())
+}
+func (i *imports) Get(context.Context, string) (kgl.SourceImport, error) {
+	return result(i.fault, testImport())
+}
+func (i *imports) List(context.Context, kgl.Page) (kgl.List[kgl.SourceImport], error) {
+	return result(i.fault, one(testImport()))
+}
+func (i *imports) Lines(_ context.Context, _ string, outcomes []kgl.LineOutcome, _ kgl.Page) (kgl.List[kgl.ImportLine], error) {
+	i.outcomes = outcomes
+	return result(i.fault, one(kgl.ImportLine{Position: 1, Line: 4, URL: "https://e.example/f", Outcome: kgl.LineFailed, ErrorCode: "invalid_request", Message: "no"}))
+}
+func (i *imports) Cancel(context.Context, string) error { return i.check() }
+
+type probe struct {
+	*fault
+	url         string
+	credentials outbound.Credentials
+}
+
+func (p *probe) Discover(_ context.Context, url string) (ingest.Discovery, error) {
+	p.url = url
+	return result(p.fault, ingest.Discovery{
+		URL: url, FinalURL: url, HTTPStatus: 200, Title: "A page", Requests: 3, Complete: true,
+		Feeds: []ingest.FoundFeed{
+			{URL: "https://e.example/f", Title: "F", Method: discover.MethodLink, Verified: true, Format: "rss", Items: 2, NewestAt: &testTime, SourceID: testSourceID},
+			{URL: "https://e.example/g", Method: discover.MethodPlatform, Rule: "youtube_channel", Outcome: ingest.Outcome{Code: kgl.CodeTimeout, Message: "no time"}},
+		},
+	})
+}
+func (p *probe) Test(_ context.Context, url string, c outbound.Credentials) (ingest.Preview, error) {
+	p.url, p.credentials = url, c
+	doc := &feed.Document{
+		Feed: feed.Meta{Title: "F", Format: feed.FormatRSS, Version: "2.0"}, Repaired: true,
+		Warnings: []feed.Warning{{Code: feed.WarnCharset, Message: "one byte"}}, Stages: []feed.Stage{{Name: feed.StageDecode, Mended: true}},
+		Items: []feed.Item{{Title: "I", URL: "https://e.example/1", IdentityKind: feed.IdentityGUID, PublishedInferred: true, PublishedAtSource: feed.PublishedFetched}},
+	}
+	return result(p.fault, ingest.Preview{
+		URL: url, HTTPStatus: 200, FinalURL: url, Redirects: []outbound.Redirect{{Status: 301, From: url, To: url}}, Feed: doc, Items: doc.Items,
+		Next: &ingest.Plan{FetchDecision: kgl.FetchDecision{Rule: ingest.RuleDefault, Reason: "r", Interval: 3600, At: testTime}, Next: &testTime},
+	})
 }
 
 type contents struct {

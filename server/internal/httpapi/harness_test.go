@@ -42,6 +42,8 @@ type harness struct {
 	logins   *logins
 	users    *users
 	sources  *sources
+	imports  *imports
+	probe    *probe
 	contents *contents
 	entities *entities
 	reports  *reports
@@ -58,6 +60,7 @@ func newHarness(t *testing.T, change ...func(*Deps)) *harness {
 	f := &fault{}
 	h := &harness{
 		t: t, fault: f, logins: &logins{fault: f}, users: &users{fault: f}, sources: &sources{fault: f},
+		imports: &imports{fault: f}, probe: &probe{fault: f},
 		contents: &contents{fault: f}, entities: &entities{fault: f}, reports: &reports{fault: f},
 		keys: &keyStore{records: map[string]kgl.IdempotencyRecord{}}, clock: kgl.NewFakeClock(testTime), log: &bytes.Buffer{},
 	}
@@ -76,7 +79,7 @@ func newHarness(t *testing.T, change ...func(*Deps)) *harness {
 		Authenticator: principals, Tx: h.keys, Refusals: h.reports,
 		Checks: []Check{{Name: "database", Run: func(context.Context) error { return f.err }}},
 		Services: Services{
-			Logins: h.logins, Keys: h.logins, Accounts: h.users, Sources: h.sources, Content: h.contents, ContentDeleter: h.contents,
+			Logins: h.logins, Keys: h.logins, Accounts: h.users, Sources: h.sources, Imports: h.imports, Probe: h.probe, Content: h.contents, ContentDeleter: h.contents,
 			Entities: h.entities, Relationships: &relationships{fault: f}, Dashboard: h.reports, Audit: h.reports,
 		},
 	}

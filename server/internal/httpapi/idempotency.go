@@ -89,14 +89,18 @@ func (s *server) idempotencyRecord(req *http.Request, op *operation, key string)
 	principal := kgl.PrincipalFrom(req.Context())
 	var value any
 	if body, ok := req.Body.(*validatedBody); ok {
-		value = withoutPassword(body.value)
+		value = withoutSecrets(body.value)
 	}
 	// Members are sorted by name, so that the same meaning has the same hash.
 	canonical, err := json.Marshal(value)
 	if err != nil {
 		return kgl.IdempotencyRecord{}, kgl.Wrap(err, kgl.CodeInternal, "encode the body")
 	}
-	sum := sha256.Sum256(append([]byte(op.id+"\n"+req.URL.Path+"\n"), canonical...))
+	about := op.id + "\n" + req.URL.Path + "\n"
+	if req.URL.RawQuery != "" {
+		about += queryHash(req.Context()) + "\n"
+	}
+	sum := sha256.Sum256(append([]byte(about), canonical...))
 	now := s.clock.Now()
 	return kgl.IdempotencyRecord{
 		Principal: string(principal.Type) + ":" + principal.ID, Key: key, Operation: op.id,
@@ -104,16 +108,18 @@ func (s *server) idempotencyRecord(req *http.Request, op *operation, key string)
 	}, nil
 }
 
-// withoutPassword returns the body without its password: what is stored is a
-// fast hash, from which a password could be guessed much quicker than from the
-// slow one of the account.
-func withoutPassword(body any) any {
+// withoutSecrets returns the body without its passwords and secret headers:
+// what is stored is a fast hash, from which a password could be guessed much
+// quicker than from the slow one of the account.
+func withoutSecrets(body any) any {
 	object, ok := body.(map[string]any)
 	if !ok {
 		return body
 	}
 	kept := maps.Clone(object)
-	delete(kept, "password")
+	for _, name := range []string{"password", "authentication", "request_headers"} {
+		delete(kept, name)
+	}
 	return kept
 }
 

@@ -21,11 +21,15 @@ func (s *server) negotiate(c echo.Context, op *operation, next echo.HandlerFunc)
 	if op.consumes == "" {
 		return next(c)
 	}
-	if req.ContentLength > s.cfg.MaxBodyBytes {
-		return &http.MaxBytesError{Limit: s.cfg.MaxBodyBytes}
+	limit := max(s.cfg.MaxBodyBytes, op.maxBody)
+	if req.ContentLength > limit {
+		return &http.MaxBytesError{Limit: limit}
 	}
-	req.Body = http.MaxBytesReader(c.Response(), req.Body, s.cfg.MaxBodyBytes)
+	req.Body = http.MaxBytesReader(c.Response(), req.Body, limit)
 	if hasBody(req) {
+		if op.raw() {
+			asXML(req.Header)
+		}
 		if err := checkContentType(req.Header, op.consumes); err != nil {
 			return err
 		}
@@ -37,6 +41,18 @@ func (s *server) negotiate(c echo.Context, op *operation, next echo.HandlerFunc)
 // counts as one.
 func hasBody(req *http.Request) bool {
 	return req.ContentLength != 0 || len(req.TransferEncoding) > 0
+}
+
+// asXML gives the other names of XML the one of the contract. The charset goes:
+// the document knows better.
+func asXML(h http.Header) {
+	mediaType, _, err := mime.ParseMediaType(h.Get("Content-Type"))
+	switch mediaType {
+	case echo.MIMEApplicationXML, echo.MIMETextXML, "text/x-opml", "application/x-opml", "text/x-opml+xml", "application/x-opml+xml":
+		if err == nil {
+			h.Set("Content-Type", echo.MIMEApplicationXML)
+		}
+	}
 }
 
 func checkContentType(h http.Header, want string) error {

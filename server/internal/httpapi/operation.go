@@ -33,6 +33,7 @@ type operation struct {
 	produces []string // media types of successful answers
 	consumes string   // media type of the body; empty: no body
 	bodyMust bool     // the body is required
+	maxBody  int64    // its bytes, where they are not those of the configuration; 0: they are
 	query    map[string]queryParameter
 
 	idempotent  bool         // takes an Idempotency-Key
@@ -103,6 +104,9 @@ func newOperation(doc *openapi3.T, path, method string, item *openapi3.PathItem,
 	}
 	if op.RequestBody != nil {
 		o.bodyMust = op.RequestBody.Value.Required
+		if bytes, ok := op.Extensions[extensionMaxBody].(float64); ok {
+			o.maxBody = int64(bytes)
+		}
 		for mediaType := range op.RequestBody.Value.Content {
 			o.consumes = mediaType
 		}
@@ -155,6 +159,14 @@ func produced(op *openapi3.Operation) []string {
 	}
 	return slices.Sorted(maps.Keys(types))
 }
+
+// extensionMaxBody is how the contract gives an operation a limit of its own
+// for the bytes of its body.
+const extensionMaxBody = "x-max-body-bytes"
+
+// raw reports whether the body goes to the handler as it is: no schema says
+// what is in it.
+func (o *operation) raw() bool { return o.consumes == echo.MIMEApplicationXML }
 
 type operationKey struct{}
 

@@ -53,6 +53,8 @@ type Services struct {
 	Keys           KeyPublisher
 	Accounts       AccountService
 	Sources        SourceService
+	Imports        ImportService
+	Probe          FeedProbe
 	Content        ContentReader
 	ContentDeleter ContentDeleter
 	Entities       EntityService
@@ -165,7 +167,7 @@ func (d *Deps) check() error {
 	for name, absent := range map[string]bool{
 		"Log": d.Log == nil, "Clock": d.Clock == nil, "IDs": d.IDs == nil, "Registry": d.Registry == nil,
 		"Authenticator": d.Authenticator == nil, "Tx": d.Tx == nil, "Logins": d.Logins == nil, "Keys": d.Keys == nil,
-		"Accounts": d.Accounts == nil, "Sources": d.Sources == nil, "Content": d.Content == nil,
+		"Accounts": d.Accounts == nil, "Sources": d.Sources == nil, "Imports": d.Imports == nil, "Probe": d.Probe == nil, "Content": d.Content == nil,
 		"ContentDeleter": d.ContentDeleter == nil, "Entities": d.Entities == nil, "Relationships": d.Relationships == nil,
 		"Dashboard": d.Dashboard == nil, "Audit": d.Audit == nil,
 	} {

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"io"
 	"time"
 
 	"github.com/peermesh/kgl-backend/gen/api"
@@ -19,6 +20,9 @@ type SourceService interface {
 	Delete(ctx context.Context, id string, ifVersion *int64) error
 	Refresh(ctx context.Context, id string) (time.Time, error)
 	Fetches(ctx context.Context, id string, p kgl.Page) (kgl.List[kgl.Fetch], error)
+	Tags(ctx context.Context, p kgl.Page) (kgl.List[kgl.TagCount], error)
+	Bulk(ctx context.Context, which ingest.BulkSelect, what ingest.BulkAction, dryRun bool) (ingest.BulkResult, error)
+	Export(ctx context.Context, w io.Writer, f kgl.SourceFilter) error
 }
 
 const sourcesPath = "/api/v1/sources/"
@@ -28,7 +32,10 @@ func (s *server) CreateSource(ctx context.Context, r api.CreateSourceRequestObje
 	n := ingest.NewSource{
 		URL: r.Body.URL, Title: valueOr(r.Body.Title, ""),
 		Status: kgl.SourceStatus(valueOr(r.Body.Status, "")), Tags: valueOr(r.Body.Tags, nil),
+		Credentials: credentialsOf(r.Body.RequestHeaders, r.Body.Authentication),
 	}
+	maxItems, maxAgeDays := retentionOf(r.Body.Retention)
+	n.MaxItems, n.MaxAgeDays = valueOr(maxItems, 0), valueOr(maxAgeDays, 0)
 	if seconds, err := r.Body.FetchIntervalSeconds.Get(); err == nil {
 		n.FetchInterval = time.Duration(seconds) * time.Second
 	}
@@ -96,6 +103,13 @@ func (s *server) UpdateSource(ctx context.Context, r api.UpdateSourceRequestObje
 	}
 	if seconds := cleared(r.Body.FetchIntervalSeconds); seconds != nil {
 		patch.FetchInterval = ptr(time.Duration(*seconds) * time.Second)
+	}
+	patch.MaxItems, patch.MaxAgeDays = retentionOf(r.Body.Retention)
+	if headers := cleared(r.Body.RequestHeaders); headers != nil {
+		patch.RequestHeader = ptr(ingest.Header(*headers))
+	}
+	if basic := cleared(r.Body.Authentication); basic != nil {
+		patch.Authorization = &ingest.Authentication{Username: basic.Username, Password: basic.Password}
 	}
 	if r.Body.Status != nil {
 		patch.Status = ptr(kgl.SourceStatus(*r.Body.Status))

@@ -3,6 +3,8 @@ package httpapi
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"io"
 	"net/http"
@@ -28,7 +30,8 @@ type validatedBody struct {
 	value any
 }
 
-// ValidatedValue returns the decoded body.
+// ValidatedValue returns the decoded body; of one that is not decoded, its
+// hash.
 func (b *validatedBody) ValidatedValue() any { return b.value }
 
 // Close implements io.Closer.
@@ -92,13 +95,22 @@ func (s *server) validate(c echo.Context, op *operation, next echo.HandlerFunc) 
 		checked.GetBody = nil
 		checked.ContentLength = int64(len(body))
 	}
+	options := s.validator
+	if op.raw() {
+		unread := *options
+		unread.ExcludeRequestBody = true
+		options = &unread
+	}
 	err = openapi3filter.ValidateRequest(req.Context(), &openapi3filter.RequestValidationInput{
-		Request: checked, PathParams: params, QueryParams: query, Route: op.route, Options: s.validator,
+		Request: checked, PathParams: params, QueryParams: query, Route: op.route, Options: options,
 	})
 	if err != nil {
 		return requestError(err)
 	}
-	if valued, ok := checked.Body.(interface{ ValidatedValue() any }); ok {
+	if op.raw() {
+		sum := sha256.Sum256(body)
+		req.Body = (&validatedBody{data: body, value: hex.EncodeToString(sum[:])}).again()
+	} else if valued, ok := checked.Body.(interface{ ValidatedValue() any }); ok {
 		req.Body = (&validatedBody{data: body, value: valued.ValidatedValue()}).again()
 	} else if op.consumes != "" {
 		req.Body = io.NopCloser(bytes.NewReader(body))
@@ -151,6 +163,8 @@ func readBody(op *operation, req *http.Request) ([]byte, error) {
 			return nil, kgl.Errorf(kgl.CodeInvalid, "A body is required.")
 		}
 		return nil, nil
+	case op.raw():
+		return data, nil
 	case op.consumes == echo.MIMEApplicationForm:
 		return data, checkForm(data)
 	default:

@@ -2,12 +2,14 @@ package ingest
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/peermesh/kgl-backend/server/internal/feed"
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
 	"github.com/peermesh/kgl-backend/server/internal/outbound"
 )
@@ -309,6 +311,29 @@ func (s *Sources) Refresh(ctx context.Context, id string) (time.Time, error) {
 	s.wake()
 	return now, nil
 }
+
+// Export writes the sources that a filter finds as an OPML list, by title, with
+// their tags as categories. Nothing that is secret is in it but what stands in
+// the URLs themselves.
+func (s *Sources) Export(ctx context.Context, w io.Writer, f kgl.SourceFilter) error {
+	var list []feed.Subscription
+	f.Tag = normalTag(f.Tag)
+	for page := (kgl.Page{Limit: exportPage}); ; {
+		rows, err := s.store.Sources(ctx, f, kgl.SourceByTitle, page)
+		if err != nil {
+			return err
+		}
+		for _, src := range rows.Rows {
+			list = append(list, feed.Subscription{Title: src.Title, FeedURL: src.URL, SiteURL: src.SiteURL, Categories: src.Tags})
+		}
+		if page.After = rows.Next; page.After == nil {
+			return feed.WriteOPML(w, "Sources of the KGL backend", s.clock.Now(), list)
+		}
+	}
+}
+
+// exportPage is how many sources are read at a time.
+const exportPage = 1000
 
 // Fetches returns a page of the fetch history. CodeNotFound: no such source.
 func (s *Sources) Fetches(ctx context.Context, id string, p kgl.Page) (kgl.List[kgl.Fetch], error) {

@@ -20,6 +20,7 @@ type Dashboard struct {
 // DashboardSources counts sources by status.
 type DashboardSources struct {
 	Total, Active, Paused, Failing, Gone int64
+	ByHealth                             map[SourceHealth]int64 // those that are not 0
 	LastSuccessAt                        *time.Time // the newest success of any source
 }
 

@@ -37,6 +37,11 @@ func addCount(d *kgl.Dashboard, row sqlitedb.DashboardCountsRow) {
 	switch row.Kind {
 	case "source":
 		addSources(&d.Sources, row)
+	case "health":
+		if d.Sources.ByHealth == nil {
+			d.Sources.ByHealth = map[kgl.SourceHealth]int64{}
+		}
+		d.Sources.ByHealth[kgl.SourceHealth(row.Label)] = row.N
 	case "content":
 		addContent(&d.Content, row)
 	case "duplicate":

@@ -1,0 +1,34 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/peermesh/kgl-backend/server/internal/config"
+	"github.com/peermesh/kgl-backend/server/internal/ingest"
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
+	"github.com/peermesh/kgl-backend/server/internal/outbound"
+	"github.com/peermesh/kgl-backend/server/internal/store"
+)
+
+// probePause is how long a probe leaves a server alone between two requests,
+// unless the configuration asks for less.
+const probePause = 200 * time.Millisecond
+
+// newProbe makes what looks at URLs for people.
+func newProbe(cfg *config.Config, client *outbound.Client, db *store.DB, clock kgl.Clock) *ingest.Probe {
+	schedule := ingest.DefaultSchedule(nil)
+	schedule.Interval = cfg.Ingest.FetchInterval
+	return ingest.NewProbe(ingest.ProbeConfig{
+		Each: min(cfg.Ingest.FetchTimeout, 8*time.Second), MaxBody: int64(cfg.Ingest.FetchMaxBody),
+		Pause: min(cfg.Ingest.HostDelay, probePause), Schedule: schedule,
+	}, client, client, db, clock)
+}
+
+// newImportWorker makes what adds the feeds of imports.
+func (a *App) newImportWorker() func(context.Context) {
+	worker := ingest.NewImportWorker(a.Imports, a.owner(), a.env.Log)
+	wake := worker.Wake
+	a.wake.importWorker.Store(&wake)
+	return worker.Run
+}
