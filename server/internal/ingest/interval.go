@@ -124,27 +124,38 @@ func (s Schedule) afterSuccess(at Situation) Plan {
 // usual returns how often a feed is fetched by its rhythm: twice in the time
 // between two items. A silence that is long for the feed counts as a longer
 // gap, so that a feed which has ended is asked less and less, down to Max; one
-// new item ends that.
+// new item ends that. Where the rhythm is not known, the default counts instead.
 func (s Schedule) usual(at Situation) (interval time.Duration, rule, why string) {
-	if at.Gap <= 0 {
-		return s.Interval, RuleDefault, "that is the default, as the rhythm of the feed is not known"
+	interval, rule, why = s.Interval, RuleDefault, "that is the default, as the rhythm of the feed is not known"
+	if at.Gap > 0 {
+		interval, rule, why = max(at.Gap/2, s.Min), RuleAdaptive, "the feed publishes about every "+roughly(at.Gap)
 	}
-	gap := at.Gap
-	why = "the feed publishes about every " + roughly(at.Gap)
-	if at.Newest != nil {
-		if silence := at.Now.Sub(*at.Newest); silence/silenceShare > gap {
-			gap = silence / silenceShare
+	if silence := at.silence(); silence/silenceShare/2 > interval {
+		interval, rule = silence/silenceShare/2, RuleAdaptive
+		if at.Gap > 0 {
 			why += " and has been silent for " + roughly(silence)
+		} else {
+			why = "the feed has been silent for " + roughly(silence)
 		}
 	}
-	interval = min(max(gap/2, s.Min), s.Max).Truncate(time.Second)
-	switch interval {
-	case s.Min:
+	interval = min(interval, s.Max).Truncate(time.Second)
+	switch {
+	case rule == RuleDefault:
+	case interval == s.Min:
 		why += ", and this is the shortest interval"
-	case s.Max:
+	case interval == s.Max:
 		why += ", and this is the longest interval"
 	}
-	return interval, RuleAdaptive, why
+	return interval, rule, why
+}
+
+// silence returns for how long the feed has brought nothing new; 0 when that is
+// not known.
+func (at Situation) silence() time.Duration {
+	if at.Newest == nil {
+		return 0
+	}
+	return max(at.Now.Sub(*at.Newest), 0)
 }
 
 func (s Schedule) bounded(seconds int64) time.Duration {

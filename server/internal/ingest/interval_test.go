@@ -28,6 +28,11 @@ func TestDecideScenarios(t *testing.T) {
 	}{
 		{"nothing is known", Situation{}, time.Hour, RuleDefault,
 			"Asked again after 1 h: that is the default, as the rhythm of the feed is not known"},
+		{"nothing is known, and nothing new for three days", Situation{Newest: ago(3 * day)}, 12 * time.Hour, RuleAdaptive,
+			"Asked again after 12 h: the feed has been silent for 3 days"},
+		{"nothing is known, and nothing new for an hour", Situation{Newest: ago(time.Hour)}, time.Hour, RuleDefault, ""},
+		{"one item of last year", Situation{Newest: ago(400 * day)}, day, RuleAdaptive,
+			"Asked again after 24 h: the feed has been silent for 400 days, and this is the longest interval"},
 		{"a steady feed", Situation{Gap: 8 * time.Hour, Newest: ago(time.Hour), Hints: kgl.FeedHints{Fresh: 900}}, 4 * time.Hour, RuleAdaptive,
 			"Asked again after 4 h: the feed publishes about every 8 hours; the server allows 15 min"},
 		{"a quick feed", Situation{Gap: 5 * time.Minute, Newest: ago(time.Minute)}, 15 * time.Minute, RuleAdaptive,
@@ -123,9 +128,9 @@ func anySituation(r *rand.Rand) Situation {
 		return pick(0, -1, 1, r.Int64N(600), r.Int64N(86400), r.Int64N(1e7), math.MaxInt64, math.MinInt64)
 	}
 	at := Situation{
-		Now: noon.Add(time.Duration(r.Int64N(int64(8 * day)))),
-		Own: time.Duration(pick(0, 0, 0, int64(kgl.MinFetchInterval), int64(time.Hour), int64(kgl.MaxFetchInterval))),
-		Gap: time.Duration(pick(0, 1, r.Int64N(int64(time.Hour)), r.Int64N(int64(400*day)), math.MaxInt64)),
+		Now:   noon.Add(time.Duration(r.Int64N(int64(8 * day)))),
+		Own:   time.Duration(pick(0, 0, 0, int64(kgl.MinFetchInterval), int64(time.Hour), int64(kgl.MaxFetchInterval))),
+		Gap:   time.Duration(pick(0, 1, r.Int64N(int64(time.Hour)), r.Int64N(int64(400*day)), math.MaxInt64)),
 		Hints: kgl.FeedHints{TTL: seconds(), Fresh: seconds()}, Failures: pick(0, 0, 1, 2, r.Int64N(50), math.MaxInt64),
 		Throttled: r.IntN(2) == 0, RetryAfter: time.Duration(pick(0, -1, 1, r.Int64N(int64(100*time.Hour)), math.MaxInt64)),
 	}

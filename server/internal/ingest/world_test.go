@@ -31,16 +31,20 @@ func migrateUp(ctx context.Context, url string) error {
 	return m.Up(ctx)
 }
 
+// onSQLite runs a test that is about time, and not about the database.
+func onSQLite(t *testing.T, test func(t *testing.T, w *world)) {
+	t.Helper()
+	url := "sqlite:///" + filepath.Join(t.TempDir(), "kgl.db")
+	if err := migrateUp(t.Context(), url); err != nil {
+		t.Fatal(err)
+	}
+	test(t, newWorld(t, url))
+}
+
 // onEngines runs a test on a database of its own of either engine.
 func onEngines(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Helper()
-	t.Run("sqlite", func(t *testing.T) {
-		url := "sqlite:///" + filepath.Join(t.TempDir(), "kgl.db")
-		if err := migrateUp(t.Context(), url); err != nil {
-			t.Fatal(err)
-		}
-		test(t, newWorld(t, url))
-	})
+	t.Run("sqlite", func(t *testing.T) { onSQLite(t, test) })
 	t.Run("postgres", func(t *testing.T) { test(t, newWorld(t, postgresTemplate.NewDatabase(t))) })
 }
 
