@@ -92,9 +92,9 @@ func (s faulty) FindDuplicates(ctx context.Context, cs []kgl.DuplicateCandidate)
 	return s.Store.FindDuplicates(ctx, cs)
 }
 
-func (s faulty) LinkDuplicates(ctx context.Context, links []kgl.DuplicateLink) error {
+func (s faulty) LinkDuplicates(ctx context.Context, links []kgl.DuplicateLink) ([]kgl.DuplicateLink, error) {
 	if err := s.f.call("LinkDuplicates", links); err != nil {
-		return err
+		return nil, err
 	}
 	return s.Store.LinkDuplicates(ctx, links)
 }

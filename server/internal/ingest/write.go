@@ -162,7 +162,7 @@ func (w *Worker) apply(ctx context.Context, tx kgl.Store, ch change) (stored, er
 			return stored{}, err
 		}
 	}
-	if err := tx.LinkDuplicates(ctx, links); err != nil {
+	if links, err = tx.LinkDuplicates(ctx, links); err != nil {
 		return stored{}, err
 	}
 	if err := tx.CreateTasks(ctx, w.tasks(all)); err != nil {

@@ -19,6 +19,7 @@ type Store interface {
 	HostStore
 	ContentStore
 	DuplicateStore
+	NearStore
 	TaskStore
 	EntityStore
 	RelationshipStore
@@ -117,7 +118,7 @@ type HostStore interface {
 	DueSources(ctx context.Context, host string, now time.Time, limit int) ([]Source, error)
 
 	// FinishFetch stores what a fetch gave: the row of the history (the oldest
-	// beyond keep are dropped), metadata, validators, failures, health, state and
+	// beyond keep are dropped; keep below 0: none), metadata, validators, failures, health, state and
 	// the next time; an unchanged Version stays unless the API shows a change. With
 	// Move the source gets another URL, and is known by the old one too. A source that was
 	// paused meanwhile stays paused, and one whose URL is not FetchedURL any more
@@ -209,8 +210,9 @@ type DuplicateStore interface {
 
 	// LinkDuplicates stores links and folds the items. A link to an item that is
 	// itself folded goes to the head of its group; a link that exists stays; one
-	// of an item that does not exist is left out.
-	LinkDuplicates(ctx context.Context, links []DuplicateLink) error
+	// of an item that does not exist, or that would put items together that a
+	// person took apart, is left out. The result is the links that were not.
+	LinkDuplicates(ctx context.Context, links []DuplicateLink) ([]DuplicateLink, error)
 
 	// Duplicates returns a page of the links of the group that the item belongs
 	// to, oldest first. Position: Int (created_at), ID (content id) and Text

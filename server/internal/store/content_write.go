@@ -172,8 +172,7 @@ func (db *DB) SetContentStatus(ctx context.Context, id string, status kgl.Conten
 // first-seen item goes gets a new one.
 func (db *DB) DeleteContent(ctx context.Context, id string) error {
 	return db.write(ctx, func(ctx context.Context, c *conn) error {
-		if err := rehead(ctx, c, func() ([]string, error) { return []string{id}, nil },
-			func(l sqlitedb.LinksOfHeadsRow) bool { return l.ContentID == id }); err != nil {
+		if err := leaveGroups(ctx, c, []string{id}); err != nil {
 			return err
 		}
 		if err := forgetContent(ctx, c, id); err != nil {

@@ -78,14 +78,18 @@ func (f *firstSeen) add(r sqlitedb.FirstByURLRow, reason kgl.DuplicateReason) {
 	f.links[r.Idx] = &kgl.DuplicateLink{DuplicateOf: r.ID, Reason: reason, Score: 1}
 }
 
-// LinkDuplicates implements kgl.DuplicateStore. Links of items that do not
-// exist any more are left out. When both items have groups, the first one's
-// becomes part of the second one's.
-func (db *DB) LinkDuplicates(ctx context.Context, links []kgl.DuplicateLink) error {
+// LinkDuplicates implements kgl.DuplicateStore. When both items have groups, the
+// first one's becomes part of the second one's.
+func (db *DB) LinkDuplicates(ctx context.Context, links []kgl.DuplicateLink) ([]kgl.DuplicateLink, error) {
 	if len(links) == 0 {
-		return nil
+		return nil, nil
 	}
-	return db.write(ctx, func(ctx context.Context, c *conn) error { return fold(ctx, c, links) })
+	var made []kgl.DuplicateLink
+	err := db.write(ctx, func(ctx context.Context, c *conn) (err error) {
+		made, err = fold(ctx, c, links)
+		return err
+	})
+	return made, err
 }
 
 // Duplicates implements kgl.DuplicateStore. Position also holds the reason, as

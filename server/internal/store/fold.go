@@ -60,22 +60,29 @@ func lockGroups(ctx context.Context, c *conn, ids []string) (groups, error) {
 	return g, nil
 }
 
-// fold stores links and folds their items.
-func fold(ctx context.Context, c *conn, links []kgl.DuplicateLink) error {
+// fold stores links and folds their items. It returns the links that were made:
+// not those of items that do not exist, or that a person took apart.
+func fold(ctx context.Context, c *conn, links []kgl.DuplicateLink) ([]kgl.DuplicateLink, error) {
 	var ids []string
 	for _, l := range links {
 		ids = append(ids, l.ContentID, l.DuplicateOf)
 	}
 	g, err := lockGroups(ctx, c, unique(ids))
 	if err != nil {
-		return err
+		return nil, err
 	}
+	forbidden, err := apartOf(ctx, c, g)
+	if err != nil {
+		return nil, err
+	}
+	var made []kgl.DuplicateLink
 	var rows []linkRow
 	var merged []string // heads that are folded now
 	for _, l := range links {
-		if g[l.ContentID] == "" || g[l.DuplicateOf] == "" {
+		if g[l.ContentID] == "" || g[l.DuplicateOf] == "" || forbidden.between(g, g.head(l.ContentID), g.head(l.DuplicateOf)) {
 			continue
 		}
+		made = append(made, l)
 		row := linkRow{ContentID: l.ContentID, Reason: string(l.Reason), Score: l.Score, CreatedBy: l.CreatedBy, CreatedAt: micros(l.CreatedAt)}
 		rows = append(rows, row)
 		if from, to := g.head(l.ContentID), g.head(l.DuplicateOf); from != to {
@@ -87,7 +94,7 @@ func fold(ctx context.Context, c *conn, links []kgl.DuplicateLink) error {
 	}
 	moved, err := takeLinks(ctx, c, merged)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	changed := merged
 	for _, l := range moved {
@@ -100,7 +107,7 @@ func fold(ctx context.Context, c *conn, links []kgl.DuplicateLink) error {
 	for i := range rows {
 		rows[i].DuplicateOf = g.head(rows[i].ContentID)
 	}
-	return putLinks(ctx, c, rows, changed)
+	return made, putLinks(ctx, c, rows, changed)
 }
 
 // takeLinks removes the links to the heads and returns them, by head and then
@@ -133,14 +140,49 @@ func putLinks(ctx context.Context, c *conn, rows []linkRow, changed []string) er
 			return err
 		}
 	}
-	if len(changed) == 0 {
+	return refold(ctx, c, changed)
+}
+
+// refold folds items by their links, and counts the items of the heads that
+// they left or came to.
+func refold(ctx context.Context, c *conn, ids []string) error {
+	if len(ids) == 0 {
 		return nil
 	}
-	list, err := listText(unique(changed))
+	list, err := listText(unique(ids))
 	if err != nil {
 		return err
 	}
-	return c.RefoldContents(ctx, list)
+	before, err := c.LockFolding(ctx, list)
+	if err != nil {
+		return err
+	}
+	if err := c.RefoldContents(ctx, list); err != nil {
+		return err
+	}
+	after, err := c.LockFolding(ctx, list)
+	if err != nil {
+		return err
+	}
+	heads := slices.Clone(ids)
+	for _, r := range slices.Concat(before, after) {
+		if r.DuplicateOf != nil {
+			heads = append(heads, *r.DuplicateOf)
+		}
+	}
+	return countFolded(ctx, c, heads)
+}
+
+// countFolded counts the items of groups anew.
+func countFolded(ctx context.Context, c *conn, heads []string) error {
+	if len(heads) == 0 {
+		return nil
+	}
+	list, err := listText(unique(heads))
+	if err != nil {
+		return err
+	}
+	return c.CountFolded(ctx, list)
 }
 
 // rehead gives the groups of the heads, which are about to be deleted, the
@@ -174,63 +216,4 @@ func rehead(ctx context.Context, c *conn, heads func() ([]string, error), gone f
 		changed = append(changed, l.ContentID)
 	}
 	return putLinks(ctx, c, rows, changed)
-}
-
-// unlinkChanged removes the links of an item whose reason does not hold any
-// more since its body changed. Items that were folded under it for such a
-// reason are still the same among themselves, and stay a group without it.
-func unlinkChanged(ctx context.Context, c *conn, old sqlitedb.LockContentRow, now kgl.Content) error {
-	lost := map[string]bool{
-		string(kgl.DuplicateSameURL):  old.CanonicalURL != now.CanonicalURL,
-		string(kgl.DuplicateSameText): old.TextHash != now.TextHash,
-	}
-	if old.DuplicateOf != nil {
-		return unlinkMember(ctx, c, now.ID, lost)
-	}
-	links, err := takeLinks(ctx, c, []string{now.ID})
-	if err != nil || len(links) == 0 {
-		return err
-	}
-	var kept []linkRow
-	var changed []string
-	var among []kgl.DuplicateLink
-	first := map[string]string{} // item by reason
-	for _, l := range links {
-		changed = append(changed, l.ContentID)
-		if !lost[l.Reason] {
-			kept = append(kept, linkRow{ContentID: l.ContentID, DuplicateOf: now.ID, Reason: l.Reason, Score: l.Score, CreatedBy: l.CreatedBy, CreatedAt: l.CreatedAt})
-			continue
-		}
-		if first[l.Reason] == "" {
-			first[l.Reason] = l.ContentID
-			continue
-		}
-		among = append(among, kgl.DuplicateLink{
-			ContentID: l.ContentID, DuplicateOf: first[l.Reason], Reason: kgl.DuplicateReason(l.Reason), Score: l.Score, CreatedBy: l.CreatedBy, CreatedAt: timeOf(l.CreatedAt),
-		})
-	}
-	if err := putLinks(ctx, c, kept, changed); err != nil {
-		return err
-	}
-	return fold(ctx, c, among)
-}
-
-func unlinkMember(ctx context.Context, c *conn, id string, lost map[string]bool) error {
-	var reasons []string
-	for r, is := range lost {
-		if is {
-			reasons = append(reasons, r)
-		}
-	}
-	if len(reasons) == 0 {
-		return nil
-	}
-	list, err := listText(reasons)
-	if err != nil {
-		return err
-	}
-	if err := c.DeleteLinksOfContent(ctx, sqlitedb.DeleteLinksOfContentParams{ContentID: id, Reasons: list}); err != nil {
-		return err
-	}
-	return putLinks(ctx, c, nil, []string{id})
 }

@@ -100,7 +100,8 @@ func populate(t *testing.T, url string) {
 		{ID: "d", SourceID: "s", IdentityKind: kgl.IdentityGUID, IdentityKey: "h", Status: kgl.ContentNew, Revision: 1, Version: 1},
 	})
 	noError(t, err)
-	noError(t, db.LinkDuplicates(t.Context(), []kgl.DuplicateLink{{ContentID: "d", DuplicateOf: "c", Reason: kgl.DuplicateSameURL, Score: 1}}))
+	_, err = db.LinkDuplicates(t.Context(), []kgl.DuplicateLink{{ContentID: "d", DuplicateOf: "c", Reason: kgl.DuplicateSameURL, Score: 1}})
+	noError(t, err)
 	_, err = db.AppendAudit(t.Context(), kgl.AuditEvent{ID: "a", At: now, ActorType: kgl.PrincipalUser, Action: "x", Outcome: kgl.AuditSuccess})
 	noError(t, err)
 }

@@ -243,10 +243,17 @@ func (db *DB) DeleteSource(ctx context.Context, id string) error {
 			func(l sqlitedb.LinksOfHeadsRow) bool { return l.SourceID == id }); err != nil {
 			return err
 		}
+		left, err := c.HeadsOfSourceMembers(ctx, id)
+		if err != nil {
+			return err
+		}
 		if err := forgetSource(ctx, c, id); err != nil {
 			return err
 		}
 		if _, err := c.DeleteSource(ctx, id); err != nil {
+			return err
+		}
+		if err := countFolded(ctx, c, left); err != nil {
 			return err
 		}
 		return refreshHosts(ctx, c, src.UpdatedAt, src.Host)

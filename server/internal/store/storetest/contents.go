@@ -146,7 +146,7 @@ func contentFilters(t *testing.T, db *store.DB) {
 		c.Language = []string{"en", "de", "de", "en"}[i%4]
 		addContents(t, db, c)
 	}
-	must(t, db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{link(6, 1), link(7, 2)}))
+	got(db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{link(6, 1), link(7, 2)}))(t)
 	for _, tc := range []struct {
 		name   string
 		filter kgl.ContentFilter

@@ -25,7 +25,7 @@ func dashboardCounts(t *testing.T, db *store.DB) {
 	}
 	for n, status := range states {
 		s := kgl.Source{
-			Health: kgl.HealthPending,
+			Health: []kgl.SourceHealth{kgl.HealthPending, kgl.HealthOK}[n%2],
 			ID:     id(10 + n), URL: fmt.Sprint("https://example.org/", n), URLKey: fmt.Sprint("https://example.org/", n),
 			Host: "example.org", Status: status, Version: 1, CreatedAt: epoch, UpdatedAt: epoch,
 		}
@@ -41,9 +41,9 @@ func dashboardCounts(t *testing.T, db *store.DB) {
 		cs = append(cs, c)
 	}
 	got(db.CreateContents(ctx(t), cs))(t)
-	must(t, db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{{
+	got(db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{{
 		ContentID: cs[1].ID, DuplicateOf: cs[0].ID, Reason: kgl.DuplicateSameText, Score: 1, CreatedAt: epoch,
-	}}))
+	}}))(t)
 	a, b := addEntity(t, db, 1, "person", "A"), addEntity(t, db, 2, "grant", "B")
 	addEntity(t, db, 3, "grant", "C")
 	addRelationships(t, db, newRelationship(4, a, b, "offers"))
@@ -51,7 +51,7 @@ func dashboardCounts(t *testing.T, db *store.DB) {
 	d := got(db.Dashboard(ctx(t), now))(t)
 	same(t, d, kgl.Dashboard{
 		GeneratedAt: now,
-		Sources:     kgl.DashboardSources{Total: 6, Active: 3, Paused: 1, Failing: 1, Gone: 1},
+		Sources:     kgl.DashboardSources{Total: 6, Active: 3, Paused: 1, Failing: 1, Gone: 1, ByHealth: map[kgl.SourceHealth]int64{kgl.HealthPending: 4, kgl.HealthOK: 2}},
 		Content: kgl.DashboardContent{
 			Total: 6, New: 2, Processing: 1, Processed: 1, Failed: 1, Skipped: 1, Duplicates: 1,
 			Last24Hours:       3, // fetched 36, 48 and 60 hours after the epoch

@@ -133,34 +133,34 @@ func findNoDuplicates(t *testing.T, db *store.DB) {
 
 func linkFolds(t *testing.T, db *store.DB) {
 	items(t, db, 3)
-	must(t, db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{link(2, 1), textLink(3, 1)}))
+	got(db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{link(2, 1), textLink(3, 1)}))(t)
 	wantHeads(t, db, 0, 1, 1)
 	same(t, group(t, db, 1), untimed(link(2, 1), textLink(3, 1)))
 	if v := content(t, db, id(10_002)).Version; v != 2 {
 		t.Fatalf("the folded item has version %d", v)
 	}
-	must(t, db.LinkDuplicates(ctx(t), nil))
+	got(db.LinkDuplicates(ctx(t), nil))(t)
 }
 
 func linkToFolded(t *testing.T, db *store.DB) {
 	items(t, db, 3)
-	must(t, db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{link(2, 1)}))
-	must(t, db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{textLink(3, 2)}))
+	got(db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{link(2, 1)}))(t)
+	got(db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{textLink(3, 2)}))(t)
 	wantHeads(t, db, 0, 1, 1)
 	same(t, group(t, db, 3), untimed(link(2, 1), textLink(3, 1)))
 }
 
 func linkChain(t *testing.T, db *store.DB) {
 	items(t, db, 4)
-	must(t, db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{link(4, 3), link(3, 2), link(2, 1)}))
+	got(db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{link(4, 3), link(3, 2), link(2, 1)}))(t)
 	wantHeads(t, db, 0, 1, 1, 1)
 	same(t, group(t, db, 4), untimed(link(2, 1), link(3, 1), link(4, 1)))
 }
 
 func linkMerges(t *testing.T, db *store.DB) {
 	items(t, db, 6)
-	must(t, db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{link(2, 1), link(3, 1), link(5, 4), link(6, 4)}))
-	must(t, db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{textLink(5, 2)}))
+	got(db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{link(2, 1), link(3, 1), link(5, 4), link(6, 4)}))(t)
+	got(db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{textLink(5, 2)}))(t)
 	wantHeads(t, db, 0, 1, 1, 1, 1, 1)
 	have := group(t, db, 6)
 	for _, want := range untimed(link(2, 1), link(3, 1), textLink(4, 1), link(5, 1), textLink(5, 1), link(6, 1)) {
@@ -175,17 +175,17 @@ func linkMerges(t *testing.T, db *store.DB) {
 
 func linkAgain(t *testing.T, db *store.DB) {
 	items(t, db, 2)
-	must(t, db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{link(2, 1)}))
+	got(db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{link(2, 1)}))(t)
 	again := link(2, 1)
 	again.CreatedAt, again.Score = after(time.Hour), 0.5
-	must(t, db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{again, again}))
+	got(db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{again, again}))(t)
 	same(t, got(db.Duplicates(ctx(t), id(10_001), kgl.Page{Limit: 5}))(t).Rows, []kgl.DuplicateLink{link(2, 1)})
 }
 
 func linkNowhere(t *testing.T, db *store.DB) {
 	items(t, db, 2)
-	must(t, db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{link(1, 9), link(9, 1), link(1, 1), link(2, 1)}))
-	must(t, db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{link(1, 2)})) // back to the own group
+	got(db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{link(1, 9), link(9, 1), link(1, 1), link(2, 1)}))(t)
+	got(db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{link(1, 2)}))(t) // back to the own group
 	wantHeads(t, db, 0, 1)
 	same(t, group(t, db, 2), untimed(link(2, 1)))
 }
@@ -193,7 +193,8 @@ func linkNowhere(t *testing.T, db *store.DB) {
 func linkRace(t *testing.T, db *store.DB) {
 	items(t, db, 6)
 	for _, err := range parallel(5, func(i int) error {
-		return db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{link(i+2, i+1)})
+		_, err := db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{link(i+2, i+1)})
+		return err
 	}) {
 		must(t, err)
 	}
@@ -240,7 +241,7 @@ func duplicatePages(t *testing.T, db *store.DB) {
 	for i := range ls {
 		ls[i].CreatedAt = second(i / 4)
 	}
-	must(t, db.LinkDuplicates(ctx(t), ls))
+	got(db.LinkDuplicates(ctx(t), ls))(t)
 	for limit := 1; limit <= 6; limit++ {
 		for _, from := range []int{1, 3} {
 			all := pages(t, limit, func(p kgl.Page) (kgl.List[kgl.DuplicateLink], error) {
@@ -256,7 +257,7 @@ func duplicatePages(t *testing.T, db *store.DB) {
 
 func deleteHead(t *testing.T, db *store.DB) {
 	cs := items(t, db, 4)
-	must(t, db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{link(4, 1), textLink(3, 1), link(2, 1)}))
+	got(db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{link(4, 1), textLink(3, 1), link(2, 1)}))(t)
 	must(t, db.DeleteContent(ctx(t), cs[0].ID))
 	for n, want := range map[int]string{2: "", 3: cs[1].ID, 4: cs[1].ID} {
 		if have := content(t, db, id(10_000+n)).DuplicateOf; have != want {
@@ -272,10 +273,10 @@ func deleteHeads(t *testing.T, db *store.DB) {
 	gone := addSource(t, db, 100, "gone.example", nil)
 	a, b := addSource(t, db, 101, "a.example", nil), addSource(t, db, 102, "b.example", nil)
 	addContents(t, db, newContent(1, gone), newContent(2, gone), newContent(3, gone), newContent(4, a), newContent(5, b), newContent(6, a), newContent(7, b))
-	must(t, db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{
+	got(db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{
 		link(3, 1), link(4, 1), link(5, 1), // 1: a member of the same source, and two others
 		link(6, 2), // 2: one other
-	}))
+	}))(t)
 	must(t, db.DeleteSource(ctx(t), gone.ID))
 	for n, head := range map[int]string{4: "", 5: id(10_004), 6: "", 7: ""} {
 		if have := content(t, db, id(10_000+n)).DuplicateOf; have != head {
@@ -288,14 +289,14 @@ func deleteHeads(t *testing.T, db *store.DB) {
 
 func deleteMember(t *testing.T, db *store.DB) {
 	cs := items(t, db, 3)
-	must(t, db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{link(2, 1), link(3, 1)}))
+	got(db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{link(2, 1), link(3, 1)}))(t)
 	must(t, db.DeleteContent(ctx(t), cs[1].ID))
 	same(t, group(t, db, 1), untimed(link(3, 1)))
 }
 
 func reviseMember(t *testing.T, db *store.DB) {
 	cs := items(t, db, 3)
-	must(t, db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{link(2, 1), textLink(2, 1), link(3, 1)}))
+	got(db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{link(2, 1), textLink(2, 1), link(3, 1)}))(t)
 	must(t, db.ReviseContent(ctx(t), revised(content(t, db, cs[1].ID), second(60))))
 	wantHeads(t, db, 0, 0, 1)
 	same(t, group(t, db, 1), untimed(link(3, 1)))
@@ -303,7 +304,7 @@ func reviseMember(t *testing.T, db *store.DB) {
 
 func reviseKeepsLink(t *testing.T, db *store.DB) {
 	cs := items(t, db, 2)
-	must(t, db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{link(2, 1), textLink(2, 1)}))
+	got(db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{link(2, 1), textLink(2, 1)}))(t)
 	edit := revised(cs[1], second(60))
 	edit.CanonicalURL = cs[1].CanonicalURL
 	must(t, db.ReviseContent(ctx(t), edit))
@@ -318,7 +319,7 @@ func reviseKeepsLink(t *testing.T, db *store.DB) {
 
 func reviseHead(t *testing.T, db *store.DB) {
 	cs := items(t, db, 4)
-	must(t, db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{link(2, 1), link(3, 1), textLink(4, 1)}))
+	got(db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{link(2, 1), link(3, 1), textLink(4, 1)}))(t)
 	edit := revised(cs[0], second(60))
 	edit.TextHash = cs[0].TextHash // still the text of item 4, another URL than 2 and 3
 	must(t, db.ReviseContent(ctx(t), edit))

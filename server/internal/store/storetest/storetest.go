@@ -29,6 +29,7 @@ func Run(t *testing.T, open Open) {
 		{"Hosts", runHosts},
 		{"Contents", runContents},
 		{"Duplicates", runDuplicates},
+		{"NearDuplicates", runNear},
 		{"Tasks", runTasks},
 		{"Events", runEvents},
 		{"Users", runUsers},
