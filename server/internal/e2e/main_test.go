@@ -11,8 +11,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The validator of answers does not know HTML by itself.
+	// The validator of answers does not know these by itself.
 	openapi3filter.RegisterBodyDecoder("text/html", openapi3filter.PlainBodyDecoder)
+	openapi3filter.RegisterBodyDecoder("application/xml", openapi3filter.PlainBodyDecoder)
 	code := m.Run()
 	if err := binary.remove(); err != nil {
 		fmt.Fprintln(os.Stderr, err)

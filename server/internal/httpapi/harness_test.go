@@ -25,8 +25,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The validator of answers does not know HTML by itself.
+	// The validator of answers does not know these by itself.
 	openapi3filter.RegisterBodyDecoder("text/html", openapi3filter.PlainBodyDecoder)
+	openapi3filter.RegisterBodyDecoder("application/xml", openapi3filter.PlainBodyDecoder)
 	m.Run()
 }
 
@@ -226,7 +227,9 @@ func (h *harness) example(op *operation) request {
 		return r
 	}
 	example := op.route.Operation.RequestBody.Value.Content[op.consumes].Example
-	if op.consumes != "application/json" {
+	if text, raw := example.(string); raw {
+		r.body = text
+	} else if op.consumes != "application/json" {
 		form := []string{}
 		for name, value := range example.(map[string]any) {
 			form = append(form, name+"="+strings.ReplaceAll(fmt.Sprint(value), " ", "+"))
