@@ -276,3 +276,9 @@ bench-docs: ## Write the tables of bench-results/report.json into docs/performan
 .PHONY: measure-duplicates
 measure-duplicates: ## Measure how same articles are found: precision, recall by kind, ways to find candidates, cost
 	go test ./server/internal/neardup -count 1 -v -run 'TestPlanted|TestGenerated|TestCandidates' -documents 100000 -bench . -benchmem
+
+##@ Safety
+
+.PHONY: e2e-xss
+e2e-xss: build $(NODE_BIN) ## Hostile markup through the whole service and into a real browser (needs chromium; more of it from KGL_SHARED); minutes
+	node --test tools/ts/xss.test.mjs

@@ -1,33 +1,16 @@
 // Opens the page that the server has, Swagger UI, in a real browser, logs in there and runs a call. Run
 // it with `make e2e-browser`; it needs bin/kgl and a Chromium of this machine.
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
+import { startChromium } from "./chromium.mjs";
 import { email, password, startDemo } from "./server.mjs";
-
-const browsers = [
-  process.env.KGL_TEST_CHROMIUM,
-  "/usr/bin/chromium",
-  "/usr/bin/chromium-browser",
-  "/usr/bin/google-chrome",
-  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-];
 
 let server, base, browser;
 
 before(async () => {
-  const executablePath = browsers.find((path) => path && existsSync(path));
-  assert.ok(executablePath, "no browser found: install chromium, or set KGL_TEST_CHROMIUM to its path");
   server = await startDemo();
   base = server.base;
-  browser = await chromium.launch({
-    executablePath,
-    args: [
-      "--disable-background-networking", "--disable-component-update", "--disable-quic", "--disable-sync", "--no-first-run",
-      ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
-    ],
-  });
+  browser = await startChromium();
 }, { timeout: 60_000 });
 
 after(async () => {
