@@ -25,7 +25,9 @@ func fromAtom(f *atom.Feed, o *outline) *rawFeed {
 	raw.ttl.frequency = firstText(extTexts(f.Extensions, "sy", "updateFrequency")...)
 	raw.items = make([]rawItem, 0, len(f.Entries))
 	for _, e := range f.Entries {
-		raw.items = append(raw.items, fromAtomEntry(e, o.factsOf(e.Extensions)))
+		item := fromAtomEntry(e, o.factsOf(e.Extensions))
+		o.putBack(&item)
+		raw.items = append(raw.items, item)
 	}
 	return raw
 }
@@ -35,7 +37,7 @@ func fromAtomEntry(e *atom.Entry, facts itemFacts) rawItem {
 		id:          firstText(facts.id, e.ID),
 		base:        facts.base,
 		contentBase: facts.contentBase,
-		title:       markup{e.Title, facts.titleType},
+		title:       markup{value: e.Title, typ: facts.titleType},
 		language:    facts.lang,
 		authors:     atomPersons(e.Authors),
 	}

@@ -144,6 +144,10 @@ func (s *scope) rawHash(raw *rawItem, links, content resolver) string {
 		b = binary.AppendUvarint(b, uint64(len(list)))
 		for _, m := range list {
 			text(m.value, m.typ)
+			b = append(b, '0')
+			if m.escaped {
+				b[len(b)-1] = '1'
+			}
 		}
 	}
 	authors := func(list []Author) {

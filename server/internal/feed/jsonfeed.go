@@ -154,8 +154,8 @@ func parseJSON(ctx context.Context, text []byte, limits Limits, n *notes) (*rawF
 	raw := &rawFeed{
 		skipped:     f.skipped,
 		format:      FormatJSON,
-		title:       markup{string(f.Title), "text"},
-		description: markup{string(f.Description), "text"},
+		title:       markup{value: string(f.Title), typ: "text"},
+		description: markup{value: string(f.Description), typ: "text"},
 		links:       addText(nil, string(f.HomePageURL)),
 		selfURL:     string(f.FeedURL),
 		imageURL:    firstText(string(f.Icon), string(f.Favicon)),
@@ -262,7 +262,7 @@ func readJSONItems(d *json.Decoder, f *jsonFeed, limits Limits, n *notes) error 
 func fromJSONItem(it jsonItem) rawItem {
 	raw := rawItem{
 		id:         strings.TrimSpace(string(it.ID)),
-		title:      markup{string(it.Title), "text"},
+		title:      markup{value: string(it.Title), typ: "text"},
 		content:    addMarkup(nil, string(it.ContentHTML), "html"),
 		summary:    addMarkup(nil, string(it.Summary), "text"),
 		published:  addText(nil, string(it.DatePublished)),

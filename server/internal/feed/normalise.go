@@ -227,6 +227,7 @@ func (s *scope) content(raw *rawItem, it *Item, base resolver) {
 	scratch := s.sanitiser()
 	defer s.scratch.Put(scratch)
 	for i, m := range slices.Concat(raw.content, raw.summary) {
+		m = m.decoded()
 		body := scratch.sanitise(markupHTML(m), base, lim.MaxHTML, lim.MaxText)
 		it.ContentHTML, it.ContentText, it.contentImage = body.html, body.text, body.image
 		if len(m.value) > lim.MaxHTML {
@@ -237,7 +238,7 @@ func (s *scope) content(raw *rawItem, it *Item, base resolver) {
 		}
 	}
 	if len(raw.content) > 0 && len(raw.summary) > 0 {
-		it.Summary = clip(collapse(markupText(raw.summary[0], 16*lim.MaxSummary)), lim.MaxSummary)
+		it.Summary = clip(collapse(markupText(raw.summary[0].decoded(), 16*lim.MaxSummary)), lim.MaxSummary)
 	}
 	if it.Summary == "" {
 		head := it.ContentText

@@ -55,7 +55,9 @@ func fromRSS(f *rss.Feed, o *outline) *rawFeed {
 	raw.ttl.frequency = firstText(extTexts(f.Extensions, "sy", "updateFrequency")...)
 	raw.items = make([]rawItem, 0, len(f.Items))
 	for _, it := range f.Items {
-		raw.items = append(raw.items, fromRSSItem(it, o.factsOf(it.Extensions)))
+		item := fromRSSItem(it, o.factsOf(it.Extensions))
+		o.putBack(&item)
+		raw.items = append(raw.items, item)
 	}
 	return raw
 }

@@ -6,10 +6,12 @@ import (
 	"strings"
 )
 
-// cutText shortens one run of text that is longer than any field may become.
+// cutText shortens one run of text that is longer than any field may become,
+// and takes long ones that the parser need not read out of the document.
 func (s *scanner) cutText(t token) {
 	limit := 2*s.limits.MaxHTML + 1024
 	if t.end-t.start <= limit {
+		s.lift(t)
 		return
 	}
 	from, to := t.start+limit, t.end

@@ -35,8 +35,9 @@ type rawFeed struct {
 // markup is text with its declared type: "text", "html", "xhtml" or a media
 // type; empty when the format or the document does not say.
 type markup struct {
-	value string
-	typ   string
+	value   string
+	typ     string
+	escaped bool // value is as in the source, with references; see decoded
 }
 
 // rawItem is a parsed item before normalisation. Lists are in the order in
@@ -221,5 +222,5 @@ func addMarkup(list []markup, value, typ string) []markup {
 	if strings.TrimSpace(value) == "" {
 		return list
 	}
-	return append(list, markup{value, typ})
+	return append(list, markup{value: value, typ: typ})
 }
