@@ -116,7 +116,7 @@ function audit([selector, elementList, attributeList]) {
     for (const { name, value } of element.attributes) {
       if (!attributeList.includes(name)) faults.push(`attribute ${name}=${value}`);
       if (["href", "src", "cite"].includes(name)) {
-        const { protocol, username } = new URL(value, "about:blank");
+        const { protocol, username } = URL.canParse(value) ? new URL(value) : { protocol: "" };
         if (!["http:", "https:"].includes(protocol) && !(protocol === "mailto:" && name !== "src")) faults.push(`${name}=${value}`);
         if (username) faults.push(`a name in ${value}`);
       }
