@@ -106,6 +106,7 @@ func (w *Worker) Run(ctx context.Context) {
 	ctx = kgl.WithPrincipal(ctx, kgl.Principal{Type: kgl.PrincipalSystem, ID: "ingest"})
 	var hosts sync.WaitGroup
 	defer hosts.Wait()
+	hosts.Go(func() { w.keepKeys(ctx) })
 	freed := make(chan struct{}, w.cfg.Workers)
 	busy := 0
 	for ctx.Err() == nil {

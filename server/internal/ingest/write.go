@@ -17,6 +17,7 @@ type stored struct{ created, updated, failed int }
 type change struct {
 	created []kgl.Content
 	revised []kgl.Content
+	texts   readable // of all of them
 }
 
 func (c change) empty() bool { return len(c.created)+len(c.revised) == 0 }
@@ -25,10 +26,10 @@ func (c change) empty() bool { return len(c.created)+len(c.revised) == 0 }
 func (c change) single() []change {
 	var list []change
 	for i := range c.created {
-		list = append(list, change{created: c.created[i : i+1]})
+		list = append(list, change{created: c.created[i : i+1], texts: c.texts})
 	}
 	for i := range c.revised {
-		list = append(list, change{revised: c.revised[i : i+1]})
+		list = append(list, change{revised: c.revised[i : i+1], texts: c.texts})
 	}
 	return list
 }
@@ -139,6 +140,7 @@ func (w *Worker) compare(ctx context.Context, a *attempt) (change, error) {
 			known[ids[i]] = kgl.ContentState{ID: state.ID, ContentHash: item.ContentHash}
 		}
 	}
+	ch.texts = readItems(ch.created, ch.revised)
 	return ch, nil
 }
 
@@ -151,20 +153,18 @@ func (w *Worker) apply(ctx context.Context, tx kgl.Store, ch change) (stored, er
 	if err != nil {
 		return stored{}, err
 	}
-	all := slices.Concat(created, ch.revised)
-	// Before stored items are locked: see FindDuplicates.
-	links, err := w.links(ctx, tx, all)
+	links, err := w.duplicates(ctx, tx, created, ch.revised, ch.texts, func() error {
+		for _, c := range ch.revised {
+			if err := tx.ReviseContent(ctx, c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 	if err != nil {
 		return stored{}, err
 	}
-	for _, c := range ch.revised {
-		if err := tx.ReviseContent(ctx, c); err != nil {
-			return stored{}, err
-		}
-	}
-	if links, err = tx.LinkDuplicates(ctx, links); err != nil {
-		return stored{}, err
-	}
+	all := slices.Concat(created, ch.revised)
 	if err := tx.CreateTasks(ctx, w.tasks(all)); err != nil {
 		return stored{}, err
 	}
@@ -195,34 +195,6 @@ func (w *Worker) create(ctx context.Context, tx kgl.Store, cs []kgl.Content) ([]
 	return created, nil
 }
 
-// links returns what folds items that repeat an item of another source, or
-// that such an item repeats: of the two, the one that was seen first stays. Ids
-// sort by the time at which they were made.
-func (w *Worker) links(ctx context.Context, tx kgl.Store, cs []kgl.Content) ([]kgl.DuplicateLink, error) {
-	candidates := make([]kgl.DuplicateCandidate, len(cs))
-	for i, c := range cs {
-		candidates[i] = kgl.DuplicateCandidate{SourceID: c.SourceID, CanonicalURL: c.CanonicalURL, TextHash: c.TextHash}
-	}
-	found, err := tx.FindDuplicates(ctx, candidates)
-	if err != nil {
-		return nil, err
-	}
-	var links []kgl.DuplicateLink
-	for i, link := range found {
-		if link == nil {
-			continue
-		}
-		first, second := link.DuplicateOf, cs[i].ID
-		if second < first {
-			first, second = second, first
-		}
-		links = append(links, kgl.DuplicateLink{
-			ContentID: second, DuplicateOf: first, Reason: link.Reason, Score: link.Score, CreatedAt: w.clock.Now(),
-		})
-	}
-	return links, nil
-}
-
 func (w *Worker) tasks(cs []kgl.Content) []kgl.EnrichmentTask {
 	now := w.clock.Now()
 	var ts []kgl.EnrichmentTask
@@ -245,12 +217,7 @@ func (w *Worker) events(cs []kgl.Content, links []kgl.DuplicateLink) []kgl.Event
 			"source_id": c.SourceID, "revision": c.Revision,
 		}))
 	}
-	for _, l := range links {
-		es = append(es, kgl.NewEvent(w.ids, w.clock, kgl.EventDuplicateLinked, "content", l.ContentID, map[string]any{
-			"duplicate_of": l.DuplicateOf, "reason": l.Reason,
-		}))
-	}
-	return es
+	return append(es, w.linkEvents(links)...)
 }
 
 // finish stores the state of the source, with an event when it changed.

@@ -24,6 +24,7 @@ const (
 	EventContentProcessed    EventType = "content.processed"
 	EventContentFailed       EventType = "content.failed"
 	EventDuplicateLinked     EventType = "content.duplicate_linked"
+	EventDuplicateUnlinked   EventType = "content.duplicate_unlinked" // a person took it out of its group
 	EventEntityCreated       EventType = "entity.created"
 	EventEntityUpdated       EventType = "entity.updated"
 	EventEntityDeleted       EventType = "entity.deleted"
