@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
-	"strings"
 	"unicode"
 	"unicode/utf8"
 )
@@ -44,14 +43,42 @@ func contentHash(it *Item) string {
 // appendCollapsed appends the words of a text with one space between them.
 func appendCollapsed(b []byte, text string) []byte {
 	start := len(b)
-	for word := range strings.FieldsSeq(text) {
-		if len(b) > start {
-			b = append(b, ' ')
+	for len(text) > 0 {
+		if n := collapsedRun(text); n > 0 {
+			if len(b) > start && b[len(b)-1] != ' ' {
+				b = append(b, ' ')
+			}
+			b, text = append(b, text[:n]...), text[n:]
+			continue
 		}
-		b = append(b, word...)
+		_, n := utf8.DecodeRuneInString(text)
+		text = text[n:]
 	}
 	return b
 }
+
+// collapsedRun returns how much of a text has nothing to collapse: words with
+// one space between two of them. It is 0 when the text begins with white space.
+func collapsedRun(text string) int {
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == ' ':
+			if i == 0 || i+1 == len(text) || text[i+1] <= ' ' || mayBeSpace(text[i+1]) {
+				return i
+			}
+		case c < ' ' && unicode.IsSpace(rune(c)):
+			return i
+		case mayBeSpace(c):
+			if r, _ := utf8.DecodeRuneInString(text[i:]); unicode.IsSpace(r) {
+				return i
+			}
+		}
+	}
+	return len(text)
+}
+
+// mayBeSpace reports whether white space beyond ASCII begins with a byte.
+func mayBeSpace(c byte) bool { return c == 0xc2 || c >= 0xe1 && c <= 0xe3 }
 
 // minHashedText is the shortest folded text, in runes, that gets a text hash:
 // shorter ones are boilerplate too often ("Read more", "Comments").
@@ -61,36 +88,54 @@ const minHashedText = 100
 // format: letters and digits in lower case, everything else one space. It is
 // empty for short texts.
 func textHash(text string) string {
-	var b strings.Builder
-	b.Grow(len(text))
+	b := make([]byte, 0, len(text))
 	space := false
-	for _, r := range text {
+	for i := 0; i < len(text); {
+		if c := text[i]; c < utf8.RuneSelf {
+			i++
+			if folded := asciiFold[c]; folded > ' ' {
+				if space && len(b) > 0 {
+					b = append(b, ' ')
+				}
+				space = false
+				b = append(b, folded)
+			} else if folded == ' ' {
+				space = true
+			}
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(text[i:])
+		i += n
 		switch {
-		case r < utf8.RuneSelf && isASCIIWord(byte(r)):
-			if space && b.Len() > 0 {
-				b.WriteByte(' ')
-			}
-			space = false
-			if 'A' <= r && r <= 'Z' {
-				r += 'a' - 'A'
-			}
-			b.WriteByte(byte(r))
-		case r < utf8.RuneSelf:
-			space = space || r != '\''
 		case unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r):
-			if space && b.Len() > 0 {
-				b.WriteByte(' ')
+			if space && len(b) > 0 {
+				b = append(b, ' ')
 			}
 			space = false
-			b.WriteRune(unicode.ToLower(r))
+			b = utf8.AppendRune(b, unicode.ToLower(r))
 		case r != '’':
 			space = true
 		}
 	}
-	folded := b.String()
-	if utf8.RuneCountInString(folded) < minHashedText {
+	if utf8.RuneCount(b) < minHashedText {
 		return ""
 	}
-	sum := sha256.Sum256([]byte(folded))
+	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }
+
+// asciiFold is what textHash makes of a character of ASCII: a letter or a digit
+// in lower case, a space, or nothing (0) of an apostrophe.
+var asciiFold = func() (fold [utf8.RuneSelf]byte) {
+	for c := range fold {
+		switch {
+		case !isASCIIWord(byte(c)) && c != '\'':
+			fold[c] = ' '
+		case 'A' <= c && c <= 'Z':
+			fold[c] = byte(c) + 'a' - 'A'
+		case c != '\'':
+			fold[c] = byte(c)
+		}
+	}
+	return fold
+}()

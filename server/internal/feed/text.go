@@ -282,14 +282,19 @@ func clip(s string, limit int) string {
 // scripts that write without spaces.
 func wordCount(s string) int {
 	n, in := 0, false
-	for _, r := range s {
-		switch {
-		case r < utf8.RuneSelf:
-			word := isASCIIWord(byte(r)) || in && r == '\''
+	for i := 0; i < len(s); {
+		if c := s[i]; c < utf8.RuneSelf {
+			i++
+			word := asciiFold[c] > ' ' || in && c == '\''
 			if word && !in {
 				n++
 			}
 			in = word
+			continue
+		}
+		r, size := utf8.DecodeRuneInString(s[i:])
+		i += size
+		switch {
 		case unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Lao, unicode.Khmer):
 			n++
 			in = false
