@@ -98,8 +98,8 @@ func (w *Worker) fillBatch(ctx context.Context) (items, folded int, err error) {
 		if err != nil {
 			return err
 		}
-		texts := make(readable, len(rows))
-		keys := make([]kgl.ContentKeys, len(rows))
+		items = len(rows)
+		texts, keys := make(readable, len(rows)), make([]kgl.ContentKeys, len(rows))
 		for i, r := range rows {
 			texts[r.ID] = neardup.Read(r.Title, r.Text)
 			keys[i] = keysOf(r.ID, r.SourceID, r.FetchedAt, texts[r.ID])
@@ -107,38 +107,36 @@ func (w *Worker) fillBatch(ctx context.Context) (items, folded int, err error) {
 		if err := tx.PutContentKeys(ctx, keys); err != nil {
 			return err
 		}
-		items = len(rows)
-		links, err := w.findNear(ctx, tx, keys, texts, since)
-		if err != nil {
-			return err
+		for _, k := range keys { // one by one: the next finds the heads as they are then
+			made, err := w.foldStored(ctx, tx, k, texts, since)
+			if err != nil {
+				return err
+			}
+			folded += len(made)
 		}
-		links, err = unfolded(ctx, tx, links)
-		if err != nil {
-			return err
-		}
-		made, err := tx.LinkDuplicates(ctx, links)
-		if err != nil {
-			return err
-		}
-		folded = len(made)
-		return tx.AppendEvents(ctx, w.linkEvents(made))
+		return nil
 	})
 	return items, folded, err
 }
 
-// unfolded returns the links whose later item is in no group yet.
-func unfolded(ctx context.Context, tx kgl.Store, links []kgl.DuplicateLink) ([]kgl.DuplicateLink, error) {
-	var list []kgl.DuplicateLink
-	for _, l := range links {
-		group, err := tx.Duplicates(ctx, l.ContentID, kgl.Page{Limit: 1})
-		if err != nil {
-			return nil, err
-		}
-		if len(group.Rows) == 0 {
-			list = append(list, l)
-		}
+// foldStored folds a stored item that is in no group under an earlier one.
+func (w *Worker) foldStored(ctx context.Context, tx kgl.Store, k kgl.ContentKeys, texts readable, since time.Time) ([]kgl.DuplicateLink, error) {
+	if len(k.Keys) == 0 {
+		return nil, nil
 	}
-	return list, nil
+	links, err := w.findNear(ctx, tx, []kgl.ContentKeys{k}, texts, since)
+	if err != nil || len(links) == 0 || links[0].DuplicateOf == k.ContentID {
+		return nil, err
+	}
+	group, err := tx.Duplicates(ctx, k.ContentID, kgl.Page{Limit: 1})
+	if err != nil || len(group.Rows) > 0 {
+		return nil, err
+	}
+	made, err := tx.LinkDuplicates(ctx, links)
+	if err != nil {
+		return nil, err
+	}
+	return made, tx.AppendEvents(ctx, w.linkEvents(made))
 }
 
 // linkEvents tells of links that were made.
