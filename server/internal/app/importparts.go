@@ -25,9 +25,14 @@ func newProbe(cfg *config.Config, client *outbound.Client, db *store.DB, clock k
 	}, client, client, db, clock)
 }
 
+// ImportWorker returns a worker of its own on the imports.
+func (a *App) ImportWorker() *ingest.ImportWorker {
+	return ingest.NewImportWorker(a.Imports, a.owner(), a.env.Log)
+}
+
 // newImportWorker makes what adds the feeds of imports.
 func (a *App) newImportWorker() func(context.Context) {
-	worker := ingest.NewImportWorker(a.Imports, a.owner(), a.env.Log)
+	worker := a.ImportWorker()
 	wake := worker.Wake
 	a.wake.importWorker.Store(&wake)
 	return worker.Run

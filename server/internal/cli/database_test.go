@@ -98,19 +98,19 @@ func TestSources(t *testing.T) {
 		if err := os.WriteFile(list, []byte(text), 0o600); err != nil {
 			s.t.Fatal(err)
 		}
-		r = s.want(1, line("source import "+list), "http://10.0.0.1/feed", "http://10.0.0.2/feed")
-		if !strings.Contains(r.stdout, "added 1 of 4 feeds, 2 could not be added") {
-			s.t.Errorf("stdout: %s", r.stdout)
+		r = s.want(0, line("source import "+list), "added 1 of 4 feeds; 1 are watched already, 2 cannot be watched")
+		if !strings.Contains(r.stderr, "line 2: http://10.0.0.1/feed: ") || !strings.Contains(r.stderr, "line 2: http://10.0.0.2/feed: ") {
+			s.t.Errorf("stderr: %s", r.stderr)
 		}
 		s.stdin = `<opml version="2.0"><body><outline xmlUrl="https://d.example/feed"/></body></opml>`
-		s.want(0, line("source import -"), "added 1 of 1 feeds")
+		s.want(0, line("source import -"), "added 1 of 1 feeds; 0 are watched already, 0 cannot be watched")
 		s.want(1, line("source import /does/not/exist"), "/does/not/exist")
 		s.stdin = "no list"
 		s.want(1, line("source import -"), "OPML")
 
 		exported := s.want(0, line("source export"), "https://a.example/feed", "https://d.example/feed", "Grants für Künstler:innen", `text="film"`, `category="money"`)
 		s.stdin = exported.stdout
-		s.want(0, line("source import -"), "added 0 of 4 feeds")
+		s.want(0, line("source import -"), "added 0 of 4 feeds; 4 are watched already")
 		fresh := newShell(s.t, "")
 		fresh.stdin = exported.stdout
 		fresh.want(0, line("migrate up"))

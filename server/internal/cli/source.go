@@ -2,63 +2,39 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"time"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/peermesh/kgl-backend/server/internal/app"
-	"github.com/peermesh/kgl-backend/server/internal/feed"
-	"github.com/peermesh/kgl-backend/server/internal/ingest"
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
 )
-
-// maxOPMLBytes bounds an OPML file that is imported.
-const maxOPMLBytes = 16 << 20
 
 func newSource(env *Env) *cobra.Command {
 	return group("source", "Manage sources, directly on the database",
 		`Source works on the configured database, also while the server runs. A running
 server fetches a new source within seconds.`,
-		newSourceAdd(env), newSourceList(env), newSourceImport(env), newSourceExport(env), newSourceRefresh(env), newSourceDelete(env))
-}
-
-func newSourceAdd(env *Env) *cobra.Command {
-	var title string
-	var interval time.Duration
-	var tags []string
-	cmd := &cobra.Command{
-		Use: "add URL", Short: "Watch a feed", Args: exactArgs(1),
-		Example: "  kgl source add https://example.org/feed.xml --tag grants --interval 2h",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return env.withApp(cmd.Context(), func(ctx context.Context, a *app.App) error {
-				s, err := a.Sources.Create(ctx, ingest.NewSource{URL: args[0], Title: title, FetchInterval: interval, Tags: tags})
-				if err != nil {
-					return err
-				}
-				_, err = fmt.Fprintf(env.Stdout, "added %s %s\n", s.ID, s.URL)
-				return err
-			})
-		},
-	}
-	cmd.Flags().StringVar(&title, "title", "", "title (default: the feed's own)")
-	cmd.Flags().DurationVar(&interval, "interval", 0, "time between fetches, 5m to 168h (default: KGL_FETCH_INTERVAL)")
-	cmd.Flags().StringSliceVar(&tags, "tag", nil, "tag; may be repeated")
-	return cmd
+		newSourceDiscover(env), newSourceTest(env), newSourceAdd(env), newSourceList(env), newSourceImport(env), newSourceExport(env),
+		newSourceEdit(env), newSourcePause(env), newSourceResume(env), newSourceTags(env), newSourceRefresh(env), newSourceDelete(env))
 }
 
 func newSourceList(env *Env) *cobra.Command {
-	return &cobra.Command{
+	f := &sourceFlags{}
+	cmd := &cobra.Command{
 		Use: "list", Short: "List the sources", Args: noArgs,
-		Example: "  kgl source list",
+		Example: "  kgl source list --health failing --health throttled",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			filter, err := f.filter()
+			if err != nil {
+				return err
+			}
 			return env.withApp(cmd.Context(), func(ctx context.Context, a *app.App) error {
-				w := newTable(env.Stdout, "ID", "STATUS", "LAST SUCCESS", "TITLE", "URL", "ERROR")
+				w := newTable(env.Stdout, "ID", "STATUS", "HEALTH", "LAST SUCCESS", "NEXT FETCH", "TITLE", "URL", "ERROR")
 				err := eachRow(func(p kgl.Page) (kgl.List[kgl.Source], error) {
-					return a.Sources.List(ctx, kgl.SourceFilter{}, kgl.SourceNewestFirst, p)
+					return a.Sources.List(ctx, filter, kgl.SourceNewestFirst, p)
 				}, func(s kgl.Source) {
-					w.row(s.ID, string(s.Status), when(s.LastSuccessAt), s.Title, s.URL, s.LastError)
+					w.row(s.ID, string(s.Status), string(s.Health), when(s.LastSuccessAt), when(s.NextFetchAt), s.Title, s.URL, s.LastError)
 				})
 				if err != nil {
 					return err
@@ -67,51 +43,30 @@ func newSourceList(env *Env) *cobra.Command {
 			})
 		},
 	}
-}
-
-func newSourceImport(env *Env) *cobra.Command {
-	return &cobra.Command{
-		Use: "import FILE", Short: "Watch the feeds of an OPML list", Args: exactArgs(1),
-		Long:    "Import adds the feeds of an OPML file ('-' for standard input) that are not watched yet.",
-		Example: "  kgl source import subscriptions.opml",
-		RunE: func(cmd *cobra.Command, args []string) error {
-			body, err := env.readInput(args[0], maxOPMLBytes)
-			if err != nil {
-				return err
-			}
-			list, err := feed.ParseOPML(cmd.Context(), body)
-			if err != nil {
-				return err
-			}
-			return env.withApp(cmd.Context(), func(ctx context.Context, a *app.App) error {
-				done, err := a.Sources.Subscribe(ctx, list)
-				fmt.Fprintf(env.Stdout, "added %d of %d feeds, %d could not be added\n", done.Added, len(list), len(done.Refused))
-				return errors.Join(append(done.Refused, err)...)
-			})
-		},
-	}
+	f.add(cmd)
+	return cmd
 }
 
 func newSourceExport(env *Env) *cobra.Command {
-	return &cobra.Command{
+	f := &sourceFlags{}
+	cmd := &cobra.Command{
 		Use: "export", Short: "Print the sources as an OPML list", Args: noArgs,
-		Long:    "Export prints every source, paused and failing ones too, with its tags as categories. 'kgl source import' reads it.",
+		Long: `Export prints every source, paused and failing ones too, with its tags as
+categories. 'kgl source import' reads it. Request headers and passwords are not
+in it.`,
 		Example: "  kgl source export > subscriptions.opml",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			filter, err := f.filter()
+			if err != nil {
+				return err
+			}
 			return env.withApp(cmd.Context(), func(ctx context.Context, a *app.App) error {
-				var list []feed.Subscription
-				err := eachRow(func(p kgl.Page) (kgl.List[kgl.Source], error) {
-					return a.Sources.List(ctx, kgl.SourceFilter{}, kgl.SourceByTitle, p)
-				}, func(s kgl.Source) {
-					list = append(list, feed.Subscription{Title: s.Title, FeedURL: s.URL, SiteURL: s.SiteURL, Categories: s.Tags})
-				})
-				if err != nil {
-					return err
-				}
-				return feed.WriteOPML(env.Stdout, "Sources of the KGL backend", env.Clock.Now(), list)
+				return a.Sources.Export(ctx, env.Stdout, filter)
 			})
 		},
 	}
+	f.add(cmd)
+	return cmd
 }
 
 func newSourceRefresh(env *Env) *cobra.Command {
@@ -144,4 +99,43 @@ func newSourceDelete(env *Env) *cobra.Command {
 			})
 		},
 	}
+}
+
+// sourceFlags choose sources.
+type sourceFlags struct {
+	status, health []string
+	tag, host      string
+}
+
+func (f *sourceFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringSliceVar(&f.status, "status", nil, "only those that are active, paused, failing or gone; may be repeated")
+	cmd.Flags().StringSliceVar(&f.health, "health", nil, "only those that are pending, ok, quiet, failing, throttled, moved or gone; may be repeated")
+	cmd.Flags().StringVar(&f.tag, "tag", "", "only those with this tag")
+	cmd.Flags().StringVar(&f.host, "host", "", "only those on this host")
+}
+
+// given reports whether any of them was set.
+func (f *sourceFlags) given() bool {
+	return len(f.status)+len(f.health) > 0 || f.tag != "" || f.host != ""
+}
+
+func (f *sourceFlags) filter() (kgl.SourceFilter, error) {
+	filter := kgl.SourceFilter{Tag: f.tag, Host: f.host}
+	for _, word := range f.status {
+		status := kgl.SourceStatus(word)
+		if !slices.Contains([]kgl.SourceStatus{kgl.SourceActive, kgl.SourcePaused, kgl.SourceFailing, kgl.SourceGone}, status) {
+			return filter, usagef("--status: %q is none of active, paused, failing, gone", word)
+		}
+		filter.Status = append(filter.Status, status)
+	}
+	for _, word := range f.health {
+		health := kgl.SourceHealth(word)
+		if !slices.Contains([]kgl.SourceHealth{
+			kgl.HealthPending, kgl.HealthOK, kgl.HealthQuiet, kgl.HealthFailing, kgl.HealthThrottled, kgl.HealthMoved, kgl.HealthGone,
+		}, health) {
+			return filter, usagef("--health: %q is none of pending, ok, quiet, failing, throttled, moved, gone", word)
+		}
+		filter.Health = append(filter.Health, health)
+	}
+	return filter, nil
 }

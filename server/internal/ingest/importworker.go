@@ -20,6 +20,10 @@ const (
 // processes share one database; each import is with one worker at a time, and
 // goes on elsewhere when that one dies.
 type ImportWorker struct {
+	// Progress is told of each import after a part of it is done; nil tells
+	// nobody. Set it before the worker runs.
+	Progress func(kgl.SourceImport)
+
 	imports *Imports
 	owner   string
 	log     *slog.Logger
@@ -90,7 +94,9 @@ func (w *ImportWorker) Once(ctx context.Context) (bool, error) {
 			}
 			return true, fmt.Errorf("import %s: %w", i.ID, err)
 		}
-		i = &next
+		if i = &next; w.Progress != nil {
+			w.Progress(next)
+		}
 	}
 	w.log.InfoContext(ctx, "an import is done", "import_id", i.ID, "added", i.Added, "existing", i.Existing, "failed", i.Failed)
 	return true, nil
