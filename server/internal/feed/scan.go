@@ -331,13 +331,13 @@ func (s *scanner) bounds(f frame) error {
 	return nil
 }
 
-// mostlyUnclosedHTML tells depth that comes from HTML without end tags, which
+// mostlyUnclosedHTML tells depth that comes from HTML or items without end tags, which
 // is damage and can be repaired, from depth that was built.
 func (s *scanner) mostlyUnclosedHTML() bool {
 	n := 0
 	for _, f := range s.stack {
 		switch local(f.name) {
-		case "br", "img", "hr", "p", "li", "input", "meta":
+		case "br", "img", "hr", "p", "li", "input", "meta", "item", "entry":
 			n++
 		}
 	}
