@@ -25,29 +25,47 @@ import (
 //   - a label that is unknown, that the bytes contradict, or that does not
 //     look like a language with these bytes, gives way to the next one.
 //
-// What is neither is UTF-8 with bytes that are not, which cleanUTF8 mends.
-func toUTF8(body []byte, contentType string, n *notes) []byte {
+// What is neither is UTF-8 with bytes that are not, which cleanUTF8 mends: valid
+// tells whether there are such bytes.
+func toUTF8(body []byte, contentType string, n *notes) (text []byte, valid bool) {
 	if text, ok := fromMarked(body, n); ok {
-		return text
+		return text, utf8.Valid(text)
 	}
 	if text, ok := fromBareUnicode(body); ok {
-		return text
+		return text, true
+	}
+	labels := labelsOf(body, contentType)
+	valid = utf8.Valid(body)
+	if valid && saysUTF8(labels) {
+		return body, true
 	}
 	multi, bad := countUTF8(body)
-	if multi+bad == 0 && !bytes.Contains(body, []byte("\x1b")) {
-		noteLabels(body, contentType, n)
-		return body // ASCII
+	if multi+bad == 0 && bytes.IndexByte(body, 0x1b) < 0 {
+		for _, l := range labels {
+			lookUp(l, n)
+		}
+		return body, true // ASCII
 	}
-	enc, name := chooseEncoding(body, labelsOf(body, contentType), multi, bad, n)
+	enc, name := chooseEncoding(body, labels, multi, bad, n)
 	if enc == nil {
-		return body
+		return body, valid
 	}
 	out, _, err := transform.Bytes(enc.NewDecoder(), body)
 	if err != nil {
 		n.mend(WarnCharset, "declared as %s, but the bytes are not", name)
-		return body
+		return body, valid
 	}
-	return out
+	return out, true
+}
+
+// saysUTF8 reports whether no label says anything else than UTF-8.
+func saysUTF8(labels []label) bool {
+	for _, l := range labels {
+		if l.text != "utf-8" {
+			return false
+		}
+	}
+	return true
 }
 
 // fromMarked reads a document with a byte order mark.
@@ -139,20 +157,18 @@ type label struct {
 	by   string // who says so
 }
 
+// labelsOf returns the labels of a document, in their precedence.
 func labelsOf(body []byte, contentType string) []label {
-	return []label{
-		{strings.ToLower(strings.TrimSpace(headerCharset(contentType))), "the Content-Type header"},
-		{strings.ToLower(strings.TrimSpace(xmlDeclaredCharset(body))), "the XML declaration"},
-	}
-}
-
-// noteLabels tells of labels that are not known, in a document that is ASCII.
-func noteLabels(body []byte, contentType string, n *notes) {
-	for _, l := range labelsOf(body, contentType) {
-		if l.text != "" {
-			lookUp(l, n)
+	var out []label
+	for _, l := range [...]label{
+		{headerCharset(contentType), "the Content-Type header"},
+		{xmlDeclaredCharset(body), "the XML declaration"},
+	} {
+		if l.text = strings.ToLower(strings.TrimSpace(l.text)); l.text != "" {
+			out = append(out, l)
 		}
 	}
+	return out
 }
 
 // lookUp returns the charset of a label; nil when it is not known. "replacement"
@@ -176,9 +192,6 @@ func chooseEncoding(body []byte, labels []label, multi, bad int, n *notes) (enco
 	}
 	var candidates []candidate
 	for _, l := range labels {
-		if l.text == "" {
-			continue
-		}
 		enc, name := lookUp(l, n)
 		switch {
 		case enc == nil:
@@ -290,8 +303,11 @@ func headerCharset(contentType string) string {
 		return params["charset"]
 	}
 	_, rest, _ := strings.Cut(strings.ToLower(contentType), "charset=")
-	rest, _, _ = strings.Cut(rest, ";")
-	return strings.Trim(rest, " \"'")
+	rest = strings.TrimLeft(rest, " \"'")
+	if end := strings.IndexAny(rest, " \"';,"); end >= 0 {
+		rest = rest[:end]
+	}
+	return rest
 }
 
 // xmlDeclaredCharset returns the encoding of the XML declaration, also when

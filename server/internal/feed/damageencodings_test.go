@@ -50,7 +50,7 @@ func toUTF32(order binary.ByteOrder, bom bool) func([]byte) []byte {
 func in(e encoding.Encoding) func([]byte) []byte {
 	return func(doc []byte) []byte {
 		out, err := e.NewEncoder().Bytes(doc)
-		if err != nil || isASCII(doc) || utf8.Valid(out) {
+		if multi, bad := countUTF8(out); err != nil || multi > bad || multi+bad == 0 {
 			return nil
 		}
 		return out

@@ -3,6 +3,7 @@ package feed
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/binary"
 	"errors"
 	"io"
 	"unicode/utf8"
@@ -25,7 +26,11 @@ func decode(body []byte, contentType string, maxBytes int, n *notes) ([]byte, er
 	if len(body) > maxBytes {
 		return nil, tooLarge(maxBytes)
 	}
-	text := trimMarks(cleanUTF8(toUTF8(body, contentType, n), n), n)
+	body, valid := toUTF8(body, contentType, n)
+	if !valid || firstForbidden(body) < len(body) {
+		body = cleanUTF8(body, n)
+	}
+	text := trimMarks(body, n)
 	if len(text) > maxBytes {
 		return nil, tooLarge(maxBytes)
 	}
@@ -89,12 +94,33 @@ var suspicious = func() (t [256]bool) {
 // firstForbidden returns where the first character is that clean removes, the
 // length of b when there is none.
 func firstForbidden(b []byte) int {
-	for i, c := range b {
-		if suspicious[c] && forbiddenAt(b, i) > 0 {
+	i := 0
+	for ; i+8 <= len(b); i += 8 {
+		if plainASCII(binary.LittleEndian.Uint64(b[i:])) {
+			continue
+		}
+		for j := i; j < i+8; j++ {
+			if suspicious[b[j]] && forbiddenAt(b, j) > 0 {
+				return j
+			}
+		}
+	}
+	for ; i < len(b); i++ {
+		if suspicious[b[i]] && forbiddenAt(b, i) > 0 {
 			return i
 		}
 	}
 	return len(b)
+}
+
+// plainASCII reports whether all eight bytes of x are from 0x20 to 0x7E. The
+// borrow of a subtraction marks a byte that is too small, also one behind it
+// that is not: then the answer is no, which is safe.
+func plainASCII(x uint64) bool {
+	const each = 0x0101010101010101
+	low := x - 0x20*each          // the high bit of a byte below 0x20 is set
+	del := (x ^ 0x7F*each) - each // that of a byte that is 0x7F as well
+	return (x|low|del)&(0x80*each) == 0
 }
 
 // forbiddenAt returns the length of the forbidden character at i, 0 when it is
@@ -123,11 +149,8 @@ func forbiddenAt(b []byte, i int) int {
 // cleanUTF8 returns b as valid UTF-8 without forbidden characters. A byte that
 // starts no character is read as windows-1252; a character that was cut off
 // becomes U+FFFD; NEL becomes a newline, as XML 1.1 reads it; other forbidden
-// characters go. b itself is returned when it is clean.
+// characters go.
 func cleanUTF8(b []byte, n *notes) []byte {
-	if utf8.Valid(b) && firstForbidden(b) == len(b) {
-		return b
-	}
 	out := make([]byte, 0, len(b)+len(b)/8)
 	for i := 0; i < len(b); {
 		c := b[i]
@@ -203,25 +226,27 @@ func trimMarks(text []byte, n *notes) []byte {
 // twice: "Ã©" stands where "é" was meant. It is only told, not undone: nobody
 // but the publisher knows whether it was meant.
 func noteDoubleEncoding(text []byte, n *notes) {
-	if firstNonASCII(text) == len(text) {
-		return
-	}
-	// What the lead bytes C3, C2 and E2 80 become when they are encoded again,
-	// read as ISO-8859-1 or as windows-1252.
-	marks := bytes.Count(text, []byte("\u00c3\u00a2\u00e2\u201a\u00ac"))
-	for _, lead := range []string{"\u00c3", "\u00c2", "\u00e2\u20ac", "\u00e2\u0080"} {
-		for at := 0; ; {
-			i := bytes.Index(text[at:], []byte(lead))
-			if i < 0 {
-				break
-			}
-			at += i + len(lead)
-			if r, _ := utf8.DecodeRune(text[at:]); r >= 0x80 && r <= 0xBF || r == 0x20AC || r >= 0x2018 && r <= 0x203A {
+	marks := 0
+	// The lead bytes C2 to C5 and E2 of UTF-8 become U+00C2 and so on when they
+	// are encoded again, and what follows them becomes a character that
+	// ISO-8859-1 or windows-1252 has from 80 to BF.
+	for at := 0; ; {
+		i := bytes.IndexByte(text[at:], 0xC3)
+		if i < 0 || at+i+2 >= len(text) {
+			break
+		}
+		at += i + 2
+		if lead := text[at-1]; lead >= 0x82 && lead <= 0x85 || lead == 0xA2 {
+			r, _ := utf8.DecodeRune(text[at:])
+			if c, ok := charmap.Windows1252.EncodeRune(r); ok && c >= 0x80 && c <= 0xBF || r >= 0x80 && r <= 0x9F {
 				marks++
 			}
 		}
 	}
-	if multi, _ := countUTF8(text); marks >= 3 && 3*marks >= multi {
+	if marks < 3 {
+		return
+	}
+	if multi, _ := countUTF8(text); 3*marks >= multi {
 		n.add(WarnDoubleEncoded, "the text seems to be encoded as UTF-8 twice, %d times; it was left as it is", marks)
 	}
 }

@@ -442,6 +442,9 @@ func (r *jsonRepairer) word() {
 		r.pos++
 	}
 	word := bytes.TrimSpace(r.src[from:r.pos])
+	if i := bytes.IndexAny(word, " \t"); i > 0 && isJSONNumber(word[:i]) {
+		word, r.pos = word[:i], from+i
+	}
 	if isJSONNumber(word) || string(word) == "true" || string(word) == "false" || string(word) == "null" {
 		r.out.Write(word)
 		return

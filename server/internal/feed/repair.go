@@ -214,6 +214,8 @@ func (r *repairer) token(t token) error {
 	case tokText:
 		if r.top().kind == frameOther {
 			r.writeText(t.start, t.end)
+		} else if i := bytes.IndexByte(r.src[t.start:t.end], '<'); i >= 0 {
+			r.notes.mark(WarnBareLess, t.start+i)
 		}
 	case tokCDATA:
 		if r.top().kind == frameOther {
@@ -242,6 +244,9 @@ func (r *repairer) start(t token) error {
 	switch {
 	case isItemName(t.name):
 		if d := r.depthOf(frameItem); d < len(r.stack) {
+			if t.closed && r.stack[d].kind == frameItem {
+				return nil // an empty item inside of an item says nothing
+			}
 			if r.stack[d].kind == frameItem {
 				r.notes.mark(WarnItemSplit, t.start)
 			}

@@ -73,9 +73,27 @@ func (r *repairer) leafContent(t token) (end, after int, cut bool) {
 		}
 		return end, after, false
 	}
-	end = r.findSibling(t.end, limit)
+	after = r.findSibling(t.end, limit)
+	if end := r.misspeltEnd(t, after); end >= 0 {
+		r.notes.mark(WarnTag, end)
+		return end, after, false
+	}
 	r.notes.mark(WarnUnclosed, t.start)
-	return end, end, end == len(r.src)
+	return after, after, after == len(r.src)
+}
+
+// misspeltEnd returns where, right before limit, an end tag stands that is
+// almost that of a field; -1 when none does.
+func (r *repairer) misspeltEnd(t token, limit int) int {
+	content := bytes.TrimRight(r.src[t.end:limit], " \t\r\n")
+	i := bytes.LastIndex(content, []byte("</"))
+	if i < 0 || content[len(content)-1] != '>' {
+		return -1
+	}
+	if name := tagName(content[i+2:]); i+3+len(name) == len(content) && similar(name, t.name) {
+		return t.end + i
+	}
+	return -1
 }
 
 // findEnd returns where the end tag of a field starts, -1 when there is none

@@ -51,8 +51,8 @@ func (r *repairer) splitName(t token) []byte {
 	return field
 }
 
-// similar reports whether two names differ by at most one byte that is changed,
-// lost or added.
+// similar reports whether two names differ by one byte that is changed, lost or
+// added, or by two that changed places.
 func similar(a, b []byte) bool {
 	if len(a) > len(b) {
 		a, b = b, a
@@ -65,7 +65,8 @@ func similar(a, b []byte) bool {
 		i++
 	}
 	if len(a) == len(b) {
-		return bytes.Equal(a[i+1:], b[i+1:])
+		swapped := i+1 < len(a) && a[i] == b[i+1] && a[i+1] == b[i] && bytes.Equal(a[i+2:], b[i+2:])
+		return swapped || bytes.Equal(a[i+1:], b[i+1:])
 	}
 	return bytes.Equal(a[i:], b[i+1:])
 }
