@@ -2,6 +2,7 @@ package feed
 
 import (
 	"bytes"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +21,7 @@ func newPolicy() *bluemonday.Policy {
 	p.RequireNoFollowOnLinks(true)
 	p.RequireNoReferrerOnLinks(true)
 	p.AllowElements("center", "font", "big", "kbd", "header", "footer", "main")
+	p.AllowAttrs("width", "height").Matching(regexp.MustCompile(`(?i)^\s*[0-9]{1,5}\s*px\s*$`)).OnElements("img") // written without px
 	return p
 }
 
@@ -272,6 +274,10 @@ func (w *htmlWriter) keep(element atom.Atom, attrs []htmlAttr) ([]htmlAttr, bool
 				continue
 			}
 		case "width", "height":
+			if i := strings.IndexAny(a.value, "pP"); i >= 0 {
+				a.value = a.value[:i]
+			}
+			a.value = strings.TrimSpace(a.value)
 			if n, err := strconv.Atoi(a.value); err == nil && element == atom.Img {
 				if n <= 1 {
 					return nil, false
