@@ -184,7 +184,7 @@ func TestHealthcheck(t *testing.T) {
 	s.want(1, line("healthcheck"), "refused")
 }
 
-const sampleFeed = `<?xml version="1.0" encoding="windows-1252"?><rss version="2.0"><channel><title>Grants & more</title><link>/</link>
+const sampleFeed = `<?xml version="1.0" encoding="windows-1252"?><rss version="2.0"><channel><title>Grants &amp; more</title><link>/</link>
 <item><guid>1</guid><title>One</title><link>/one?utm_source=x</link><author>ada@example.org (Ada)</author><pubDate>Sun, 01 Mar 2026 10:00:00 GMT</pubDate>
 <description>&lt;p onclick="x()"&gt;A &lt;b&gt;grant&lt;/b&gt;&lt;/p&gt;&lt;script&gt;alert(1)&lt;/script&gt;</description></item>
 <item><title>Two</title><description>No date, no link</description></item></channel></rss>`

@@ -3,12 +3,22 @@ package feed
 import "time"
 
 // Inspection is a Document as `kgl feed inspect --json` prints it. It holds
-// what the document says: a date that was inferred is null.
+// what the document says: a date that was inferred is null. Lists are never
+// null; texts that were not stated are empty.
 type Inspection struct {
 	Feed     InspectedFeed    `json:"feed"`
 	Items    []InspectedItem  `json:"items"`
-	Repaired bool             `json:"repaired"`
-	Skipped  int              `json:"skipped"`
+	Repaired bool             `json:"repaired"` // the document broke the rules of its format and was mended
+	Skipped  int              `json:"skipped"`  // items that are in the document and not in items
+	Stages   []InspectedStage `json:"stages"`   // what the document passed, in order
+	Warnings []InspectWarning `json:"warnings"` // about the document; those about one item are in it
+	Advice   []string         `json:"advice"`   // for the publisher; see Advice
+}
+
+// InspectedStage is a Stage in JSON.
+type InspectedStage struct {
+	Name     StageName        `json:"name"`
+	Mended   bool             `json:"mended"`
 	Warnings []InspectWarning `json:"warnings"`
 }
 
@@ -23,31 +33,43 @@ type InspectedFeed struct {
 	SelfURL     string            `json:"self_url"`
 	ImageURL    string            `json:"image_url"`
 	TTLSeconds  int               `json:"ttl_seconds"`
+	SkipHours   []int             `json:"skip_hours"` // UTC
+	SkipDays    []string          `json:"skip_days"`  // such as "Sunday"
 	UpdatedAt   *time.Time        `json:"updated_at"`
 	Authors     []InspectedAuthor `json:"authors"`
+	MovedTo     string            `json:"moved_to,omitempty"`
+	PodcastGUID string            `json:"podcast_guid,omitempty"`
+	Medium      string            `json:"medium,omitempty"`
 }
 
 // InspectedItem is an Item in JSON.
 type InspectedItem struct {
-	GUID         string               `json:"guid"`
-	URL          string               `json:"url"`
-	CanonicalURL string               `json:"canonical_url"`
-	Title        string               `json:"title"`
-	PublishedAt  *time.Time           `json:"published_at"`
-	UpdatedAt    *time.Time           `json:"updated_at"`
-	Authors      []InspectedAuthor    `json:"authors"`
-	Categories   []string             `json:"categories"`
-	Language     string               `json:"language"`
-	Summary      string               `json:"summary"`
-	ContentHTML  string               `json:"content_html"`
-	ContentText  string               `json:"content_text"`
-	WordCount    int                  `json:"word_count"`
-	Enclosures   []InspectedEnclosure `json:"enclosures"`
-	IdentityKind IdentityKind         `json:"identity_kind"`
-	IdentityKey  string               `json:"identity_key"`
-	ContentHash  string               `json:"content_hash"`
-	TextHash     string               `json:"text_hash"`
-	Warnings     []InspectWarning     `json:"warnings"`
+	GUID              string               `json:"guid"`
+	URL               string               `json:"url"`
+	CanonicalURL      string               `json:"canonical_url"`
+	Title             string               `json:"title"`
+	PublishedAt       *time.Time           `json:"published_at"`
+	PublishedAtSource PublishedSource      `json:"published_at_source"`
+	UpdatedAt         *time.Time           `json:"updated_at"`  // the same as modified_at
+	ModifiedAt        *time.Time           `json:"modified_at"` // the last edit, by the feed's account
+	Authors           []InspectedAuthor    `json:"authors"`
+	Categories        []string             `json:"categories"`
+	Language          string               `json:"language"`
+	Summary           string               `json:"summary"`
+	ContentHTML       string               `json:"content_html"`
+	ContentText       string               `json:"content_text"`
+	WordCount         int                  `json:"word_count"`
+	Enclosures        []InspectedEnclosure `json:"enclosures"`
+	CommentsURL       string               `json:"comments_url"`
+	ImageURL          string               `json:"image_url"`
+	Media             *Media               `json:"media"` // null when the item says nothing of the kind
+	IdentityKind      IdentityKind         `json:"identity_kind"`
+	IdentityKey       string               `json:"identity_key"`
+	ContentHash       string               `json:"content_hash"`
+	TextHash          string               `json:"text_hash"`
+	RawHash           string               `json:"raw_hash"`
+	Repaired          bool                 `json:"repaired"` // damage inside of the item was mended
+	Warnings          []InspectWarning     `json:"warnings"`
 }
 
 // InspectedAuthor is an Author in JSON.
@@ -70,20 +92,29 @@ type InspectWarning struct {
 	Message string      `json:"message"`
 }
 
-// Inspect returns doc in the form of `kgl feed inspect --json`. Lists are never
-// null.
+// Inspect returns doc in the form of `kgl feed inspect --json`.
 func Inspect(doc *Document) Inspection {
 	m := doc.Feed
 	out := Inspection{
 		Feed: InspectedFeed{
 			Title: m.Title, Link: m.Link, Format: m.Format, Version: m.Version, Description: m.Description,
 			Language: m.Language, SelfURL: m.SelfURL, ImageURL: m.ImageURL, TTLSeconds: int(m.TTL.Seconds()),
+			SkipHours: append([]int{}, m.SkipHours...), SkipDays: make([]string, 0, len(m.SkipDays)),
 			UpdatedAt: timeOrNil(m.Updated), Authors: inspectAuthors(m.Authors),
+			MovedTo: m.MovedTo, PodcastGUID: m.PodcastGUID, Medium: m.Medium,
 		},
 		Items:    make([]InspectedItem, 0, len(doc.Items)),
 		Repaired: doc.Repaired,
 		Skipped:  doc.Skipped,
+		Stages:   make([]InspectedStage, 0, len(doc.Stages)),
 		Warnings: inspectWarnings(doc.Warnings),
+		Advice:   append([]string{}, Advice(doc)...),
+	}
+	for _, d := range m.SkipDays {
+		out.Feed.SkipDays = append(out.Feed.SkipDays, d.String())
+	}
+	for _, s := range doc.Stages {
+		out.Stages = append(out.Stages, InspectedStage{Name: s.Name, Mended: s.Mended, Warnings: inspectWarnings(s.Warnings)})
 	}
 	for _, it := range doc.Items {
 		out.Items = append(out.Items, inspectItem(it))
@@ -94,12 +125,15 @@ func Inspect(doc *Document) Inspection {
 func inspectItem(it Item) InspectedItem {
 	x := InspectedItem{
 		GUID: it.GUID, URL: it.URL, CanonicalURL: it.CanonicalURL, Title: it.Title,
-		PublishedAt: timeOrNil(it.PublishedAt), UpdatedAt: timeOrNil(it.ModifiedAt), Authors: inspectAuthors(it.Authors),
+		PublishedAt: timeOrNil(it.PublishedAt), PublishedAtSource: it.PublishedAtSource,
+		UpdatedAt: timeOrNil(it.ModifiedAt), ModifiedAt: timeOrNil(it.ModifiedAt), Authors: inspectAuthors(it.Authors),
 		Categories: append([]string{}, it.Categories...), Language: it.Language, Summary: it.Summary,
 		ContentHTML: it.ContentHTML, ContentText: it.ContentText, WordCount: it.WordCount,
-		Enclosures:   make([]InspectedEnclosure, 0, len(it.Enclosures)),
+		Enclosures:  make([]InspectedEnclosure, 0, len(it.Enclosures)),
+		CommentsURL: it.CommentsURL, ImageURL: it.ImageURL, Media: it.Media,
 		IdentityKind: it.IdentityKind, IdentityKey: it.IdentityKey,
-		ContentHash: it.ContentHash, TextHash: it.TextHash, Warnings: inspectWarnings(it.Warnings),
+		ContentHash: it.ContentHash, TextHash: it.TextHash, RawHash: it.RawHash,
+		Repaired: it.Repaired, Warnings: inspectWarnings(it.Warnings),
 	}
 	if it.PublishedInferred {
 		x.PublishedAt = nil
