@@ -44,7 +44,11 @@ func (o *outline) render(out *bytes.Buffer, from, to int) {
 // document renders the whole document from its root on.
 func (o *outline) document() []byte {
 	var out bytes.Buffer
-	out.Grow(len(o.src) - o.rootStart + 32*len(o.items))
+	size := len(o.src) - o.rootStart
+	for _, e := range o.edits {
+		size += len(e.ins) - e.del
+	}
+	out.Grow(max(size, 0) + 512)
 	o.render(&out, o.rootStart, len(o.src))
 	return out.Bytes()
 }

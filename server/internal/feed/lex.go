@@ -1,6 +1,9 @@
 package feed
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // tokenKind is what a piece of markup is.
 type tokenKind uint8
@@ -370,8 +373,12 @@ func hasPrefixFold(b []byte, prefix string) bool {
 	return len(b) >= len(prefix) && bytes.EqualFold(b[:len(prefix)], []byte(prefix))
 }
 
-// lower is strings.ToLower for ASCII that allocates only when it has to.
+// lower is strings.ToLower for ASCII that allocates only when it has to: not for
+// the names that nearly all elements of feeds have.
 func lower(b []byte) string {
+	if name, ok := commonNames[string(b)]; ok {
+		return name
+	}
 	for _, c := range b {
 		if c >= 'A' && c <= 'Z' {
 			return string(bytes.ToLower(b))
@@ -379,3 +386,14 @@ func lower(b []byte) string {
 	}
 	return string(b)
 }
+
+var commonNames = func() map[string]string {
+	names := map[string]string{}
+	for _, name := range strings.Fields(`rss RDF rdf feed channel item entry title link description guid pubDate category
+		comments enclosure author source creator encoded content summary id updated published modified issued name
+		email uri url image date subject thumbnail group player credit text keywords duration explicit episode
+		commentRss origLink subtitle rights dc media slash wfw itunes atom atom10 feedburner sy thr dcterms xmlns`) {
+		names[name] = strings.ToLower(name)
+	}
+	return names
+}()

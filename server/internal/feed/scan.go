@@ -92,6 +92,11 @@ const (
 	frameBody
 )
 
+// holdsFields reports whether an element holds other elements and no text.
+func (k frameKind) holdsFields() bool {
+	return k == frameRoot || k == frameChannel || k == frameItem
+}
+
 type frame struct {
 	name  []byte
 	kind  frameKind
@@ -152,7 +157,14 @@ func (s *scanner) token(t token) (sound bool, err error) {
 			return t.kind == tokText && len(bytes.TrimSpace(s.src[t.start:t.end])) == 0, nil
 		}
 		s.cutText(t)
-		if t.kind == tokText && !s.doctype {
+		if t.kind != tokText {
+			break
+		}
+		if s.stack[len(s.stack)-1].kind.holdsFields() && len(bytes.TrimSpace(s.src[t.start:t.end])) == 0 {
+			// White space between fields says nothing, and costs the parser as
+			// much as a field.
+			s.edit(t.start, t.end-t.start, "")
+		} else if !s.doctype {
 			s.references(t)
 		}
 	case tokDoctype:
