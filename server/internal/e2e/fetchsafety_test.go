@@ -22,6 +22,7 @@ func TestFetchSafety(t *testing.T) {
 		b := newInstallation(t, engine, "KGL_ALLOWED_NETWORKS=127.0.0.1/32", "KGL_FETCH_TIMEOUT=3s").start(t)
 		t.Run("one policy, one answer", func(t *testing.T) { testOnePolicy(t, b) })
 		t.Run("nothing of a broken answer is kept", func(t *testing.T) { testBrokenAnswers(t, b) })
+		t.Run("a part is asked for again", func(t *testing.T) { testUnframedAnswer(t, b) })
 		t.Run("credentials stay home", func(t *testing.T) { testSourceCredentials(t, b) })
 		t.Run("drips do not hold the others", func(t *testing.T) { testDrips(t, b) })
 	})
@@ -163,6 +164,35 @@ func testBrokenAnswers(t *testing.T, b *backend) {
 		if last := asked[len(asked)-1]; last.Get("If-None-Match") != "" || last.Get("If-Modified-Since") != "" {
 			t.Errorf("%s: the validators of a broken answer were kept: %v", name, last)
 		}
+	}
+}
+
+// testUnframedAnswer holds that a document which just ends with its connection
+// is asked for again in whole: what stood before the end is kept, its validators
+// are not (case 20).
+func testUnframedAnswer(t *testing.T, b *backend) {
+	c, f := b.as(t, client.RoleModerator), newFeedServer(t)
+	whole := rssFeed("Whole", newItem("one"), newItem("two"))
+	f.handle("/feed.xml", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Transfer-Encoding", "identity") // no length, no chunks
+		w.Header().Set("ETag", `"part"`)
+		_, _ = io.WriteString(w, whole[:strings.LastIndex(whole, "<description>")+20])
+	})
+	s := c.createSource(t, f.url("/feed.xml"))
+	if fetch := c.waitForFetches(t, s.ID, 1)[0]; fetch.ItemsCreated == 0 || len(fetch.Warnings) == 0 {
+		t.Errorf("a part: %+v", fetch)
+	}
+	f.serve("/feed.xml", whole)
+	c.refetch(t, s.ID)
+	if last := f.requests("/feed.xml")[1]; last.Get("If-None-Match") != "" {
+		t.Errorf("the validators of a part were kept: %v", last)
+	}
+	if items := c.content(t, s.ID); len(items) != 2 {
+		t.Errorf("%d items", len(items))
+	}
+	c.refetch(t, s.ID)
+	if last := f.requests("/feed.xml")[2]; last.Get("If-None-Match") == "" {
+		t.Errorf("the validators of the whole were not kept: %v", last)
 	}
 }
 

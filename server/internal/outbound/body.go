@@ -35,6 +35,9 @@ func (c *Client) receive(parent context.Context, resp *http.Response, p *progres
 		discard(resp)
 		return out, nil
 	}
+	if err := partial(resp); err != nil {
+		return nil, fail(ReasonTruncated, u.Host, err)
+	}
 	coded, err := gzipped(resp.Header)
 	if err != nil {
 		return nil, fail(ReasonEncoding, u.Host, err)
@@ -57,6 +60,16 @@ func (c *Client) receive(parent context.Context, resp *http.Response, p *progres
 		return out, nil
 	}
 	return nil, explainBody(parent, p, u.Host, err)
+}
+
+// partial refuses a part of a document that was not asked for: a range, which
+// is never asked for (RFC 9110 section 15.3.7), or a delta (RFC 3229 section
+// 10.4.1). It would pass for the whole.
+func partial(resp *http.Response) error {
+	if resp.StatusCode == http.StatusPartialContent || resp.StatusCode == http.StatusIMUsed && resp.Request.Header.Get("A-Im") == "" {
+		return fmt.Errorf("status %d was not asked for", resp.StatusCode)
+	}
+	return nil
 }
 
 // maxDiscard is the longest body that is read for nothing, in bytes: a new

@@ -201,3 +201,45 @@ func TestSharedGzipBombs(t *testing.T) {
 		wantReason(t, err, tt.want...)
 	}
 }
+
+// Case 20: a body that lasts until the connection ends. Nothing tells whether
+// it is whole, over TLS neither, because crypto/tls takes an end without a
+// farewell between two records. So it is taken, and the parser must see that
+// the document is not closed. Inside of gzip the end is known.
+func TestCase20UntilTheConnectionEnds(t *testing.T) {
+	const head = ok + "Etag: \"v1\"\r\nConnection: close\r\n"
+	c := newClient(t, open)
+	if resp := mustGet(t, c, rawServer(t, answer(head+"\r\n<rss>"))); string(resp.Body) != "<rss>" {
+		t.Errorf("got %q", resp.Body)
+	}
+	whole := string(gz(t, "<rss></rss>"))
+	if resp := mustGet(t, c, rawServer(t, answer(head+"Content-Encoding: gzip\r\n\r\n"+whole))); string(resp.Body) != "<rss></rss>" {
+		t.Errorf("got %q", resp.Body)
+	}
+	_, err := get(t, c, rawServer(t, answer(head+"Content-Encoding: gzip\r\n\r\n"+whole[:len(whole)-1])))
+	wantReason(t, err, ReasonTruncated)
+	_, err = get(t, c, rawServer(t, reset(head+"\r\n<rss>")))
+	wantReason(t, err, ReasonTruncated)
+}
+
+// Case 20: a part that nobody asked for is not the document.
+func TestCase20Parts(t *testing.T) {
+	c := newClient(t, open)
+	for _, status := range []int{http.StatusPartialContent, http.StatusIMUsed} {
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Range", "bytes 0-4/1000")
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, "<rss>")
+		})
+		_, err := c.Get(t.Context(), Request{URL: s.URL})
+		wantReason(t, err, ReasonTruncated)
+	}
+	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusIMUsed)
+		_, _ = io.WriteString(w, r.Header.Get("A-Im"))
+	})
+	resp, err := c.Get(t.Context(), Request{URL: s.URL, Header: http.Header{"A-Im": {"feed"}}})
+	if err != nil || resp.Status != http.StatusIMUsed || string(resp.Body) != "feed" {
+		t.Errorf("a delta that was asked for: %+v, %v", resp, err)
+	}
+}

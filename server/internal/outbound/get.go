@@ -34,7 +34,8 @@ type Request struct {
 }
 
 // Response is a complete answer: what is returned without an error was
-// received to its end.
+// received to its end, as far as its framing tells. A body that ends with its
+// connection may be a part; who reads it must see that it is not closed.
 type Response struct {
 	Status int
 	Header http.Header // without Set-Cookie, and without the encoding that was undone
