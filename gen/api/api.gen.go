@@ -336,6 +336,39 @@ func (e Role) Valid() bool {
 	}
 }
 
+// Defines values for ScheduleHintsSkipDays.
+const (
+	ScheduleHintsSkipDaysFriday    ScheduleHintsSkipDays = "friday"
+	ScheduleHintsSkipDaysMonday    ScheduleHintsSkipDays = "monday"
+	ScheduleHintsSkipDaysSaturday  ScheduleHintsSkipDays = "saturday"
+	ScheduleHintsSkipDaysSunday    ScheduleHintsSkipDays = "sunday"
+	ScheduleHintsSkipDaysThursday  ScheduleHintsSkipDays = "thursday"
+	ScheduleHintsSkipDaysTuesday   ScheduleHintsSkipDays = "tuesday"
+	ScheduleHintsSkipDaysWednesday ScheduleHintsSkipDays = "wednesday"
+)
+
+// Valid indicates whether the value is a known member of the ScheduleHintsSkipDays enum.
+func (e ScheduleHintsSkipDays) Valid() bool {
+	switch e {
+	case ScheduleHintsSkipDaysFriday:
+		return true
+	case ScheduleHintsSkipDaysMonday:
+		return true
+	case ScheduleHintsSkipDaysSaturday:
+		return true
+	case ScheduleHintsSkipDaysSunday:
+		return true
+	case ScheduleHintsSkipDaysThursday:
+		return true
+	case ScheduleHintsSkipDaysTuesday:
+		return true
+	case ScheduleHintsSkipDaysWednesday:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SourceAuthenticationType.
 const (
 	SourceAuthenticationTypeBasic SourceAuthenticationType = "basic"
@@ -1566,6 +1599,86 @@ type RevisionList struct {
 // Role user reads; moderator also changes sources, content and entities; admin also has accounts and the audit log
 type Role string
 
+// ScheduleDomain The rate of requests to all hosts of the registered domain; null when there is no limit
+type ScheduleDomain struct {
+	// Burst Requests at once after a silence
+	Burst  int64  `json:"burst"`
+	Domain string `json:"domain"`
+
+	// IntervalSeconds Between two requests
+	IntervalSeconds float64 `json:"interval_seconds"`
+}
+
+// ScheduleFailures Failures in a row
+type ScheduleFailures struct {
+	Count int64 `json:"count"`
+
+	// GoneSince The first answer 410 among them
+	GoneSince nullable.Nullable[time.Time] `json:"gone_since"`
+	Since     nullable.Nullable[time.Time] `json:"since"`
+}
+
+// ScheduleHints How often the server and the feed say that it should be fetched
+type ScheduleHints struct {
+	// FreshSeconds Of the last answer (Cache-Control, Expires)
+	FreshSeconds nullable.Nullable[int64] `json:"fresh_seconds"`
+
+	// SkipDays Days, UTC
+	SkipDays []ScheduleHintsSkipDays `json:"skip_days"`
+
+	// SkipHours Hours of the day, UTC, at which the feed asks not to be fetched
+	SkipHours []int32 `json:"skip_hours"`
+
+	// TTLSeconds Of the feed (ttl, sy:updatePeriod)
+	TTLSeconds nullable.Nullable[int64] `json:"ttl_seconds"`
+}
+
+// ScheduleHintsSkipDays defines model for ScheduleHints.SkipDays.
+type ScheduleHintsSkipDays string
+
+// ScheduleHost defines model for ScheduleHost.
+type ScheduleHost struct {
+	// DueAt When the first source of the host is due
+	DueAt nullable.Nullable[time.Time] `json:"due_at"`
+	Host  string                       `json:"host"`
+
+	// LeasedUntil A worker has the host, at most until then
+	LeasedUntil nullable.Nullable[time.Time] `json:"leased_until"`
+
+	// NotBefore The host is left alone until then
+	NotBefore nullable.Nullable[time.Time] `json:"not_before"`
+}
+
+// ScheduleInterval The bounds of the time between two fetches, in seconds
+type ScheduleInterval struct {
+	// Default While the rhythm is not known
+	Default int64 `json:"default"`
+	Longest int64 `json:"longest"`
+
+	// Own Set for the source; null: decided from its rhythm
+	Own      nullable.Nullable[int64] `json:"own"`
+	Shortest int64                    `json:"shortest"`
+}
+
+// ScheduleRhythm defines model for ScheduleRhythm.
+type ScheduleRhythm struct {
+	// GapSeconds Between two items; null: not known
+	GapSeconds   nullable.Nullable[int64]     `json:"gap_seconds"`
+	NewestItemAt nullable.Nullable[time.Time] `json:"newest_item_at"`
+}
+
+// ScheduleWait defines model for ScheduleWait.
+type ScheduleWait struct {
+	// Code paused, gone, not_due, backoff, throttled, host_busy, host_resting or domain_rate
+	Code string `json:"code"`
+
+	// Text For people
+	Text string `json:"text"`
+
+	// Until Null: until a person changes it
+	Until nullable.Nullable[time.Time] `json:"until"`
+}
+
 // Source defines model for Source.
 type Source struct {
 	// Authentication How the fetch says who it is; the password is secret; null: it does not
@@ -1733,6 +1846,49 @@ type SourceImportList struct {
 type SourceList struct {
 	Data       []Source   `json:"data"`
 	Pagination Pagination `json:"pagination"`
+}
+
+// SourceSchedule defines model for SourceSchedule.
+type SourceSchedule struct {
+	AsOf time.Time `json:"as_of"`
+
+	// Decision Why the next fetch is when it is; null when none was decided
+	Decision nullable.Nullable[FetchDecision] `json:"decision"`
+
+	// Domain The rate of requests to all hosts of the registered domain; null when there is no limit
+	Domain nullable.Nullable[ScheduleDomain] `json:"domain"`
+
+	// Failures Failures in a row
+	Failures ScheduleFailures `json:"failures"`
+
+	// Health How the source fares; status says whether it is fetched
+	Health SourceHealth `json:"health"`
+
+	// Hints How often the server and the feed say that it should be fetched
+	Hints ScheduleHints `json:"hints"`
+	Host  ScheduleHost  `json:"host"`
+
+	// Interval The bounds of the time between two fetches, in seconds
+	Interval ScheduleInterval `json:"interval"`
+
+	// NextFetchAt Null: it is not fetched
+	NextFetchAt nullable.Nullable[time.Time] `json:"next_fetch_at"`
+
+	// Redirect A permanent redirect that is adopted when it lasts; null when there is none
+	Redirect nullable.Nullable[PendingRedirect] `json:"redirect"`
+	Rhythm   ScheduleRhythm                     `json:"rhythm"`
+
+	// SourceID UUID of version 7 in its canonical lower-case form
+	SourceID ID `json:"source_id"`
+
+	// Status active is fetched on schedule, paused is not, failing is fetched with growing pauses, gone was withdrawn by its publisher
+	Status SourceStatus `json:"status"`
+
+	// Trigger What the next fetch would be made for: first, schedule, request, retry or probe
+	Trigger nullable.Nullable[string] `json:"trigger"`
+
+	// WaitingFor What keeps it from being fetched now; empty when a worker takes it as soon as one is free
+	WaitingFor []ScheduleWait `json:"waiting_for"`
 }
 
 // SourceStatus active is fetched on schedule, paused is not, failing is fetched with growing pauses, gone was withdrawn by its publisher
@@ -2711,6 +2867,9 @@ type ServerInterface interface {
 	// RefreshSource Fetch a source now
 	// (POST /api/v1/sources/{source_id}/refresh)
 	RefreshSource(ctx echo.Context, sourceID SourceID) error
+	// GetSourceSchedule Why a source is fetched when it is
+	// (GET /api/v1/sources/{source_id}/schedule)
+	GetSourceSchedule(ctx echo.Context, sourceID SourceID) error
 	// ListUsers List accounts
 	// (GET /api/v1/users)
 	ListUsers(ctx echo.Context, params ListUsersParams) error
@@ -4270,6 +4429,22 @@ func (w *ServerInterfaceWrapper) RefreshSource(ctx echo.Context) error {
 	return err
 }
 
+// GetSourceSchedule converts echo context to params.
+func (w *ServerInterfaceWrapper) GetSourceSchedule(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "source_id" -------------
+	var sourceID SourceID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "source_id", ctx.Param("source_id"), &sourceID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter source_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetSourceSchedule(ctx, sourceID)
+	return err
+}
+
 // ListUsers converts echo context to params.
 func (w *ServerInterfaceWrapper) ListUsers(ctx echo.Context) error {
 	var err error
@@ -4564,6 +4739,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/v1/sources/:source_id", wrapper.GetSource, options.OperationMiddlewares["getSource"]...)
 	router.PATCH(options.BaseURL+"/api/v1/sources/:source_id", wrapper.UpdateSource, options.OperationMiddlewares["updateSource"]...)
 	router.POST(options.BaseURL+"/api/v1/sources/:source_id/refresh", wrapper.RefreshSource, options.OperationMiddlewares["refreshSource"]...)
+	router.GET(options.BaseURL+"/api/v1/sources/:source_id/schedule", wrapper.GetSourceSchedule, options.OperationMiddlewares["getSourceSchedule"]...)
 	router.GET(options.BaseURL+"/api/v1/sources/:source_id/fetches", wrapper.ListSourceFetches, options.OperationMiddlewares["listSourceFetches"]...)
 	router.GET(options.BaseURL+"/api/v1/content", wrapper.ListContent, options.OperationMiddlewares["listContent"]...)
 	router.DELETE(options.BaseURL+"/api/v1/content/:content_id", wrapper.DeleteContent, options.OperationMiddlewares["deleteContent"]...)
@@ -13112,6 +13288,192 @@ func (response RefreshSource503ApplicationProblemPlusJSONResponse) VisitRefreshS
 	return err
 }
 
+type GetSourceScheduleRequestObject struct {
+	SourceID SourceID `json:"source_id"`
+}
+
+type GetSourceScheduleResponseObject interface {
+	VisitGetSourceScheduleResponse(w http.ResponseWriter) error
+}
+
+type GetSourceSchedule200JSONResponse SourceSchedule
+
+func (response GetSourceSchedule200JSONResponse) VisitGetSourceScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSourceSchedule400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetSourceSchedule400ApplicationProblemPlusJSONResponse) VisitGetSourceScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSourceSchedule401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetSourceSchedule401ApplicationProblemPlusJSONResponse) VisitGetSourceScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSourceSchedule403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetSourceSchedule403ApplicationProblemPlusJSONResponse) VisitGetSourceScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSourceSchedule404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetSourceSchedule404ApplicationProblemPlusJSONResponse) VisitGetSourceScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSourceSchedule406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetSourceSchedule406ApplicationProblemPlusJSONResponse) VisitGetSourceScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSourceSchedule429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetSourceSchedule429ApplicationProblemPlusJSONResponse) VisitGetSourceScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSourceSchedule500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetSourceSchedule500ApplicationProblemPlusJSONResponse) VisitGetSourceScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSourceSchedule503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetSourceSchedule503ApplicationProblemPlusJSONResponse) VisitGetSourceScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListUsersRequestObject struct {
 	Params ListUsersParams
 }
@@ -14558,6 +14920,9 @@ type StrictServerInterface interface {
 	// RefreshSource Fetch a source now
 	// (POST /api/v1/sources/{source_id}/refresh)
 	RefreshSource(ctx context.Context, request RefreshSourceRequestObject) (RefreshSourceResponseObject, error)
+	// GetSourceSchedule Why a source is fetched when it is
+	// (GET /api/v1/sources/{source_id}/schedule)
+	GetSourceSchedule(ctx context.Context, request GetSourceScheduleRequestObject) (GetSourceScheduleResponseObject, error)
 	// ListUsers List accounts
 	// (GET /api/v1/users)
 	ListUsers(ctx context.Context, request ListUsersRequestObject) (ListUsersResponseObject, error)
@@ -15880,6 +16245,31 @@ func (sh *strictHandler) RefreshSource(ctx echo.Context, sourceID SourceID) erro
 		return err
 	} else if validResponse, ok := response.(RefreshSourceResponseObject); ok {
 		return validResponse.VisitRefreshSourceResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetSourceSchedule operation middleware
+func (sh *strictHandler) GetSourceSchedule(ctx echo.Context, sourceID SourceID) error {
+	var request GetSourceScheduleRequestObject
+
+	request.SourceID = sourceID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSourceSchedule(ctx.Request().Context(), request.(GetSourceScheduleRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSourceSchedule")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetSourceScheduleResponseObject); ok {
+		return validResponse.VisitGetSourceScheduleResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

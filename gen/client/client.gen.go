@@ -338,6 +338,39 @@ func (e Role) Valid() bool {
 	}
 }
 
+// Defines values for ScheduleHintsSkipDays.
+const (
+	ScheduleHintsSkipDaysFriday    ScheduleHintsSkipDays = "friday"
+	ScheduleHintsSkipDaysMonday    ScheduleHintsSkipDays = "monday"
+	ScheduleHintsSkipDaysSaturday  ScheduleHintsSkipDays = "saturday"
+	ScheduleHintsSkipDaysSunday    ScheduleHintsSkipDays = "sunday"
+	ScheduleHintsSkipDaysThursday  ScheduleHintsSkipDays = "thursday"
+	ScheduleHintsSkipDaysTuesday   ScheduleHintsSkipDays = "tuesday"
+	ScheduleHintsSkipDaysWednesday ScheduleHintsSkipDays = "wednesday"
+)
+
+// Valid indicates whether the value is a known member of the ScheduleHintsSkipDays enum.
+func (e ScheduleHintsSkipDays) Valid() bool {
+	switch e {
+	case ScheduleHintsSkipDaysFriday:
+		return true
+	case ScheduleHintsSkipDaysMonday:
+		return true
+	case ScheduleHintsSkipDaysSaturday:
+		return true
+	case ScheduleHintsSkipDaysSunday:
+		return true
+	case ScheduleHintsSkipDaysThursday:
+		return true
+	case ScheduleHintsSkipDaysTuesday:
+		return true
+	case ScheduleHintsSkipDaysWednesday:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SourceAuthenticationType.
 const (
 	SourceAuthenticationTypeBasic SourceAuthenticationType = "basic"
@@ -1568,6 +1601,86 @@ type RevisionList struct {
 // Role user reads; moderator also changes sources, content and entities; admin also has accounts and the audit log
 type Role string
 
+// ScheduleDomain The rate of requests to all hosts of the registered domain; null when there is no limit
+type ScheduleDomain struct {
+	// Burst Requests at once after a silence
+	Burst  int64  `json:"burst"`
+	Domain string `json:"domain"`
+
+	// IntervalSeconds Between two requests
+	IntervalSeconds float64 `json:"interval_seconds"`
+}
+
+// ScheduleFailures Failures in a row
+type ScheduleFailures struct {
+	Count int64 `json:"count"`
+
+	// GoneSince The first answer 410 among them
+	GoneSince nullable.Nullable[time.Time] `json:"gone_since"`
+	Since     nullable.Nullable[time.Time] `json:"since"`
+}
+
+// ScheduleHints How often the server and the feed say that it should be fetched
+type ScheduleHints struct {
+	// FreshSeconds Of the last answer (Cache-Control, Expires)
+	FreshSeconds nullable.Nullable[int64] `json:"fresh_seconds"`
+
+	// SkipDays Days, UTC
+	SkipDays []ScheduleHintsSkipDays `json:"skip_days"`
+
+	// SkipHours Hours of the day, UTC, at which the feed asks not to be fetched
+	SkipHours []int32 `json:"skip_hours"`
+
+	// TTLSeconds Of the feed (ttl, sy:updatePeriod)
+	TTLSeconds nullable.Nullable[int64] `json:"ttl_seconds"`
+}
+
+// ScheduleHintsSkipDays defines model for ScheduleHints.SkipDays.
+type ScheduleHintsSkipDays string
+
+// ScheduleHost defines model for ScheduleHost.
+type ScheduleHost struct {
+	// DueAt When the first source of the host is due
+	DueAt nullable.Nullable[time.Time] `json:"due_at"`
+	Host  string                       `json:"host"`
+
+	// LeasedUntil A worker has the host, at most until then
+	LeasedUntil nullable.Nullable[time.Time] `json:"leased_until"`
+
+	// NotBefore The host is left alone until then
+	NotBefore nullable.Nullable[time.Time] `json:"not_before"`
+}
+
+// ScheduleInterval The bounds of the time between two fetches, in seconds
+type ScheduleInterval struct {
+	// Default While the rhythm is not known
+	Default int64 `json:"default"`
+	Longest int64 `json:"longest"`
+
+	// Own Set for the source; null: decided from its rhythm
+	Own      nullable.Nullable[int64] `json:"own"`
+	Shortest int64                    `json:"shortest"`
+}
+
+// ScheduleRhythm defines model for ScheduleRhythm.
+type ScheduleRhythm struct {
+	// GapSeconds Between two items; null: not known
+	GapSeconds   nullable.Nullable[int64]     `json:"gap_seconds"`
+	NewestItemAt nullable.Nullable[time.Time] `json:"newest_item_at"`
+}
+
+// ScheduleWait defines model for ScheduleWait.
+type ScheduleWait struct {
+	// Code paused, gone, not_due, backoff, throttled, host_busy, host_resting or domain_rate
+	Code string `json:"code"`
+
+	// Text For people
+	Text string `json:"text"`
+
+	// Until Null: until a person changes it
+	Until nullable.Nullable[time.Time] `json:"until"`
+}
+
 // Source defines model for Source.
 type Source struct {
 	// Authentication How the fetch says who it is; the password is secret; null: it does not
@@ -1735,6 +1848,49 @@ type SourceImportList struct {
 type SourceList struct {
 	Data       []Source   `json:"data"`
 	Pagination Pagination `json:"pagination"`
+}
+
+// SourceSchedule defines model for SourceSchedule.
+type SourceSchedule struct {
+	AsOf time.Time `json:"as_of"`
+
+	// Decision Why the next fetch is when it is; null when none was decided
+	Decision nullable.Nullable[FetchDecision] `json:"decision"`
+
+	// Domain The rate of requests to all hosts of the registered domain; null when there is no limit
+	Domain nullable.Nullable[ScheduleDomain] `json:"domain"`
+
+	// Failures Failures in a row
+	Failures ScheduleFailures `json:"failures"`
+
+	// Health How the source fares; status says whether it is fetched
+	Health SourceHealth `json:"health"`
+
+	// Hints How often the server and the feed say that it should be fetched
+	Hints ScheduleHints `json:"hints"`
+	Host  ScheduleHost  `json:"host"`
+
+	// Interval The bounds of the time between two fetches, in seconds
+	Interval ScheduleInterval `json:"interval"`
+
+	// NextFetchAt Null: it is not fetched
+	NextFetchAt nullable.Nullable[time.Time] `json:"next_fetch_at"`
+
+	// Redirect A permanent redirect that is adopted when it lasts; null when there is none
+	Redirect nullable.Nullable[PendingRedirect] `json:"redirect"`
+	Rhythm   ScheduleRhythm                     `json:"rhythm"`
+
+	// SourceID UUID of version 7 in its canonical lower-case form
+	SourceID ID `json:"source_id"`
+
+	// Status active is fetched on schedule, paused is not, failing is fetched with growing pauses, gone was withdrawn by its publisher
+	Status SourceStatus `json:"status"`
+
+	// Trigger What the next fetch would be made for: first, schedule, request, retry or probe
+	Trigger nullable.Nullable[string] `json:"trigger"`
+
+	// WaitingFor What keeps it from being fetched now; empty when a worker takes it as soon as one is free
+	WaitingFor []ScheduleWait `json:"waiting_for"`
 }
 
 // SourceStatus active is fetched on schedule, paused is not, failing is fetched with growing pauses, gone was withdrawn by its publisher
@@ -3073,6 +3229,13 @@ type ClientInterface interface {
 	// Corresponds with POST /api/v1/sources/{source_id}/refresh (the `RefreshSource` operationId).
 	RefreshSource(ctx context.Context, sourceID SourceID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetSourceSchedule Why a source is fetched when it is
+	//
+	// All that decides about the next fetch: the rule, what the feed and its server ask for, the rhythm of the feed, the state of its host and of its domain, and what it waits for now.
+	//
+	// Corresponds with GET /api/v1/sources/{source_id}/schedule (the `GetSourceSchedule` operationId).
+	GetSourceSchedule(ctx context.Context, sourceID SourceID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListUsers List accounts
 	//
 	// Newest first.
@@ -4082,6 +4245,23 @@ func (c *Client) ListSourceFetches(ctx context.Context, sourceID SourceID, param
 // Corresponds with POST /api/v1/sources/{source_id}/refresh (the `RefreshSource` operationId).
 func (c *Client) RefreshSource(ctx context.Context, sourceID SourceID, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRefreshSourceRequest(c.Server, sourceID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetSourceSchedule Why a source is fetched when it is
+//
+// All that decides about the next fetch: the rule, what the feed and its server ask for, the rhythm of the feed, the state of its host and of its domain, and what it waits for now.
+//
+// Corresponds with GET /api/v1/sources/{source_id}/schedule (the `GetSourceSchedule` operationId).
+func (c *Client) GetSourceSchedule(ctx context.Context, sourceID SourceID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetSourceScheduleRequest(c.Server, sourceID)
 	if err != nil {
 		return nil, err
 	}
@@ -7151,6 +7331,40 @@ func NewRefreshSourceRequest(server string, sourceID SourceID) (*http.Request, e
 	return req, nil
 }
 
+// NewGetSourceScheduleRequest constructs an http.Request for the GetSourceSchedule method
+func NewGetSourceScheduleRequest(server string, sourceID SourceID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "source_id", sourceID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/sources/%s/schedule", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListUsersRequest constructs an http.Request for the ListUsers method
 func NewListUsersRequest(server string, params *ListUsersParams) (*http.Request, error) {
 	var err error
@@ -8097,6 +8311,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /api/v1/sources/{source_id}/refresh (the `RefreshSource` operationId).
 	RefreshSourceWithResponse(ctx context.Context, sourceID SourceID, reqEditors ...RequestEditorFn) (*RefreshSourceResponse, error)
+
+	// GetSourceScheduleWithResponse Why a source is fetched when it is
+	//
+	// All that decides about the next fetch: the rule, what the feed and its server ask for, the rhythm of the feed, the state of its host and of its domain, and what it waits for now.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/v1/sources/{source_id}/schedule (the `GetSourceSchedule` operationId).
+	GetSourceScheduleWithResponse(ctx context.Context, sourceID SourceID, reqEditors ...RequestEditorFn) (*GetSourceScheduleResponse, error)
 
 	// ListUsersWithResponse List accounts
 	//
@@ -15208,6 +15431,163 @@ func (r RefreshSourceResponse) ContentType() string {
 	return ""
 }
 
+// GetSourceScheduleResponse400Headers the declared response headers of an HTTP 400 response for GetSourceSchedule
+type GetSourceScheduleResponse400Headers struct {
+	XRequestID *string
+}
+
+// GetSourceScheduleResponse401Headers the declared response headers of an HTTP 401 response for GetSourceSchedule
+type GetSourceScheduleResponse401Headers struct {
+	WWWAuthenticate *string
+	XRequestID      *string
+}
+
+// GetSourceScheduleResponse403Headers the declared response headers of an HTTP 403 response for GetSourceSchedule
+type GetSourceScheduleResponse403Headers struct {
+	WWWAuthenticate *string
+	XRequestID      *string
+}
+
+// GetSourceScheduleResponse404Headers the declared response headers of an HTTP 404 response for GetSourceSchedule
+type GetSourceScheduleResponse404Headers struct {
+	XRequestID *string
+}
+
+// GetSourceScheduleResponse406Headers the declared response headers of an HTTP 406 response for GetSourceSchedule
+type GetSourceScheduleResponse406Headers struct {
+	XRequestID *string
+}
+
+// GetSourceScheduleResponse429Headers the declared response headers of an HTTP 429 response for GetSourceSchedule
+type GetSourceScheduleResponse429Headers struct {
+	RetryAfter *int
+	XRequestID *string
+}
+
+// GetSourceScheduleResponse500Headers the declared response headers of an HTTP 500 response for GetSourceSchedule
+type GetSourceScheduleResponse500Headers struct {
+	XRequestID *string
+}
+
+// GetSourceScheduleResponse503Headers the declared response headers of an HTTP 503 response for GetSourceSchedule
+type GetSourceScheduleResponse503Headers struct {
+	RetryAfter *int
+	XRequestID *string
+}
+
+type GetSourceScheduleResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SourceSchedule
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *GetSourceScheduleResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetSourceScheduleResponse401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *GetSourceScheduleResponse403Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *GetSourceScheduleResponse404Headers
+	// Headers406 the parsed response headers for an HTTP 406 response
+	Headers406 *GetSourceScheduleResponse406Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetSourceScheduleResponse429Headers
+	// Headers500 the parsed response headers for an HTTP 500 response
+	Headers500 *GetSourceScheduleResponse500Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetSourceScheduleResponse503Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetSourceScheduleResponse) GetJSON200() *SourceSchedule {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetSourceScheduleResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetSourceScheduleResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetSourceScheduleResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetSourceScheduleResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r GetSourceScheduleResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetSourceScheduleResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r GetSourceScheduleResponse) GetApplicationProblemJSON500() *InternalError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetSourceScheduleResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r GetSourceScheduleResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetSourceScheduleResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetSourceScheduleResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetSourceScheduleResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListUsersResponse200Headers the declared response headers of an HTTP 200 response for ListUsers
 type ListUsersResponse200Headers struct {
 	ETag *string
@@ -17259,6 +17639,21 @@ func (c *ClientWithResponses) RefreshSourceWithResponse(ctx context.Context, sou
 		return nil, err
 	}
 	return ParseRefreshSourceResponse(rsp)
+}
+
+// GetSourceScheduleWithResponse Why a source is fetched when it is
+//
+// All that decides about the next fetch: the rule, what the feed and its server ask for, the rhythm of the feed, the state of its host and of its domain, and what it waits for now.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/v1/sources/{source_id}/schedule (the `GetSourceSchedule` operationId).
+func (c *ClientWithResponses) GetSourceScheduleWithResponse(ctx context.Context, sourceID SourceID, reqEditors ...RequestEditorFn) (*GetSourceScheduleResponse, error) {
+	rsp, err := c.GetSourceSchedule(ctx, sourceID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetSourceScheduleResponse(rsp)
 }
 
 // ListUsersWithResponse List accounts
@@ -26165,6 +26560,199 @@ func ParseRefreshSourceResponse(rsp *http.Response) (*RefreshSourceResponse, err
 		response.Headers500 = &headers
 	case rsp.StatusCode == 503:
 		var headers RefreshSourceResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetSourceScheduleResponse parses an HTTP response from a GetSourceScheduleWithResponse call
+func ParseGetSourceScheduleResponse(rsp *http.Response) (*GetSourceScheduleResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetSourceScheduleResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SourceSchedule
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 400:
+		var headers GetSourceScheduleResponse400Headers
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetSourceScheduleResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers GetSourceScheduleResponse403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 404:
+		var headers GetSourceScheduleResponse404Headers
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers404 = &headers
+	case rsp.StatusCode == 406:
+		var headers GetSourceScheduleResponse406Headers
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers406 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetSourceScheduleResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 500:
+		var headers GetSourceScheduleResponse500Headers
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers500 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetSourceScheduleResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

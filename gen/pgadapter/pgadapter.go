@@ -89,7 +89,7 @@ type Querier interface {
 	DeleteStaleThrottles(ctx context.Context, arg sqlitedb.DeleteStaleThrottlesParams) (int64, error)
 	DeleteUnsupportedRelationships(ctx context.Context, arg sqlitedb.DeleteUnsupportedRelationshipsParams) ([]string, error)
 	DeleteUser(ctx context.Context, arg string) (int64, error)
-	Domain(ctx context.Context, arg string) (sqlitedb.Domain, error)
+	DomainBucket(ctx context.Context, arg string) (sqlitedb.Domain, error)
 	DropExpiredIdempotencyKey(ctx context.Context, arg sqlitedb.DropExpiredIdempotencyKeyParams) error
 	DropOldFetches(ctx context.Context, arg sqlitedb.DropOldFetchesParams) error
 	DropOpenTasks(ctx context.Context, arg string) error
@@ -598,9 +598,9 @@ func (q Queries) DeleteUser(ctx context.Context, arg string) (int64, error) {
 	return q.db.DeleteUser(ctx, arg)
 }
 
-// Domain converts and calls pgdb's.
-func (q Queries) Domain(ctx context.Context, arg string) (sqlitedb.Domain, error) {
-	row, err := q.db.Domain(ctx, arg)
+// DomainBucket converts and calls pgdb's.
+func (q Queries) DomainBucket(ctx context.Context, arg string) (sqlitedb.Domain, error) {
+	row, err := q.db.DomainBucket(ctx, arg)
 	return sqlitedb.Domain(row), err
 }
 

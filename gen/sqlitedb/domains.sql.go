@@ -28,12 +28,12 @@ func (q *Queries) DeleteStaleDomains(ctx context.Context, arg DeleteStaleDomains
 	return result.RowsAffected()
 }
 
-const domain = `-- name: Domain :one
+const domainBucket = `-- name: DomainBucket :one
 SELECT domain, arrival_at, queued_until, granted, updated_at FROM domains WHERE domain = ?1
 `
 
-func (q *Queries) Domain(ctx context.Context, domain string) (Domain, error) {
-	row := q.db.QueryRowContext(ctx, domain, domain)
+func (q *Queries) DomainBucket(ctx context.Context, domain string) (Domain, error) {
+	row := q.db.QueryRowContext(ctx, domainBucket, domain)
 	var i Domain
 	err := row.Scan(
 		&i.Domain,
@@ -49,21 +49,21 @@ const takeToken = `-- name: TakeToken :one
 INSERT INTO domains (domain, arrival_at, queued_until, granted, updated_at)
 VALUES (?1, ?2, ?3, TRUE, ?4)
 ON CONFLICT (domain) DO UPDATE SET updated_at = excluded.updated_at,
-  granted = NOT (domains.arrival_at > excluded.queued_until
-    AND domains.arrival_at <= excluded.queued_until + (excluded.arrival_at - excluded.updated_at) + 60000000),
+  granted = NOT (domains.arrival_at > excluded.updated_at - excluded.queued_until
+    AND domains.arrival_at <= excluded.arrival_at - excluded.queued_until + 60000000),
   arrival_at = CASE
-    WHEN domains.arrival_at > excluded.queued_until + (excluded.arrival_at - excluded.updated_at) + 60000000 THEN excluded.arrival_at
-    WHEN domains.arrival_at > excluded.queued_until THEN domains.arrival_at
+    WHEN domains.arrival_at > excluded.arrival_at - excluded.queued_until + 60000000 THEN excluded.arrival_at
+    WHEN domains.arrival_at > excluded.updated_at - excluded.queued_until THEN domains.arrival_at
     WHEN domains.arrival_at > excluded.updated_at THEN domains.arrival_at + (excluded.arrival_at - excluded.updated_at)
     ELSE excluded.arrival_at END,
   queued_until = CASE
-    WHEN domains.arrival_at <= excluded.queued_until
-      OR domains.arrival_at > excluded.queued_until + (excluded.arrival_at - excluded.updated_at) + 60000000 THEN domains.queued_until
+    WHEN domains.arrival_at <= excluded.updated_at - excluded.queued_until
+      OR domains.arrival_at > excluded.arrival_at - excluded.queued_until + 60000000 THEN domains.queued_until
     WHEN domains.queued_until > excluded.updated_at + 3600000000
       THEN excluded.updated_at + 3600000000 + (excluded.arrival_at - excluded.updated_at)
-    WHEN domains.queued_until > domains.arrival_at - (excluded.queued_until - excluded.updated_at)
+    WHEN domains.queued_until > domains.arrival_at + excluded.queued_until
       THEN domains.queued_until + (excluded.arrival_at - excluded.updated_at)
-    ELSE domains.arrival_at - (excluded.queued_until - excluded.updated_at) + (excluded.arrival_at - excluded.updated_at) END
+    ELSE domains.arrival_at + excluded.queued_until + (excluded.arrival_at - excluded.updated_at) END
 RETURNING domain, arrival_at, queued_until, granted, updated_at
 `
 
@@ -76,7 +76,7 @@ type TakeTokenParams struct {
 
 // Takes a token, or a place in the queue: one statement, so that replicas cannot take the same token. What it needs to
 // know comes in the columns of the row that a first request makes, because parameters of the update would be lost on
-// SQLite: arrival_at is now and the interval between two tokens, queued_until is now and the tolerance of the bucket.
+// SQLite: arrival_at is now and the interval between two tokens, queued_until is less than 0 by the tolerance of the bucket.
 // An arrival further ahead than tolerance and interval can lead to means that the clock was set back. A place is at most
 // an hour ahead.
 func (q *Queries) TakeToken(ctx context.Context, arg TakeTokenParams) (Domain, error) {

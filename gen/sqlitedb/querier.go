@@ -95,7 +95,7 @@ type Querier interface {
 	DeleteStaleThrottles(ctx context.Context, arg DeleteStaleThrottlesParams) (int64, error)
 	DeleteUnsupportedRelationships(ctx context.Context, arg DeleteUnsupportedRelationshipsParams) ([]string, error)
 	DeleteUser(ctx context.Context, id string) (int64, error)
-	Domain(ctx context.Context, domain string) (Domain, error)
+	DomainBucket(ctx context.Context, domain string) (Domain, error)
 	DropExpiredIdempotencyKey(ctx context.Context, arg DropExpiredIdempotencyKeyParams) error
 	DropOldFetches(ctx context.Context, arg DropOldFetchesParams) error
 	// Work on a body that was replaced is of no use: whoever holds a lease loses it.
@@ -222,7 +222,7 @@ type Querier interface {
 	SourceTags(ctx context.Context, arg SourceTagsParams) ([]SourceTagsRow, error)
 	// Takes a token, or a place in the queue: one statement, so that replicas cannot take the same token. What it needs to
 	// know comes in the columns of the row that a first request makes, because parameters of the update would be lost on
-	// SQLite: arrival_at is now and the interval between two tokens, queued_until is now and the tolerance of the bucket.
+	// SQLite: arrival_at is now and the interval between two tokens, queued_until is less than 0 by the tolerance of the bucket.
 	// An arrival further ahead than tolerance and interval can lead to means that the clock was set back. A place is at most
 	// an hour ahead.
 	TakeToken(ctx context.Context, arg TakeTokenParams) (Domain, error)

@@ -517,6 +517,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/sources/{source_id}/schedule": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Why a source is fetched when it is
+         * @description All that decides about the next fetch: the rule, what the feed and its server ask for, the rhythm of the feed, the state of its host and of its domain, and what it waits for now.
+         */
+        get: operations["getSourceSchedule"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sources/bulk": {
         parameters: {
             query?: never;
@@ -1610,6 +1630,104 @@ export interface components {
          * @enum {string}
          */
         Role: "user" | "moderator" | "admin";
+        /** @description The rate of requests to all hosts of the registered domain; null when there is no limit */
+        ScheduleDomain: {
+            /**
+             * Format: int64
+             * @description Requests at once after a silence
+             */
+            burst: number;
+            domain: string;
+            /**
+             * Format: double
+             * @description Between two requests
+             */
+            interval_seconds: number;
+        } | null;
+        /** @description Failures in a row */
+        ScheduleFailures: {
+            /** Format: int64 */
+            count: number;
+            /**
+             * Format: date-time
+             * @description The first answer 410 among them
+             */
+            gone_since: string | null;
+            /** Format: date-time */
+            since: string | null;
+        };
+        /** @description How often the server and the feed say that it should be fetched */
+        ScheduleHints: {
+            /**
+             * Format: int64
+             * @description Of the last answer (Cache-Control, Expires)
+             */
+            fresh_seconds: number | null;
+            /** @description Days, UTC */
+            skip_days: ("sunday" | "monday" | "tuesday" | "wednesday" | "thursday" | "friday" | "saturday")[];
+            /** @description Hours of the day, UTC, at which the feed asks not to be fetched */
+            skip_hours: number[];
+            /**
+             * Format: int64
+             * @description Of the feed (ttl, sy:updatePeriod)
+             */
+            ttl_seconds: number | null;
+        };
+        ScheduleHost: {
+            /**
+             * Format: date-time
+             * @description When the first source of the host is due
+             */
+            due_at: string | null;
+            host: string;
+            /**
+             * Format: date-time
+             * @description A worker has the host, at most until then
+             */
+            leased_until: string | null;
+            /**
+             * Format: date-time
+             * @description The host is left alone until then
+             */
+            not_before: string | null;
+        };
+        /** @description The bounds of the time between two fetches, in seconds */
+        ScheduleInterval: {
+            /**
+             * Format: int64
+             * @description While the rhythm is not known
+             */
+            default: number;
+            /** Format: int64 */
+            longest: number;
+            /**
+             * Format: int64
+             * @description Set for the source; null: decided from its rhythm
+             */
+            own: number | null;
+            /** Format: int64 */
+            shortest: number;
+        };
+        ScheduleRhythm: {
+            /**
+             * Format: int64
+             * @description Between two items; null: not known
+             */
+            gap_seconds: number | null;
+            /** Format: date-time */
+            newest_item_at: string | null;
+        };
+        ScheduleWait: {
+            /** @description paused, gone, not_due, backoff, throttled, host_busy, host_resting or domain_rate */
+            code: string;
+            /** @description For people */
+            text: string;
+            /**
+             * Format: date-time
+             * @description Null: until a person changes it
+             */
+            until: string | null;
+        };
         Source: {
             authentication: components["schemas"]["SourceAuthentication"];
             /** @description Failed fetches since the last success */
@@ -1741,6 +1859,30 @@ export interface components {
         SourceList: {
             data: components["schemas"]["Source"][];
             pagination: components["schemas"]["Pagination"];
+        };
+        SourceSchedule: {
+            /** Format: date-time */
+            as_of: string;
+            decision: components["schemas"]["FetchDecision"];
+            domain: components["schemas"]["ScheduleDomain"];
+            failures: components["schemas"]["ScheduleFailures"];
+            health: components["schemas"]["SourceHealth"];
+            hints: components["schemas"]["ScheduleHints"];
+            host: components["schemas"]["ScheduleHost"];
+            interval: components["schemas"]["ScheduleInterval"];
+            /**
+             * Format: date-time
+             * @description Null: it is not fetched
+             */
+            next_fetch_at: string | null;
+            redirect: components["schemas"]["PendingRedirect"];
+            rhythm: components["schemas"]["ScheduleRhythm"];
+            source_id: components["schemas"]["ID"];
+            status: components["schemas"]["SourceStatus"];
+            /** @description What the next fetch would be made for: first, schedule, request, retry or probe */
+            trigger: string | null;
+            /** @description What keeps it from being fetched now; empty when a worker takes it as soon as one is free */
+            waiting_for: components["schemas"]["ScheduleWait"][];
         };
         /**
          * @description active is fetched on schedule, paused is not, failing is fetched with growing pauses, gone was withdrawn by its publisher
@@ -2529,6 +2671,13 @@ export type RetentionChoice = components['schemas']['RetentionChoice'];
 export type Revision = components['schemas']['Revision'];
 export type RevisionList = components['schemas']['RevisionList'];
 export type Role = components['schemas']['Role'];
+export type ScheduleDomain = components['schemas']['ScheduleDomain'];
+export type ScheduleFailures = components['schemas']['ScheduleFailures'];
+export type ScheduleHints = components['schemas']['ScheduleHints'];
+export type ScheduleHost = components['schemas']['ScheduleHost'];
+export type ScheduleInterval = components['schemas']['ScheduleInterval'];
+export type ScheduleRhythm = components['schemas']['ScheduleRhythm'];
+export type ScheduleWait = components['schemas']['ScheduleWait'];
 export type Source = components['schemas']['Source'];
 export type SourceAuthentication = components['schemas']['SourceAuthentication'];
 export type SourceCreate = components['schemas']['SourceCreate'];
@@ -2538,6 +2687,7 @@ export type SourceHealthState = components['schemas']['SourceHealthState'];
 export type SourceImport = components['schemas']['SourceImport'];
 export type SourceImportList = components['schemas']['SourceImportList'];
 export type SourceList = components['schemas']['SourceList'];
+export type SourceSchedule = components['schemas']['SourceSchedule'];
 export type SourceStatus = components['schemas']['SourceStatus'];
 export type SourceStatusChoice = components['schemas']['SourceStatusChoice'];
 export type SourceTest = components['schemas']['SourceTest'];
@@ -3975,6 +4125,40 @@ export interface operations {
             404: components["responses"]["NotFound"];
             406: components["responses"]["NotAcceptable"];
             409: components["responses"]["Conflict"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getSourceSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the source
+                 * @example 0198c6f0-0000-7000-8000-000000000002
+                 */
+                source_id: components["parameters"]["sourceId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The explanation */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceSchedule"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];

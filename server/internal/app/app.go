@@ -45,6 +45,7 @@ type App struct {
 	Probe         *ingest.Probe
 	Contents      *ingest.Contents
 	Vault         *ingest.Vault // seals the credentials of sources
+	Explainer     *ingest.Explainer
 	Entities      *graph.Entities
 	Relationships *graph.Relationships
 
@@ -111,6 +112,7 @@ func open(ctx context.Context, cfg *config.Config, env Env, trustedFeedOrigin st
 		Imports:       ingest.NewImports(sources, wake.imports),
 		Probe:         newProbe(cfg, client, db, env.Clock),
 		Vault:         vault,
+		Explainer:     ingest.NewExplainer(db, env.Clock, fetchSchedule(cfg, env), domainRate(cfg)),
 		Contents:      ingest.NewContents(db, env.Clock, ids),
 		Entities:      graph.NewEntities(db, env.Clock, ids),
 		Relationships: graph.NewRelationships(db),

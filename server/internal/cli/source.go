@@ -15,7 +15,7 @@ func newSource(env *Env) *cobra.Command {
 	return group("source", "Manage sources, directly on the database",
 		`Source works on the configured database, also while the server runs. A running
 server fetches a new source within seconds.`,
-		newSourceDiscover(env), newSourceTest(env), newSourceAdd(env), newSourceList(env), newSourceImport(env), newSourceExport(env),
+		newSourceDiscover(env), newSourceTest(env), newSourceAdd(env), newSourceShow(env), newSourceList(env), newSourceImport(env), newSourceExport(env),
 		newSourceEdit(env), newSourcePause(env), newSourceResume(env), newSourceTags(env), newSourceRefresh(env), newSourceDelete(env))
 }
 

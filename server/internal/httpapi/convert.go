@@ -87,9 +87,7 @@ func toSource(s kgl.Source, contentCount int64) api.Source {
 		LastSuccessAt: timeOrNull(s.LastSuccessAt), ConsecutiveFailures: int(s.ConsecutiveFailures),
 		LastError: nullable.NewNullNullable[api.SourceError](), ContentCount: int(contentCount),
 		CreatedBy: textOrNull(s.CreatedBy), CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt,
-		Health: api.SourceHealth{
-			State: api.SourceHealthState(s.Health), Reason: textOrNull(s.State.HealthReason), Since: timeOrNull(s.HealthSince),
-		},
+		Health:   toHealth(s),
 		Schedule: toDecision(s.State.Decision), Redirect: toRedirect(s.State.Redirect), FormerUrls: notNil(s.State.FormerURLs),
 		Retention:          api.Retention{MaxItems: unlessZero(s.Settings.MaxItems), MaxAgeDays: unlessZero(s.Settings.MaxAgeDays)},
 		RequestHeaderNames: notNil(s.Settings.HeaderNames), Authentication: toAuthentication(s.Settings.Username),

@@ -55,6 +55,7 @@ type Services struct {
 	Sources        SourceService
 	Imports        ImportService
 	Probe          FeedProbe
+	Schedules      ScheduleExplainer
 	Content        ContentReader
 	ContentDeleter ContentDeleter
 	Entities       EntityService

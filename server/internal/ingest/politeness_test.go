@@ -105,7 +105,7 @@ func TestWeeksOfASteadyBlog(t *testing.T) {
 		for d, n := range perDay(p.asked)[:21] {
 			w.between(fmt.Sprintf("requests of day %d", d), n, 5, 7)
 		}
-		w.between("answers with a document", p.full, 62, 64) // one an item
+		w.between("answers with a document", p.full, 62, 64)            // one an item
 		w.between("items", len(w.contents(src.ID)), 10+21*3-1, 10+21*3) // the last one appears at the end
 		w.want("rule", w.source(src.ID).State.Decision.Rule, RuleAdaptive)
 		w.want("rhythm", w.source(src.ID).State.MeanGap, 8*3600)

@@ -13,7 +13,7 @@ func (db *DB) TakeToken(ctx context.Context, domain string, now time.Time, rate 
 	var row sqlitedb.Domain
 	err := db.write(ctx, func(ctx context.Context, c *conn) (err error) {
 		row, err = c.TakeToken(ctx, sqlitedb.TakeTokenParams{
-			Domain: domain, ArrivalAt: micros(now.Add(rate.Interval)), QueuedUntil: micros(now.Add(rate.Tolerance())), UpdatedAt: micros(now),
+			Domain: domain, ArrivalAt: micros(now.Add(rate.Interval)), QueuedUntil: -rate.Tolerance().Microseconds(), UpdatedAt: micros(now),
 		})
 		return err
 	})
@@ -25,7 +25,7 @@ func (db *DB) TakeToken(ctx context.Context, domain string, now time.Time, rate 
 
 // DomainBucket implements kgl.HostStore.
 func (db *DB) DomainBucket(ctx context.Context, domain string) (kgl.DomainBucket, error) {
-	row, err := one(ctx, db, "domain", func(c *conn) (sqlitedb.Domain, error) { return c.Domain(ctx, domain) })
+	row, err := one(ctx, db, "domain", func(c *conn) (sqlitedb.Domain, error) { return c.DomainBucket(ctx, domain) })
 	if err != nil {
 		return kgl.DomainBucket{}, err
 	}
