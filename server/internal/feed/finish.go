@@ -129,7 +129,7 @@ func (d *Document) finishAll(ctx context.Context) error {
 // rawHash returns the RawHash of an item: 32 hex digits over everything that
 // Finish reads, as it was published, with what the item inherits. Every part
 // is preceded by its length, so that no two items give the same bytes.
-func (s *scope) rawHash(raw *rawItem, links, content resolver) string {
+func (s *scope) rawHash(raw *rawItem, links resolver) string {
 	b := s.buf[:0]
 	text := func(list ...string) {
 		for _, t := range list {
@@ -158,7 +158,10 @@ func (s *scope) rawHash(raw *rawItem, links, content resolver) string {
 	}
 	b = append(b, RulesVersion)
 	text(raw.id, raw.title.value, raw.title.typ, raw.language)
-	text(baseOf(links), baseOf(content))
+	text(baseOf(links), raw.base, s.base, raw.contentBase)
+	if raw.contentBase != "" {
+		text(baseOf(s.document))
+	}
 	texts(raw.links)
 	markups(raw.content)
 	markups(raw.summary)

@@ -192,3 +192,14 @@ func TestFinish(t *testing.T) {
 		t.Errorf("a broken item: %v", err)
 	}
 }
+
+// FuzzDeferred checks for any document that reading it in two steps gives the
+// items of reading it at once.
+func FuzzDeferred(f *testing.F) {
+	addFixtures(f)
+	f.Fuzz(func(t *testing.T, body []byte, contentType string) {
+		if len(body) < 1<<16 {
+			checkSameDocument(t, contentType, body)
+		}
+	})
+}

@@ -2,7 +2,6 @@ package feed
 
 import (
 	"bytes"
-	"fmt"
 	"sort"
 	"strconv"
 	"strings"
@@ -98,8 +97,10 @@ func (o *outline) unlift(list []markup) []markup {
 
 // lifted returns the edit that left a mark; nil when none did.
 func (o *outline) lifted(mark string) *edit {
-	var start, end int
-	if _, err := fmt.Sscanf(mark, liftedMark+"%d-%d", &start, &end); err != nil || mark != markOf(start, end) {
+	from, to, _ := strings.Cut(mark[len(liftedMark):], "-")
+	start, err := strconv.Atoi(from)
+	end, err2 := strconv.Atoi(to)
+	if err != nil || err2 != nil || mark != markOf(start, end) {
 		return nil
 	}
 	i := sort.Search(len(o.edits), func(i int) bool { return o.edits[i].at >= start })

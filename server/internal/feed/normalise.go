@@ -134,7 +134,7 @@ func (z *normaliser) item(ctx context.Context, i int) (it Item, ok bool) {
 	it.PublishedAt, it.PublishedAtSource, it.ModifiedAt = d.published, d.source, d.modified
 	it.PublishedInferred = d.source == PublishedFetched
 	it.Warnings = append(it.Warnings, d.warnings...)
-	it.RawHash = z.scope.rawHash(raw, links, z.scope.contentLinks(raw, it.URL, links))
+	it.RawHash = z.scope.rawHash(raw, links)
 	if z.notes.cutItem && i == len(z.raw.items)-1 {
 		it.warn(WarnTruncated, "the document ends inside of this item")
 	}

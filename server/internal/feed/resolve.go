@@ -34,6 +34,9 @@ func (r resolver) link(raw string, mailto bool) string {
 	if raw == "" || len(raw) > maxURL {
 		return ""
 	}
+	if isPlainURL(raw) {
+		return raw
+	}
 	u, err := url.Parse(raw)
 	if err != nil {
 		if u, err = url.Parse(escapeLoose(raw)); err != nil {
@@ -71,6 +74,37 @@ func (r resolver) first(links []string) string {
 		}
 	}
 	return ""
+}
+
+// isPlainURL reports whether a text is an absolute http or https URL that
+// parsing and writing again would not change: without user name, fragment and
+// escapes.
+func isPlainURL(s string) bool {
+	host, ok := strings.CutPrefix(s, "https://")
+	if !ok {
+		if host, ok = strings.CutPrefix(s, "http://"); !ok {
+			return false
+		}
+	}
+	i := 0
+	for i < len(host) && (host[i] >= 'a' && host[i] <= 'z' || isDigit(host[i]) || host[i] == '.' || host[i] == '-') {
+		i++
+	}
+	if i == 0 || i < len(host) && host[i] != '/' {
+		return false
+	}
+	for ; i < len(host); i++ {
+		switch c := host[i] | 0x20; {
+		case c >= 'a' && c <= 'z', isDigit(host[i]):
+		default:
+			switch host[i] {
+			case '-', '.', '_', '~', '/', '?', '=', '&', '+', ',', ';', ':', '@', '$':
+			default:
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // trimURL removes white space around a URL and, as browsers do, tabs and line
