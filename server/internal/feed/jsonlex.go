@@ -11,6 +11,9 @@ import (
 // maxLookAhead bounds how far is looked to tell whether a quote ends a text.
 const maxLookAhead = 256
 
+// maxComment bounds how far the end of a comment is looked for.
+const maxComment = 4096
+
 // skipBlank returns the first place at or behind i that is neither white space
 // nor a comment, and whether there was a comment. A comment that is not ended
 // ends with its line.
@@ -35,7 +38,7 @@ func skipBlank(src []byte, i int) (at int, comment bool) {
 
 func skipComment(src []byte, i int) int {
 	if src[i] == '/' && src[i+1] == '*' {
-		if end := bytes.Index(src[i+2:], []byte("*/")); end >= 0 {
+		if end := bytes.Index(src[i+2:min(len(src), i+maxComment)], []byte("*/")); end >= 0 {
 			return i + 2 + end + 2
 		}
 	}

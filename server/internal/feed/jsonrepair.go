@@ -438,17 +438,17 @@ func (r *jsonRepairer) element(key string) bool {
 // knows it, else a text.
 func (r *jsonRepairer) word() {
 	from := r.pos
+	for r.pos < len(r.src) && (isKeyByte(r.src[r.pos]) || r.src[r.pos] == '+') {
+		r.pos++
+	}
+	if word := r.src[from:r.pos]; isJSONNumber(word) || string(word) == "true" || string(word) == "false" || string(word) == "null" {
+		r.out.Write(word)
+		return
+	}
 	if r.pos = wordEnd(r.src, r.pos); r.pos == from {
 		r.pos++
 	}
 	word := bytes.TrimSpace(r.src[from:r.pos])
-	if i := bytes.IndexAny(word, " \t"); i > 0 && isJSONNumber(word[:i]) {
-		word, r.pos = word[:i], from+i
-	}
-	if isJSONNumber(word) || string(word) == "true" || string(word) == "false" || string(word) == "null" {
-		r.out.Write(word)
-		return
-	}
 	r.notes.mark(WarnJSONString, from)
 	switch strings.ToLower(string(word)) {
 	case "true":

@@ -45,6 +45,7 @@ type lexer struct {
 	// Where the end marks are that were last looked for. They keep a document
 	// full of unended sections from costing the square of its size.
 	comment, pi, section ahead
+	itemStarts, itemEnds [4]ahead
 	doctypes             int
 }
 
@@ -156,14 +157,14 @@ func (l *lexer) skipTo(t *token, memo *ahead, from int, mark string) {
 // swallows reports whether src[from:to] ends an item that it does not start:
 // what is left out of a feed on purpose is whole.
 func (l *lexer) swallows(from, to int) bool {
-	part := l.src[from:to]
-	end := -1
-	for _, tag := range []string{"</item>", "</entry>", "</rss:item>", "</atom:entry>"} {
-		if i := bytes.Index(part, []byte(tag)); i >= 0 && (end < 0 || i < end) {
-			end = i
-		}
+	end, start := len(l.src), len(l.src)
+	for i, tag := range [...]string{"</item>", "</entry>", "</rss:item>", "</atom:entry>"} {
+		end = min(end, l.itemEnds[i].find(l.src, from, tag))
 	}
-	return end >= 0 && !bytes.Contains(part[:end], []byte("<item")) && !bytes.Contains(part[:end], []byte("<entry"))
+	for i, tag := range [...]string{"<item", "<entry", "<rss:item", "<atom:entry"} {
+		start = min(start, l.itemStarts[i].find(l.src, from, tag))
+	}
+	return end < to && start > end
 }
 
 // skipToGT ends a token that is not ended behind its first '>', or before the
