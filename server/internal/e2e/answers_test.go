@@ -26,6 +26,7 @@ func newFixture(t *testing.T, b *backend) fixture {
 	return fixture{
 		"user_id": b.newAccount(t, client.RoleUser).id, "source_id": ids[0], "content_id": c.content(t, ids[0])[0].ID,
 		"entity_id": edge.From.ID, "relationship_id": edge.ID,
+		"import_id": c.importList(t, `<opml><body><outline text="x" xmlUrl="https://x.example/"/></body></opml>`, "?dry_run=true").ID,
 	}
 }
 
@@ -59,6 +60,9 @@ func (op operation) body(t *testing.T) (contentType, body string) {
 		if mediaType == "application/json" {
 			return mediaType, encode(t, media.Example)
 		}
+		if text, raw := media.Example.(string); raw {
+			return mediaType, text
+		}
 		form := url.Values{}
 		for name, value := range media.Example.(map[string]any) {
 			form.Set(name, fmt.Sprint(value))
@@ -66,6 +70,14 @@ func (op operation) body(t *testing.T) (contentType, body string) {
 		return mediaType, form.Encode()
 	}
 	return "", ""
+}
+
+// maxBody returns the limit of an operation's body, in bytes.
+func (op operation) maxBody() int {
+	if bytes, ok := op.Extensions["x-max-body-bytes"].(float64); ok {
+		return int(bytes)
+	}
+	return 1 << 20
 }
 
 // closed reports whether an operation needs a token.
@@ -118,7 +130,7 @@ func provocations(b *backend, t *testing.T) []provocation {
 			return c.do(op.method, path, body, "Content-Type", contentType, "If-Match", `"v999999"`)
 		}},
 		{http.StatusRequestEntityTooLarge, func(c *caller, op operation, path, contentType, _ string) answer {
-			return c.do(op.method, path, strings.Repeat("x", 1<<20+1), "Content-Type", contentType)
+			return c.do(op.method, path, strings.Repeat("x", op.maxBody()+1), "Content-Type", contentType)
 		}},
 		{http.StatusUnsupportedMediaType, func(c *caller, op operation, path, _, _ string) answer {
 			return c.do(op.method, path, "plain", "Content-Type", "text/plain")
@@ -128,7 +140,7 @@ func provocations(b *backend, t *testing.T) []provocation {
 
 // newIDs are the names of the parameters of paths.
 func newIDs() map[string]bool {
-	return map[string]bool{"user_id": true, "source_id": true, "content_id": true, "entity_id": true, "relationship_id": true}
+	return map[string]bool{"user_id": true, "source_id": true, "content_id": true, "entity_id": true, "relationship_id": true, "import_id": true}
 }
 
 // testDocumentedAnswers provokes what can be provoked in the same way for every

@@ -198,6 +198,8 @@ func unprovoked(id string, status int) bool {
 	case http.StatusTooManyRequests:
 		// There is no limit on requests yet; what guesses passwords is throttled.
 		return !slices.Contains([]string{"login", "issueToken", "changePassword"}, id)
+	case http.StatusConflict:
+		return id == "createSourceImport" // only while the first request with an Idempotency-Key runs
 	case http.StatusUnauthorized:
 		return id == "issueToken" // RFC 6749 has it for clients that authenticate; ours are public
 	}

@@ -1,0 +1,488 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/oapi-codegen/nullable"
+
+	"github.com/peermesh/kgl-backend/gen/client"
+)
+
+// page makes a path answer with HTML.
+func (f *feedServer) page(path, body string) {
+	f.handle(path, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		fmt.Fprint(w, "<!doctype html>", body)
+	})
+}
+
+// importList sends an OPML list and waits until it is done.
+func (c *caller) importList(t testing.TB, list, query string) client.SourceImport {
+	t.Helper()
+	i := decode[client.SourceImport](t, c.do("POST", "/api/v1/sources/imports"+query, list, "Content-Type", "text/x-opml").want(t, http.StatusAccepted).body)
+	return c.waitForImport(t, i.ID)
+}
+
+func (c *caller) waitForImport(t testing.TB, id string) client.SourceImport {
+	t.Helper()
+	var last client.SourceImport
+	eventually(t, "the import is done", func() string {
+		res, err := c.GetSourceImportWithResponse(t.Context(), id, nil)
+		if err != nil || res.JSON200 == nil {
+			t.Fatalf("read the import %s: %v %s", id, err, res.Body)
+		}
+		if last = *res.JSON200; last.State != client.ImportStateDone {
+			return fmt.Sprintf("%+v", last)
+		}
+		return ""
+	})
+	return last
+}
+
+// importLines returns up to 100 lines of an import.
+func (c *caller) importLines(t testing.TB, id string, outcomes ...client.ImportLineOutcome) []client.ImportLine {
+	t.Helper()
+	params := &client.ListSourceImportLinesParams{Limit: ptr(100)}
+	if len(outcomes) > 0 {
+		params.Outcome = &outcomes
+	}
+	res, err := c.ListSourceImportLinesWithResponse(t.Context(), id, params)
+	if err != nil || res.JSON200 == nil {
+		t.Fatalf("list the lines of %s: %v %s", id, err, res.Body)
+	}
+	return res.JSON200.Data
+}
+
+func (c *caller) bulk(t testing.TB, body string) client.BulkResult {
+	t.Helper()
+	return decode[client.BulkResult](t, c.do("POST", "/api/v1/sources/bulk", body).want(t, http.StatusOK).body)
+}
+
+// testDiscovery finds the feeds of pages: those that they declare, those that
+// stand where feeds stand, and none.
+func testDiscovery(t *testing.T, b *backend) {
+	c, f := b.as(t, client.RoleModerator), newFeedServer(t)
+	find := func(url string) client.Discovery {
+		t.Helper()
+		res, err := c.DiscoverFeedsWithResponse(t.Context(), client.DiscoverRequest{URL: url})
+		ok(t, err, res, http.StatusOK)
+		return *res.JSON200
+	}
+	f.page("/", `<title>A site</title><link rel="alternate" type="application/rss+xml" title="Comments" href="/comments.xml">
+		<link rel="alternate" type="application/atom+xml" href="feed.xml"><link rel="alternate" type="application/rss+xml" href="/moved.xml">
+		<link rel="alternate" type="application/rss+xml" title="Gone" href="/gone.xml">`)
+	f.serve("/feed.xml", rssFeed("Posts", newItem("one"), newItem("two")))
+	f.serve("/comments.xml", rssFeed("Comments on posts", newItem("one")))
+	f.handle("/moved.xml", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/feed.xml", http.StatusMovedPermanently)
+	})
+	watched := c.createSource(t, f.url("/feed.xml"))
+
+	found := find(f.url("/"))
+	if found.Title != "A site" || !found.Complete || found.Requests != 5 || len(found.Feeds) != 3 || found.HTTPStatus.MustGet() != 200 || !found.Error.IsNull() {
+		t.Fatalf("found = %+v", found)
+	}
+	best := found.Feeds[0]
+	if best.Rank != 1 || best.URL != watched.URL || best.Title != "Posts" || !best.Verified || best.Items != 2 || best.SourceID.MustGet() != watched.ID ||
+		best.Method != client.FoundFeedMethodLink || best.Format.MustGet() != "rss" || best.NewestItemAt.IsNull() {
+		t.Errorf("the best = %+v", best)
+	}
+	if second := found.Feeds[1]; second.Title != "Comments on posts" || !second.Verified || !second.SourceID.IsNull() {
+		t.Errorf("the second = %+v", second)
+	}
+	if last := found.Feeds[2]; last.Verified || last.Error.MustGet().Code != "fetch_failed" {
+		t.Errorf("the last = %+v", last)
+	}
+	if self := find(f.url("/feed.xml")); len(self.Feeds) != 1 || self.Feeds[0].Method != client.FoundFeedMethodSelf || self.Requests != 1 {
+		t.Errorf("a feed itself: %+v", self)
+	}
+	bare := newFeedServer(t)
+	bare.page("/", `<p>no word of feeds`)
+	bare.serve("/rss.xml", rssFeed("Hidden", newItem("one")))
+	if hidden := find(bare.url("/")); len(hidden.Feeds) != 1 || hidden.Feeds[0].URL != bare.url("/rss.xml") || hidden.Feeds[0].Method != client.FoundFeedMethodCommonPath {
+		t.Errorf("at a usual path: %+v", hidden)
+	}
+	if none := find(bare.url("/missing")); len(none.Feeds) != 0 || none.HTTPStatus.MustGet() != 404 || none.Error.MustGet().Code != "fetch_failed" {
+		t.Errorf("a page that is missing: %+v", none)
+	}
+	for _, url := range []string{"http://10.0.0.1/", "ftp://x.example/", "http://user:secret-in-url@x.example/", "http://"} {
+		if res := c.do("POST", "/api/v1/sources/discover", encode(t, client.DiscoverRequest{URL: url})).want(t, 400); strings.Contains(string(res.body), "secret-in-url") {
+			t.Errorf("the answer repeats a password: %s", res.body)
+		}
+	}
+}
+
+// testTrial tries feeds without adding them.
+func testTrial(t *testing.T, b *backend) {
+	c, f := b.as(t, client.RoleModerator), newFeedServer(t)
+	try := func(body client.SourceTestRequest) client.SourceTest {
+		t.Helper()
+		res, err := c.TestSourceWithResponse(t.Context(), body)
+		ok(t, err, res, http.StatusOK)
+		return *res.JSON200
+	}
+	items := make([]item, 12)
+	for i := range items {
+		items[i] = newItem(fmt.Sprint("Item ", i))
+	}
+	document := strings.Replace(rssFeed("Tried", items...), "Item 3", "Item & 3", 1)
+	f.handle("/feed.xml", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/xml")
+		w.Header().Set("Cache-Control", "max-age=7200")
+		fmt.Fprint(w, document)
+	})
+	f.handle("/old", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/feed.xml", http.StatusPermanentRedirect)
+	})
+	f.handle("/private", func(w http.ResponseWriter, r *http.Request) {
+		if user, password, _ := r.BasicAuth(); user != "ada" || password != "pw" || r.Header.Get("X-Key") != "k" {
+			w.WriteHeader(http.StatusForbidden)
+			return
+		}
+		fmt.Fprint(w, document)
+	})
+	got := try(client.SourceTestRequest{URL: f.url("/old")})
+	feed := got.Feed.MustGet()
+	if got.HTTPStatus.MustGet() != 200 || got.PermanentURL.MustGet() != f.url("/feed.xml") || len(got.Redirects) != 1 || got.Redirects[0].Status != 308 ||
+		got.ContentType.MustGet() != "text/xml" || got.Bytes != int64(len(document)) || got.Cut || !got.SourceID.IsNull() || !got.Error.IsNull() {
+		t.Errorf("test = %+v", got)
+	}
+	if feed.Title != "Tried" || feed.Format != "rss" || feed.Items != 12 || len(feed.Stages) < 3 || len(feed.Warnings) == 0 {
+		t.Errorf("feed = %+v", feed)
+	}
+	if len(got.Items) != 10 || got.Items[3].Title != "Item & 3" || got.Items[0].IdentityKind != client.TestedItemIdentityKindGUID || got.Items[0].PublishedAtSource != "published" {
+		t.Errorf("items = %+v", got.Items)
+	}
+	if next := got.Next.MustGet(); next.Rule == "" || next.Reason == "" || next.IntervalSeconds.MustGet() < 7200 || got.NextFetchAt.IsNull() {
+		t.Errorf("next = %+v at %v", next, got.NextFetchAt)
+	}
+	if listed, err := c.ListSourcesWithResponse(t.Context(), &client.ListSourcesParams{Host: ptr(strings.TrimPrefix(f.server.URL, "http://"))}); err != nil || len(listed.JSON200.Data) != 0 {
+		t.Errorf("a test added something: %v %s", err, listed.Body)
+	}
+	for path, code := range map[string]string{"/missing": "fetch_failed", "/private": "fetch_failed"} {
+		if got := try(client.SourceTestRequest{URL: f.url(path)}); got.Error.MustGet().Code != code || !got.Feed.IsNull() || len(got.Items) != 0 || !got.Next.IsNull() {
+			t.Errorf("%s: %+v", path, got)
+		}
+	}
+	f.page("/page", "<p>no feed")
+	if got := try(client.SourceTestRequest{URL: f.url("/page")}); got.Error.MustGet().Code != "feed_invalid" || got.HTTPStatus.MustGet() != 200 {
+		t.Errorf("a page: %+v", got)
+	}
+	private := client.SourceTestRequest{
+		URL: f.url("/private"), RequestHeaders: nullable.NewNullableWithValue(client.RequestHeaders{"X-Key": "k"}),
+		Authentication: nullable.NewNullableWithValue(client.BasicAuthentication{Type: client.BasicAuthenticationTypeBasic, Username: "ada", Password: "pw"}),
+	}
+	if got := try(private); got.Feed.IsNull() {
+		t.Errorf("with credentials: %+v", got)
+	}
+	watched := c.createSource(t, f.url("/feed.xml"))
+	if got := try(client.SourceTestRequest{URL: f.url("/old")}); got.SourceID.MustGet() != watched.ID {
+		t.Errorf("what is watched already: %+v", got.SourceID)
+	}
+	for _, body := range []string{`{"url":"http://10.0.0.1/"}`, `{"url":"x","request_headers":{"Host":"a"}}`, `{"url":"https://x.example","request_headers":{"Cookie":"a"}}`,
+		`{"url":"https://x.example","authentication":{"type":"basic","username":"a:b","password":"p"}}`, `{"url":"https://x.example","authentication":{"type":"digest","username":"a","password":"p"}}`} {
+		c.do("POST", "/api/v1/sources/test", body).want(t, 400)
+	}
+}
+
+// testImport imports a list in which nothing is as it should be.
+func testImport(t *testing.T, b *backend) {
+	c, f := b.as(t, client.RoleModerator), newFeedServer(t)
+	f.serve("/new.xml", rssFeed("New", newItem("one")))
+	old := c.createSource(t, f.url("/old.xml"))
+	list := "<?xml version=\"1.0\"?>\n<opml version=\"1.0\"><body>\n<outline text='Folder'>\n" +
+		"<outline text='New' xmlUrl='" + f.url("/new.xml") + "'/>\n<outline text='Old' xmlUrl='" + f.url("/old.xml?utm_source=x") + "'/><outline text='Twice' xmlUrl='" + f.url("/new.xml") + "'/>\n" +
+		"</outline>\n<outline text='None' type='rss'/>\n<outline text='Private' xmlUrl='http://10.0.0.1/f'/>\n<outline text='Script' xmlUrl='javascript:alert(1)'/>\n</body></opml>"
+	tried := c.importList(t, list, "?dry_run=true&tags=Imported&file_name=my.opml")
+	if tried.Total != 6 || tried.Added != 1 || tried.Existing != 2 || tried.Failed != 3 || !tried.DryRun || tried.FileName != "my.opml" || tried.Tags[0] != "imported" {
+		t.Errorf("dry run = %+v", tried)
+	}
+	done := c.importList(t, list, "?tags=Imported")
+	if done.Total != 6 || done.Processed != 6 || done.Added != 1 || done.Existing != 2 || done.Failed != 3 || done.FinishedAt.IsNull() || done.CreatedBy.IsNull() {
+		t.Errorf("import = %+v", done)
+	}
+	lines := c.importLines(t, done.ID)
+	var outcomes []string
+	for _, l := range lines {
+		outcomes = append(outcomes, fmt.Sprint(l.Position, " ", l.Line, " ", l.Outcome))
+	}
+	if want := []string{"1 4 added", "2 5 existing", "3 5 existing", "4 7 failed", "5 8 failed", "6 9 failed"}; !slices.Equal(outcomes, want) {
+		t.Errorf("lines = %q, want %q", outcomes, want)
+	}
+	if lines[1].SourceID.MustGet() != old.ID || lines[2].SourceID.MustGet() != lines[0].SourceID.MustGet() || lines[2].Message.MustGet() != "the same feed stands in line 4" {
+		t.Errorf("lines = %+v", lines)
+	}
+	for _, l := range c.importLines(t, done.ID, client.ImportLineOutcomeFailed) {
+		if l.ErrorCode.MustGet() != "invalid_request" || l.Message.MustGet() == "" || !l.SourceID.IsNull() {
+			t.Errorf("a line that failed: %+v", l)
+		}
+	}
+	added := c.source(t, lines[0].SourceID.MustGet())
+	if !slices.Equal(added.Tags, []string{"imported", "folder"}) || added.CreatedBy.MustGet() != done.CreatedBy.MustGet() {
+		t.Errorf("added = %+v", added)
+	}
+	c.waitForFetches(t, added.ID, 1)
+	if again := c.importList(t, list, ""); again.Added != 0 || again.Existing != 3 {
+		t.Errorf("again = %+v", again)
+	}
+	c.do("DELETE", "/api/v1/sources/imports/"+done.ID, "").want(t, http.StatusConflict)
+	listed, err := c.ListSourceImportsWithResponse(t.Context(), nil)
+	ok(t, err, listed, http.StatusOK)
+	if len(listed.JSON200.Data) < 3 || listed.JSON200.Data[1].ID != done.ID {
+		t.Errorf("imports = %+v", listed.JSON200.Data)
+	}
+	if empty := c.importList(t, "<opml><body/></opml>", ""); empty.Total != 0 {
+		t.Errorf("an empty list: %+v", empty)
+	}
+	c.do("POST", "/api/v1/sources/imports", "<rss/>", "Content-Type", "application/xml").want(t, http.StatusUnprocessableEntity)
+	c.do("POST", "/api/v1/sources/imports?tags="+strings.Repeat("x", 41), "<opml/>", "Content-Type", "application/xml").want(t, 400)
+	rows := b.auditRows(t, client.ListAuditEventsParams{SubjectID: &done.ID})
+	if len(rows) != 2 || rows[0].Action != "source_import.create" || rows[1].Action != "source_import.finish" {
+		t.Errorf("audit = %+v", rows)
+	}
+	testCancelImport(t, c)
+}
+
+// testCancelImport cancels while the worker is at it, which may come too late.
+func testCancelImport(t *testing.T, c *caller) {
+	var list strings.Builder
+	list.WriteString("<opml><body>")
+	for n := range 5000 {
+		fmt.Fprintf(&list, "<outline text='x' xmlUrl='https://canceled-%d.example/%s'/>\n", n%50, newPassword())
+	}
+	list.WriteString("</body></opml>")
+	i := decode[client.SourceImport](t, c.do("POST", "/api/v1/sources/imports", list.String(), "Content-Type", "application/xml").want(t, 202).body)
+	res, err := c.CancelSourceImportWithResponse(t.Context(), i.ID)
+	ok(t, err, res, http.StatusNoContent)
+	read, err := c.GetSourceImportWithResponse(t.Context(), i.ID, nil)
+	ok(t, err, read, http.StatusOK)
+	if now := read.JSON200; now.State != client.ImportStateCanceled || now.Processed == now.Total {
+		t.Errorf("canceled = %+v", now)
+	}
+	for {
+		done := c.bulk(t, `{"select":{"filter":{"q":"x"},"limit":100},"action":{"delete":true}}`)
+		if done.NextCursor.IsNull() {
+			break
+		}
+	}
+}
+
+// testImportOnce sends one list many times at once, with one key.
+func testImportOnce(t *testing.T, b *backend) {
+	c, f := b.as(t, client.RoleModerator), newFeedServer(t)
+	list, key := "<opml><body><outline xmlUrl='"+f.url("/x.xml")+"'/></body></opml>", newPassword()
+	answers := make([]answer, 10)
+	var group sync.WaitGroup
+	for n := range answers {
+		group.Go(func() {
+			answers[n] = c.do("POST", "/api/v1/sources/imports", list, "Content-Type", "application/xml", "Idempotency-Key", key)
+		})
+	}
+	group.Wait()
+	ids := map[string]bool{}
+	for _, a := range answers {
+		if a.status == http.StatusConflict {
+			continue
+		}
+		a.want(t, http.StatusAccepted)
+		ids[decode[client.SourceImport](t, a.body).ID] = true
+	}
+	if len(ids) != 1 {
+		t.Errorf("%d imports of one request", len(ids))
+	}
+	c.do("POST", "/api/v1/sources/imports", list+" ", "Content-Type", "application/xml", "Idempotency-Key", key).want(t, http.StatusUnprocessableEntity)
+}
+
+// testExport reads a list back in.
+func testExport(t *testing.T, b *backend) {
+	c, f := b.as(t, client.RoleModerator), newFeedServer(t)
+	tag := strings.ToLower(newPassword())
+	c.importList(t, "<opml><body><outline text='A &amp; B' xmlUrl='"+f.url("/a.xml?x=1&amp;y=2")+"'/><outline text='C' xmlUrl='"+f.url("/c.xml")+"' category='more'/></body></opml>", "?tags="+tag)
+	res, err := c.ExportSourcesWithResponse(t.Context(), &client.ExportSourcesParams{Tag: &tag})
+	ok(t, err, res, http.StatusOK)
+	if got := res.HTTPResponse.Header.Get("Content-Disposition"); !strings.Contains(got, ".opml") {
+		t.Errorf("Content-Disposition = %q", got)
+	}
+	for _, want := range []string{`text="A &amp; B"`, `xmlUrl="` + f.url("/a.xml?x=1&amp;y=2") + `"`, `category="more"`, `text="` + tag + `"`} {
+		if !strings.Contains(string(res.Body), want) {
+			t.Errorf("no %s in\n%s", want, res.Body)
+		}
+	}
+	if again := c.importList(t, string(res.Body), ""); again.Total != 2 || again.Existing != 2 {
+		t.Errorf("read back: %+v", again)
+	}
+	if none := c.do("GET", "/api/v1/sources/export?tag="+tag+"&health=gone", "").want(t, 200); strings.Contains(string(none.body), "xmlUrl") {
+		t.Errorf("export of none: %s", none.body)
+	}
+}
+
+// testBulk renames a tag, pauses, resumes and deletes by the dozen.
+func testBulk(t *testing.T, b *backend) {
+	c, f := b.as(t, client.RoleModerator), newFeedServer(t)
+	old, renamed := "a-"+strings.ToLower(newPassword()), "b-"+strings.ToLower(newPassword())
+	var ids []string
+	for n := range 5 {
+		ids = append(ids, decode[client.Source](t, c.do("POST", "/api/v1/sources", encode(t, client.SourceCreate{URL: f.url(fmt.Sprintf("/%d.xml", n)), Tags: &[]string{old}})).want(t, 201).body).ID)
+	}
+	sel := func(filter string, more string) string { return `{"select":{"filter":` + filter + more + `},"action":` }
+	byTag := `{"tag":"` + old + `"}`
+	rename := `{"add_tags":["` + strings.ToUpper(renamed) + `"],"remove_tags":["` + old + `"]}`
+	if would := c.bulk(t, sel(byTag, "")+rename+`,"dry_run":true}`); !would.DryRun || would.Matched != 5 || would.Changed != 5 || !would.NextCursor.IsNull() {
+		t.Errorf("dry run = %+v", would)
+	}
+	first := c.bulk(t, sel(byTag, `,"limit":2`)+`{"status":"paused"}}`)
+	if first.Matched != 2 || first.Changed != 2 || first.NextCursor.IsNull() {
+		t.Fatalf("first = %+v", first)
+	}
+	second := c.bulk(t, sel(byTag, `,"cursor":"`+first.NextCursor.MustGet()+`"`)+`{"status":"paused"}}`)
+	if second.Matched != 3 || second.Changed != 3 || !second.NextCursor.IsNull() {
+		t.Errorf("second = %+v", second)
+	}
+	if done := c.bulk(t, sel(byTag, "")+rename+`}`); done.Changed != 5 || len(done.Failures) != 0 {
+		t.Errorf("renamed = %+v", done)
+	}
+	tags := map[string]int64{}
+	page := &client.ListSourceTagsParams{Limit: ptr(1)}
+	for {
+		res, err := c.ListSourceTagsWithResponse(t.Context(), page)
+		ok(t, err, res, http.StatusOK)
+		for _, row := range res.JSON200.Data {
+			tags[row.Tag] = row.Sources
+		}
+		if res.JSON200.Pagination.NextCursor.IsNull() {
+			break
+		}
+		page.Cursor = ptr(res.JSON200.Pagination.NextCursor.MustGet())
+	}
+	if tags[renamed] != 5 || tags[old] != 0 {
+		t.Errorf("tags = %v", tags)
+	}
+	missing := "0198c6f0-0000-7000-8000-00000000dead"
+	refused := c.bulk(t, `{"select":{"ids":["`+ids[0]+`","`+missing+`"]},"action":{"refresh":true}}`)
+	if refused.Matched != 1 || refused.Changed != 0 || len(refused.Failures) != 2 {
+		t.Errorf("refused = %+v", refused)
+	}
+	edited := c.bulk(t, `{"select":{"filter":{"tag":"`+renamed+`","status":["paused"]}},"action":{"status":"active","fetch_interval_seconds":7200,"set_tags":["`+renamed+`","x"],"retention":{"max_items":9}}}`)
+	if edited.Changed != 5 {
+		t.Errorf("edited = %+v", edited)
+	}
+	if s := c.source(t, ids[1]); s.Status == client.SourceStatusPaused || s.FetchIntervalSeconds.MustGet() != 7200 || len(s.Tags) != 2 || s.Retention.MaxItems.MustGet() != 9 {
+		t.Errorf("source = %+v", s)
+	}
+	before := len(b.auditRows(t, client.ListAuditEventsParams{Action: ptr("source.bulk")}))
+	if gone := c.bulk(t, `{"select":{"ids":["`+strings.Join(ids, `","`)+`"]},"action":{"delete":true}}`); gone.Changed != 5 {
+		t.Errorf("deleted = %+v", gone)
+	}
+	c.do("GET", "/api/v1/sources/"+ids[0], "").want(t, 404)
+	if rows := b.auditRows(t, client.ListAuditEventsParams{Action: ptr("source.bulk")}); len(rows) != before+1 {
+		t.Errorf("%d audit rows of one edit", len(rows)-before)
+	}
+	for _, bad := range []string{
+		`{"select":{"ids":["` + ids[0] + `"],"filter":{}},"action":{"refresh":true}}`, `{"select":{"filter":{}},"action":{"delete":true,"refresh":true}}`,
+		`{"select":{"filter":{},"limit":101},"action":{"delete":true}}`, `{"select":{"filter":{}},"action":{"set_tags":["a"],"add_tags":["b"]}}`,
+		`{"select":{"filter":{}},"action":{"add_tags":[" "]}}`, `{"select":{"filter":{},"cursor":"x"},"action":{"refresh":true}}`,
+	} {
+		c.do("POST", "/api/v1/sources/bulk", bad).want(t, 400)
+	}
+}
+
+// testKeptCredentials keeps what a source sends from everyone but its server.
+func testKeptCredentials(t *testing.T, b *backend) {
+	c, f, other := b.as(t, client.RoleModerator), newFeedServer(t), newFeedServer(t)
+	password, key := b.secrets.add(newPassword()), b.secrets.add(newPassword())
+	f.handle("/feed.xml", func(w http.ResponseWriter, r *http.Request) {
+		if user, given, _ := r.BasicAuth(); user != "ada" || given != password || r.Header.Get("X-Api-Key") != key {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		fmt.Fprint(w, rssFeed("Private", newItem("one")))
+	})
+	other.serve("/feed.xml", rssFeed("Other", newItem("one")))
+	body := encode(t, map[string]any{
+		"url": f.url("/feed.xml"), "request_headers": map[string]string{"x-api-key": key},
+		"authentication": map[string]string{"type": "basic", "username": "ada", "password": password},
+	})
+	answers := []answer{c.do("POST", "/api/v1/sources", body, "Idempotency-Key", newPassword()).want(t, 201)}
+	s := decode[client.Source](t, answers[0].body)
+	if auth := s.Authentication.MustGet(); auth.Username != "ada" || len(s.RequestHeaderNames) != 1 || s.RequestHeaderNames[0] != "X-Api-Key" {
+		t.Errorf("source = %+v", s)
+	}
+	c.waitForFetches(t, s.ID, 1)
+	if got := c.source(t, s.ID); got.Title != "Private" {
+		t.Errorf("the credentials were not sent: %+v, %+v", got.LastError, c.fetches(t, s.ID))
+	}
+	path := "/api/v1/sources/" + s.ID
+	answers = append(answers, c.do("PATCH", path, `{"request_headers":{"X-Other":"`+key+`"}}`).want(t, 200), c.do("GET", "/api/v1/sources/export", "").want(t, 200))
+	if got := c.source(t, s.ID); got.Authentication.IsNull() || got.RequestHeaderNames[0] != "X-Other" {
+		t.Errorf("one of two changed: %+v", got)
+	}
+	moved := c.do("PATCH", path, `{"url":"`+other.url("/feed.xml")+`"}`).want(t, 200)
+	if got := decode[client.Source](t, moved.body); !got.Authentication.IsNull() || len(got.RequestHeaderNames) != 0 {
+		t.Errorf("credentials went along to another server: %+v", got)
+	}
+	c.waitForFetches(t, s.ID, 2)
+	for _, h := range other.requests("/feed.xml") {
+		if h.Get("Authorization") != "" || h.Get("X-Other") != "" {
+			t.Errorf("another server got %v", h)
+		}
+	}
+	answers = append(answers, moved, c.do("PATCH", path, `{"authentication":{"type":"basic","username":"eve","password":"`+password+`"}}`).want(t, 200),
+		c.do("PATCH", path, `{"authentication":null}`).want(t, 200), c.do("GET", "/api/v1/audit?subject_id="+s.ID, "", "Authorization", "Bearer "+b.asAdmin(t).token).want(t, 200))
+	for _, a := range answers {
+		if strings.Contains(string(a.body), password) || strings.Contains(string(a.body), key) {
+			t.Errorf("an answer tells a secret: %s", a.body)
+		}
+	}
+	for _, bad := range []string{`{"request_headers":{"Host":"x"}}`, `{"request_headers":{"Authorization":"x"},"authentication":{"type":"basic","username":"a","password":"b"}}`, `{"request_headers":{"X":"a\nb"}}`} {
+		c.do("PATCH", path, bad).want(t, 400)
+	}
+}
+
+// testSourceHealth filters by health, counts it, and sets what is kept.
+func testSourceHealth(t *testing.T, b *backend) {
+	c, f := b.as(t, client.RoleModerator), newFeedServer(t)
+	f.serve("/good.xml", rssFeed("Good", newItem("one")))
+	good, bad := c.createSource(t, f.url("/good.xml")), c.createSource(t, f.url("/bad.xml"))
+	c.waitForFetches(t, good.ID, 1)
+	c.waitForFetches(t, bad.ID, 1)
+	list := func(health client.SourceHealthState) []string {
+		t.Helper()
+		res, err := c.ListSourcesWithResponse(t.Context(), &client.ListSourcesParams{Health: &[]client.SourceHealthState{health}, Host: &good.Host})
+		ok(t, err, res, http.StatusOK)
+		var ids []string
+		for _, s := range res.JSON200.Data {
+			ids = append(ids, s.ID)
+		}
+		return ids
+	}
+	if ok, failing := list(c.source(t, good.ID).Health.State), list(client.SourceHealthStateFailing); !slices.Contains(ok, good.ID) || !slices.Equal(failing, []string{bad.ID}) {
+		t.Errorf("healthy %v, failing %v", ok, failing)
+	}
+	counts := c.dashboard(t).Sources
+	n := counts.ByHealth
+	if sum := n.Pending + n.OK + n.Quiet + n.Failing + n.Throttled + n.Moved + n.Gone; sum != counts.Total || n.Failing == 0 {
+		t.Errorf("%+v of %d sources", n, counts.Total)
+	}
+	path := "/api/v1/sources/" + good.ID
+	patch := func(body string) client.Retention {
+		t.Helper()
+		return decode[client.Source](t, c.do("PATCH", path, body).want(t, 200).body).Retention
+	}
+	if r := patch(`{"retention":{"max_items":10,"max_age_days":30}}`); r.MaxItems.MustGet() != 10 || r.MaxAgeDays.MustGet() != 30 {
+		t.Errorf("set: %+v", r)
+	}
+	if r := patch(`{"retention":{"max_items":null}}`); !r.MaxItems.IsNull() || r.MaxAgeDays.MustGet() != 30 {
+		t.Errorf("one cleared: %+v", r)
+	}
+	if r := patch(`{"retention":null}`); !r.MaxItems.IsNull() || !r.MaxAgeDays.IsNull() {
+		t.Errorf("both cleared: %+v", r)
+	}
+	for _, body := range []string{`{"retention":{"max_items":0}}`, `{"retention":{"max_age_days":99999}}`, `{"retention":{"days":1}}`, `{"retention":7}`} {
+		c.do("PATCH", path, body).want(t, 400)
+	}
+}
