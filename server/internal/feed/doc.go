@@ -8,10 +8,13 @@
 //	           where are its items, what did the items say that the parser loses
 //	repair     a broken document is written anew as a well-formed one
 //	assemble   the document that the parser gets: marked, cut to its limits
-//	xmlfeed    gofeed parses it (rss.go, atom.go map its result); jsonfeed.go
-//	normalise  fields, links, dates (date.go), authors, identity (identity.go)
-//	sanitise   HTML by policy, plain text in the same pass (text.go)
+//	lift       long texts go past the parser, and are decoded when needed
+//	xmlfeed    gofeed parses it (rss.go, atom.go, media.go map its result); jsonfeed.go
+//	normalise  fields, links, dates (date.go, dateparse.go), authors, identity (identity.go)
+//	finish     what is costly, for the items that are not known (ParseDeferred)
+//	sanitise   HTML by policy, read again by htmllex, plain text in the same pass (text.go)
 //	hash       what decides about "changed" and "the same text"
+//	inspect    all of it for a person, with advice for the publisher
 //
 // No entity of a document type is ever expanded, nothing that a document names
 // is ever loaded, and every step is bounded, see [Limits].
