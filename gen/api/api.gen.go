@@ -967,6 +967,9 @@ type Duplicate struct {
 	ContentID ID        `json:"content_id"`
 	CreatedAt time.Time `json:"created_at"`
 
+	// CreatedBy Who linked them by hand; null: ingestion did
+	CreatedBy nullable.Nullable[string] `json:"created_by"`
+
 	// DuplicateOf UUID of version 7 in its canonical lower-case form
 	DuplicateOf ID `json:"duplicate_of"`
 
@@ -981,6 +984,12 @@ type Duplicate struct {
 
 // DuplicateReason What the two have in common: the page, the text, most of the text (score says how much), or that a person said so
 type DuplicateReason string
+
+// DuplicateCreate defines model for DuplicateCreate.
+type DuplicateCreate struct {
+	// DuplicateOf UUID of version 7 in its canonical lower-case form
+	DuplicateOf ID `json:"duplicate_of"`
+}
 
 // DuplicateList defines model for DuplicateList.
 type DuplicateList struct {
@@ -2382,6 +2391,12 @@ type ListContentDuplicatesParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// LinkContentDuplicateParams defines parameters for LinkContentDuplicate.
+type LinkContentDuplicateParams struct {
+	// IdempotencyKey A key of the caller's making, unique per request that is meant once; 1 to 255 visible ASCII characters
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListContentEntitiesParams defines parameters for ListContentEntities.
 type ListContentEntitiesParams struct {
 	// Limit Rows on a page
@@ -2715,6 +2730,9 @@ type RefreshTokensJSONRequestBody = RefreshRequest
 // IssueTokenFormdataRequestBody defines body for IssueToken for application/x-www-form-urlencoded ContentType.
 type IssueTokenFormdataRequestBody = TokenRequest
 
+// LinkContentDuplicateJSONRequestBody defines body for LinkContentDuplicate for application/json ContentType.
+type LinkContentDuplicateJSONRequestBody = DuplicateCreate
+
 // CreateEntityJSONRequestBody defines body for CreateEntity for application/json ContentType.
 type CreateEntityJSONRequestBody = EntityCreate
 
@@ -2780,9 +2798,15 @@ type ServerInterface interface {
 	// GetContent Read an item
 	// (GET /api/v1/content/{content_id})
 	GetContent(ctx echo.Context, contentID ContentID, params GetContentParams) error
+	// TakeContentApart Take an item out of its group of duplicates
+	// (DELETE /api/v1/content/{content_id}/duplicates)
+	TakeContentApart(ctx echo.Context, contentID ContentID) error
 	// ListContentDuplicates Links between an item and what it repeats or is repeated by
 	// (GET /api/v1/content/{content_id}/duplicates)
 	ListContentDuplicates(ctx echo.Context, contentID ContentID, params ListContentDuplicatesParams) error
+	// LinkContentDuplicate Say that an item repeats another one
+	// (POST /api/v1/content/{content_id}/duplicates)
+	LinkContentDuplicate(ctx echo.Context, contentID ContentID, params LinkContentDuplicateParams) error
 	// ListContentEntities Entities of an item, with their mentions
 	// (GET /api/v1/content/{content_id}/entities)
 	ListContentEntities(ctx echo.Context, contentID ContentID, params ListContentEntitiesParams) error
@@ -3291,6 +3315,22 @@ func (w *ServerInterfaceWrapper) GetContent(ctx echo.Context) error {
 	return err
 }
 
+// TakeContentApart converts echo context to params.
+func (w *ServerInterfaceWrapper) TakeContentApart(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "content_id" -------------
+	var contentID ContentID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "content_id", ctx.Param("content_id"), &contentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter content_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.TakeContentApart(ctx, contentID)
+	return err
+}
+
 // ListContentDuplicates converts echo context to params.
 func (w *ServerInterfaceWrapper) ListContentDuplicates(ctx echo.Context) error {
 	var err error
@@ -3337,6 +3377,42 @@ func (w *ServerInterfaceWrapper) ListContentDuplicates(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListContentDuplicates(ctx, contentID, params)
+	return err
+}
+
+// LinkContentDuplicate converts echo context to params.
+func (w *ServerInterfaceWrapper) LinkContentDuplicate(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "content_id" -------------
+	var contentID ContentID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "content_id", ctx.Param("content_id"), &contentID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter content_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params LinkContentDuplicateParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.LinkContentDuplicate(ctx, contentID, params)
 	return err
 }
 
@@ -4746,7 +4822,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/api/v1/content/:content_id", wrapper.GetContent, options.OperationMiddlewares["getContent"]...)
 	router.GET(options.BaseURL+"/api/v1/content/:content_id/entities", wrapper.ListContentEntities, options.OperationMiddlewares["listContentEntities"]...)
 	router.GET(options.BaseURL+"/api/v1/content/:content_id/revisions", wrapper.ListContentRevisions, options.OperationMiddlewares["listContentRevisions"]...)
+	router.DELETE(options.BaseURL+"/api/v1/content/:content_id/duplicates", wrapper.TakeContentApart, options.OperationMiddlewares["takeContentApart"]...)
 	router.GET(options.BaseURL+"/api/v1/content/:content_id/duplicates", wrapper.ListContentDuplicates, options.OperationMiddlewares["listContentDuplicates"]...)
+	router.POST(options.BaseURL+"/api/v1/content/:content_id/duplicates", wrapper.LinkContentDuplicate, options.OperationMiddlewares["linkContentDuplicate"]...)
 	router.GET(options.BaseURL+"/api/v1/entities", wrapper.ListEntities, options.OperationMiddlewares["listEntities"]...)
 	router.POST(options.BaseURL+"/api/v1/entities", wrapper.CreateEntity, options.OperationMiddlewares["createEntity"]...)
 	router.DELETE(options.BaseURL+"/api/v1/entities/:entity_id", wrapper.DeleteEntity, options.OperationMiddlewares["deleteEntity"]...)
@@ -7180,6 +7258,205 @@ func (response GetContent503ApplicationProblemPlusJSONResponse) VisitGetContentR
 	return err
 }
 
+type TakeContentApartRequestObject struct {
+	ContentID ContentID `json:"content_id"`
+}
+
+type TakeContentApartResponseObject interface {
+	VisitTakeContentApartResponse(w http.ResponseWriter) error
+}
+
+type TakeContentApart204Response struct {
+}
+
+func (response TakeContentApart204Response) VisitTakeContentApartResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type TakeContentApart400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response TakeContentApart400ApplicationProblemPlusJSONResponse) VisitTakeContentApartResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TakeContentApart401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response TakeContentApart401ApplicationProblemPlusJSONResponse) VisitTakeContentApartResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TakeContentApart403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response TakeContentApart403ApplicationProblemPlusJSONResponse) VisitTakeContentApartResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TakeContentApart404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response TakeContentApart404ApplicationProblemPlusJSONResponse) VisitTakeContentApartResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TakeContentApart406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response TakeContentApart406ApplicationProblemPlusJSONResponse) VisitTakeContentApartResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TakeContentApart409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response TakeContentApart409ApplicationProblemPlusJSONResponse) VisitTakeContentApartResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TakeContentApart429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response TakeContentApart429ApplicationProblemPlusJSONResponse) VisitTakeContentApartResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TakeContentApart500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response TakeContentApart500ApplicationProblemPlusJSONResponse) VisitTakeContentApartResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TakeContentApart503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response TakeContentApart503ApplicationProblemPlusJSONResponse) VisitTakeContentApartResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListContentDuplicatesRequestObject struct {
 	ContentID ContentID `json:"content_id"`
 	Params    ListContentDuplicatesParams
@@ -7370,6 +7647,282 @@ type ListContentDuplicates503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListContentDuplicates503ApplicationProblemPlusJSONResponse) VisitListContentDuplicatesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LinkContentDuplicateRequestObject struct {
+	ContentID ContentID `json:"content_id"`
+	Params    LinkContentDuplicateParams
+	Body      *LinkContentDuplicateJSONRequestBody
+}
+
+type LinkContentDuplicateResponseObject interface {
+	VisitLinkContentDuplicateResponse(w http.ResponseWriter) error
+}
+
+type LinkContentDuplicate201ResponseHeaders struct {
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type LinkContentDuplicate201JSONResponse struct {
+	Body    Duplicate
+	Headers LinkContentDuplicate201ResponseHeaders
+}
+
+func (response LinkContentDuplicate201JSONResponse) VisitLinkContentDuplicateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LinkContentDuplicate400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response LinkContentDuplicate400ApplicationProblemPlusJSONResponse) VisitLinkContentDuplicateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LinkContentDuplicate401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response LinkContentDuplicate401ApplicationProblemPlusJSONResponse) VisitLinkContentDuplicateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LinkContentDuplicate403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response LinkContentDuplicate403ApplicationProblemPlusJSONResponse) VisitLinkContentDuplicateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LinkContentDuplicate404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response LinkContentDuplicate404ApplicationProblemPlusJSONResponse) VisitLinkContentDuplicateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LinkContentDuplicate406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response LinkContentDuplicate406ApplicationProblemPlusJSONResponse) VisitLinkContentDuplicateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LinkContentDuplicate409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response LinkContentDuplicate409ApplicationProblemPlusJSONResponse) VisitLinkContentDuplicateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LinkContentDuplicate413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response LinkContentDuplicate413ApplicationProblemPlusJSONResponse) VisitLinkContentDuplicateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LinkContentDuplicate415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response LinkContentDuplicate415ApplicationProblemPlusJSONResponse) VisitLinkContentDuplicateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LinkContentDuplicate422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response LinkContentDuplicate422ApplicationProblemPlusJSONResponse) VisitLinkContentDuplicateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LinkContentDuplicate429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response LinkContentDuplicate429ApplicationProblemPlusJSONResponse) VisitLinkContentDuplicateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LinkContentDuplicate500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response LinkContentDuplicate500ApplicationProblemPlusJSONResponse) VisitLinkContentDuplicateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LinkContentDuplicate503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response LinkContentDuplicate503ApplicationProblemPlusJSONResponse) VisitLinkContentDuplicateResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -14833,9 +15386,15 @@ type StrictServerInterface interface {
 	// GetContent Read an item
 	// (GET /api/v1/content/{content_id})
 	GetContent(ctx context.Context, request GetContentRequestObject) (GetContentResponseObject, error)
+	// TakeContentApart Take an item out of its group of duplicates
+	// (DELETE /api/v1/content/{content_id}/duplicates)
+	TakeContentApart(ctx context.Context, request TakeContentApartRequestObject) (TakeContentApartResponseObject, error)
 	// ListContentDuplicates Links between an item and what it repeats or is repeated by
 	// (GET /api/v1/content/{content_id}/duplicates)
 	ListContentDuplicates(ctx context.Context, request ListContentDuplicatesRequestObject) (ListContentDuplicatesResponseObject, error)
+	// LinkContentDuplicate Say that an item repeats another one
+	// (POST /api/v1/content/{content_id}/duplicates)
+	LinkContentDuplicate(ctx context.Context, request LinkContentDuplicateRequestObject) (LinkContentDuplicateResponseObject, error)
 	// ListContentEntities Entities of an item, with their mentions
 	// (GET /api/v1/content/{content_id}/entities)
 	ListContentEntities(ctx context.Context, request ListContentEntitiesRequestObject) (ListContentEntitiesResponseObject, error)
@@ -15355,6 +15914,31 @@ func (sh *strictHandler) GetContent(ctx echo.Context, contentID ContentID, param
 	return nil
 }
 
+// TakeContentApart operation middleware
+func (sh *strictHandler) TakeContentApart(ctx echo.Context, contentID ContentID) error {
+	var request TakeContentApartRequestObject
+
+	request.ContentID = contentID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TakeContentApart(ctx.Request().Context(), request.(TakeContentApartRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TakeContentApart")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(TakeContentApartResponseObject); ok {
+		return validResponse.VisitTakeContentApartResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListContentDuplicates operation middleware
 func (sh *strictHandler) ListContentDuplicates(ctx echo.Context, contentID ContentID, params ListContentDuplicatesParams) error {
 	var request ListContentDuplicatesRequestObject
@@ -15375,6 +15959,55 @@ func (sh *strictHandler) ListContentDuplicates(ctx echo.Context, contentID Conte
 		return err
 	} else if validResponse, ok := response.(ListContentDuplicatesResponseObject); ok {
 		return validResponse.VisitListContentDuplicatesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// LinkContentDuplicate operation middleware
+func (sh *strictHandler) LinkContentDuplicate(ctx echo.Context, contentID ContentID, params LinkContentDuplicateParams) error {
+	var request LinkContentDuplicateRequestObject
+
+	request.ContentID = contentID
+	request.Params = params
+
+	var body LinkContentDuplicateJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.LinkContentDuplicate(ctx.Request().Context(), request.(LinkContentDuplicateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "LinkContentDuplicate")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(LinkContentDuplicateResponseObject); ok {
+		return validResponse.VisitLinkContentDuplicateResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

@@ -969,6 +969,9 @@ type Duplicate struct {
 	ContentID ID        `json:"content_id"`
 	CreatedAt time.Time `json:"created_at"`
 
+	// CreatedBy Who linked them by hand; null: ingestion did
+	CreatedBy nullable.Nullable[string] `json:"created_by"`
+
 	// DuplicateOf UUID of version 7 in its canonical lower-case form
 	DuplicateOf ID `json:"duplicate_of"`
 
@@ -983,6 +986,12 @@ type Duplicate struct {
 
 // DuplicateReason What the two have in common: the page, the text, most of the text (score says how much), or that a person said so
 type DuplicateReason string
+
+// DuplicateCreate defines model for DuplicateCreate.
+type DuplicateCreate struct {
+	// DuplicateOf UUID of version 7 in its canonical lower-case form
+	DuplicateOf ID `json:"duplicate_of"`
+}
 
 // DuplicateList defines model for DuplicateList.
 type DuplicateList struct {
@@ -2384,6 +2393,12 @@ type ListContentDuplicatesParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// LinkContentDuplicateParams defines parameters for LinkContentDuplicate.
+type LinkContentDuplicateParams struct {
+	// IdempotencyKey A key of the caller's making, unique per request that is meant once; 1 to 255 visible ASCII characters
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListContentEntitiesParams defines parameters for ListContentEntities.
 type ListContentEntitiesParams struct {
 	// Limit Rows on a page
@@ -2723,6 +2738,9 @@ type RefreshTokensJSONRequestBody = RefreshRequest
 // IssueTokenFormdataRequestBody defines body for IssueToken for application/x-www-form-urlencoded ContentType.
 type IssueTokenFormdataRequestBody = TokenRequest
 
+// LinkContentDuplicateJSONRequestBody defines body for LinkContentDuplicate for application/json ContentType.
+type LinkContentDuplicateJSONRequestBody = DuplicateCreate
+
 // CreateEntityJSONRequestBody defines body for CreateEntity for application/json ContentType.
 type CreateEntityJSONRequestBody = EntityCreate
 
@@ -2955,10 +2973,37 @@ type ClientInterface interface {
 	// Corresponds with GET /api/v1/content/{content_id} (the `GetContent` operationId).
 	GetContent(ctx context.Context, contentID ContentID, params *GetContentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// TakeContentApart Take an item out of its group of duplicates
+	//
+	// It is not put together with the other items of the group again, also not when they are edited, unless by hand. When it was the first-seen item, the next one becomes that. An item without a group is refused with 409.
+	//
+	// Corresponds with DELETE /api/v1/content/{content_id}/duplicates (the `TakeContentApart` operationId).
+	TakeContentApart(ctx context.Context, contentID ContentID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListContentDuplicates Links between an item and what it repeats or is repeated by
+	//
+	// The group of an item: its first-seen item, and a link to it from every other one, with the reason and how much of the text is the same.
 	//
 	// Corresponds with GET /api/v1/content/{content_id}/duplicates (the `ListContentDuplicates` operationId).
 	ListContentDuplicates(ctx context.Context, contentID ContentID, params *ListContentDuplicatesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LinkContentDuplicateWithBody Say that an item repeats another one
+	//
+	// Their groups become one, whatever the texts, also when they were taken apart before. Two items of one group are refused with 409.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/v1/content/{content_id}/duplicates (the `LinkContentDuplicate` operationId).
+	LinkContentDuplicateWithBody(ctx context.Context, contentID ContentID, params *LinkContentDuplicateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// LinkContentDuplicate Say that an item repeats another one
+	//
+	// Their groups become one, whatever the texts, also when they were taken apart before. Two items of one group are refused with 409.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/v1/content/{content_id}/duplicates (the `LinkContentDuplicate` operationId).
+	LinkContentDuplicate(ctx context.Context, contentID ContentID, params *LinkContentDuplicateParams, body LinkContentDuplicateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListContentEntities Entities of an item, with their mentions
 	//
@@ -3611,11 +3656,68 @@ func (c *Client) GetContent(ctx context.Context, contentID ContentID, params *Ge
 	return c.Client.Do(req)
 }
 
+// TakeContentApart Take an item out of its group of duplicates
+//
+// It is not put together with the other items of the group again, also not when they are edited, unless by hand. When it was the first-seen item, the next one becomes that. An item without a group is refused with 409.
+//
+// Corresponds with DELETE /api/v1/content/{content_id}/duplicates (the `TakeContentApart` operationId).
+func (c *Client) TakeContentApart(ctx context.Context, contentID ContentID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTakeContentApartRequest(c.Server, contentID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // ListContentDuplicates Links between an item and what it repeats or is repeated by
+//
+// The group of an item: its first-seen item, and a link to it from every other one, with the reason and how much of the text is the same.
 //
 // Corresponds with GET /api/v1/content/{content_id}/duplicates (the `ListContentDuplicates` operationId).
 func (c *Client) ListContentDuplicates(ctx context.Context, contentID ContentID, params *ListContentDuplicatesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListContentDuplicatesRequest(c.Server, contentID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LinkContentDuplicateWithBody Say that an item repeats another one
+//
+// Their groups become one, whatever the texts, also when they were taken apart before. Two items of one group are refused with 409.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/v1/content/{content_id}/duplicates (the `LinkContentDuplicate` operationId).
+func (c *Client) LinkContentDuplicateWithBody(ctx context.Context, contentID ContentID, params *LinkContentDuplicateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLinkContentDuplicateRequestWithBody(c.Server, contentID, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// LinkContentDuplicate Say that an item repeats another one
+//
+// Their groups become one, whatever the texts, also when they were taken apart before. Two items of one group are refused with 409.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/v1/content/{content_id}/duplicates (the `LinkContentDuplicate` operationId).
+func (c *Client) LinkContentDuplicate(ctx context.Context, contentID ContentID, params *LinkContentDuplicateParams, body LinkContentDuplicateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewLinkContentDuplicateRequest(c.Server, contentID, params, body)
 	if err != nil {
 		return nil, err
 	}
@@ -5221,6 +5323,40 @@ func NewGetContentRequest(server string, contentID ContentID, params *GetContent
 	return req, nil
 }
 
+// NewTakeContentApartRequest constructs an http.Request for the TakeContentApart method
+func NewTakeContentApartRequest(server string, contentID ContentID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "content_id", contentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/content/%s/duplicates", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListContentDuplicatesRequest constructs an http.Request for the ListContentDuplicates method
 func NewListContentDuplicatesRequest(server string, contentID ContentID, params *ListContentDuplicatesParams) (*http.Request, error) {
 	var err error
@@ -5302,6 +5438,68 @@ func NewListContentDuplicatesRequest(server string, contentID ContentID, params 
 			}
 
 			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewLinkContentDuplicateRequest calls the generic LinkContentDuplicate builder with application/json body
+func NewLinkContentDuplicateRequest(server string, contentID ContentID, params *LinkContentDuplicateParams, body LinkContentDuplicateJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewLinkContentDuplicateRequestWithBody(server, contentID, params, "application/json", bodyReader)
+}
+
+// NewLinkContentDuplicateRequestWithBody constructs an http.Request for the LinkContentDuplicate method, with any body, and a specified content type
+func NewLinkContentDuplicateRequestWithBody(server string, contentID ContentID, params *LinkContentDuplicateParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "content_id", contentID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/v1/content/%s/duplicates", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
 		}
 
 	}
@@ -7994,12 +8192,41 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /api/v1/content/{content_id} (the `GetContent` operationId).
 	GetContentWithResponse(ctx context.Context, contentID ContentID, params *GetContentParams, reqEditors ...RequestEditorFn) (*GetContentResponse, error)
 
+	// TakeContentApartWithResponse Take an item out of its group of duplicates
+	//
+	// It is not put together with the other items of the group again, also not when they are edited, unless by hand. When it was the first-seen item, the next one becomes that. An item without a group is refused with 409.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/v1/content/{content_id}/duplicates (the `TakeContentApart` operationId).
+	TakeContentApartWithResponse(ctx context.Context, contentID ContentID, reqEditors ...RequestEditorFn) (*TakeContentApartResponse, error)
+
 	// ListContentDuplicatesWithResponse Links between an item and what it repeats or is repeated by
+	//
+	// The group of an item: its first-seen item, and a link to it from every other one, with the reason and how much of the text is the same.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/v1/content/{content_id}/duplicates (the `ListContentDuplicates` operationId).
 	ListContentDuplicatesWithResponse(ctx context.Context, contentID ContentID, params *ListContentDuplicatesParams, reqEditors ...RequestEditorFn) (*ListContentDuplicatesResponse, error)
+
+	// LinkContentDuplicateWithBodyWithResponse Say that an item repeats another one
+	//
+	// Their groups become one, whatever the texts, also when they were taken apart before. Two items of one group are refused with 409.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/content/{content_id}/duplicates (the `LinkContentDuplicate` operationId).
+	LinkContentDuplicateWithBodyWithResponse(ctx context.Context, contentID ContentID, params *LinkContentDuplicateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LinkContentDuplicateResponse, error)
+
+	// LinkContentDuplicateWithResponse Say that an item repeats another one
+	//
+	// Their groups become one, whatever the texts, also when they were taken apart before. Two items of one group are refused with 409.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/v1/content/{content_id}/duplicates (the `LinkContentDuplicate` operationId).
+	LinkContentDuplicateWithResponse(ctx context.Context, contentID ContentID, params *LinkContentDuplicateParams, body LinkContentDuplicateJSONRequestBody, reqEditors ...RequestEditorFn) (*LinkContentDuplicateResponse, error)
 
 	// ListContentEntitiesWithResponse Entities of an item, with their mentions
 	//
@@ -10286,6 +10513,170 @@ func (r GetContentResponse) ContentType() string {
 	return ""
 }
 
+// TakeContentApartResponse400Headers the declared response headers of an HTTP 400 response for TakeContentApart
+type TakeContentApartResponse400Headers struct {
+	XRequestID *string
+}
+
+// TakeContentApartResponse401Headers the declared response headers of an HTTP 401 response for TakeContentApart
+type TakeContentApartResponse401Headers struct {
+	WWWAuthenticate *string
+	XRequestID      *string
+}
+
+// TakeContentApartResponse403Headers the declared response headers of an HTTP 403 response for TakeContentApart
+type TakeContentApartResponse403Headers struct {
+	WWWAuthenticate *string
+	XRequestID      *string
+}
+
+// TakeContentApartResponse404Headers the declared response headers of an HTTP 404 response for TakeContentApart
+type TakeContentApartResponse404Headers struct {
+	XRequestID *string
+}
+
+// TakeContentApartResponse406Headers the declared response headers of an HTTP 406 response for TakeContentApart
+type TakeContentApartResponse406Headers struct {
+	XRequestID *string
+}
+
+// TakeContentApartResponse409Headers the declared response headers of an HTTP 409 response for TakeContentApart
+type TakeContentApartResponse409Headers struct {
+	XRequestID *string
+}
+
+// TakeContentApartResponse429Headers the declared response headers of an HTTP 429 response for TakeContentApart
+type TakeContentApartResponse429Headers struct {
+	RetryAfter *int
+	XRequestID *string
+}
+
+// TakeContentApartResponse500Headers the declared response headers of an HTTP 500 response for TakeContentApart
+type TakeContentApartResponse500Headers struct {
+	XRequestID *string
+}
+
+// TakeContentApartResponse503Headers the declared response headers of an HTTP 503 response for TakeContentApart
+type TakeContentApartResponse503Headers struct {
+	RetryAfter *int
+	XRequestID *string
+}
+
+type TakeContentApartResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *TakeContentApartResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *TakeContentApartResponse401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *TakeContentApartResponse403Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *TakeContentApartResponse404Headers
+	// Headers406 the parsed response headers for an HTTP 406 response
+	Headers406 *TakeContentApartResponse406Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *TakeContentApartResponse409Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *TakeContentApartResponse429Headers
+	// Headers500 the parsed response headers for an HTTP 500 response
+	Headers500 *TakeContentApartResponse500Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *TakeContentApartResponse503Headers
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r TakeContentApartResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r TakeContentApartResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r TakeContentApartResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r TakeContentApartResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r TakeContentApartResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r TakeContentApartResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r TakeContentApartResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r TakeContentApartResponse) GetApplicationProblemJSON500() *InternalError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r TakeContentApartResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r TakeContentApartResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r TakeContentApartResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r TakeContentApartResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r TakeContentApartResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // ListContentDuplicatesResponse200Headers the declared response headers of an HTTP 200 response for ListContentDuplicates
 type ListContentDuplicatesResponse200Headers struct {
 	ETag *string
@@ -10451,6 +10842,227 @@ func (r ListContentDuplicatesResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListContentDuplicatesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// LinkContentDuplicateResponse201Headers the declared response headers of an HTTP 201 response for LinkContentDuplicate
+type LinkContentDuplicateResponse201Headers struct {
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+// LinkContentDuplicateResponse400Headers the declared response headers of an HTTP 400 response for LinkContentDuplicate
+type LinkContentDuplicateResponse400Headers struct {
+	XRequestID *string
+}
+
+// LinkContentDuplicateResponse401Headers the declared response headers of an HTTP 401 response for LinkContentDuplicate
+type LinkContentDuplicateResponse401Headers struct {
+	WWWAuthenticate *string
+	XRequestID      *string
+}
+
+// LinkContentDuplicateResponse403Headers the declared response headers of an HTTP 403 response for LinkContentDuplicate
+type LinkContentDuplicateResponse403Headers struct {
+	WWWAuthenticate *string
+	XRequestID      *string
+}
+
+// LinkContentDuplicateResponse404Headers the declared response headers of an HTTP 404 response for LinkContentDuplicate
+type LinkContentDuplicateResponse404Headers struct {
+	XRequestID *string
+}
+
+// LinkContentDuplicateResponse406Headers the declared response headers of an HTTP 406 response for LinkContentDuplicate
+type LinkContentDuplicateResponse406Headers struct {
+	XRequestID *string
+}
+
+// LinkContentDuplicateResponse409Headers the declared response headers of an HTTP 409 response for LinkContentDuplicate
+type LinkContentDuplicateResponse409Headers struct {
+	XRequestID *string
+}
+
+// LinkContentDuplicateResponse413Headers the declared response headers of an HTTP 413 response for LinkContentDuplicate
+type LinkContentDuplicateResponse413Headers struct {
+	XRequestID *string
+}
+
+// LinkContentDuplicateResponse415Headers the declared response headers of an HTTP 415 response for LinkContentDuplicate
+type LinkContentDuplicateResponse415Headers struct {
+	XRequestID *string
+}
+
+// LinkContentDuplicateResponse422Headers the declared response headers of an HTTP 422 response for LinkContentDuplicate
+type LinkContentDuplicateResponse422Headers struct {
+	XRequestID *string
+}
+
+// LinkContentDuplicateResponse429Headers the declared response headers of an HTTP 429 response for LinkContentDuplicate
+type LinkContentDuplicateResponse429Headers struct {
+	RetryAfter *int
+	XRequestID *string
+}
+
+// LinkContentDuplicateResponse500Headers the declared response headers of an HTTP 500 response for LinkContentDuplicate
+type LinkContentDuplicateResponse500Headers struct {
+	XRequestID *string
+}
+
+// LinkContentDuplicateResponse503Headers the declared response headers of an HTTP 503 response for LinkContentDuplicate
+type LinkContentDuplicateResponse503Headers struct {
+	RetryAfter *int
+	XRequestID *string
+}
+
+type LinkContentDuplicateResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *Duplicate
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *BadRequest
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
+	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Unprocessable
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON500 the response for an HTTP 500 `application/problem+json` response
+	ApplicationProblemJSON500 *InternalError
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *LinkContentDuplicateResponse201Headers
+	// Headers400 the parsed response headers for an HTTP 400 response
+	Headers400 *LinkContentDuplicateResponse400Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *LinkContentDuplicateResponse401Headers
+	// Headers403 the parsed response headers for an HTTP 403 response
+	Headers403 *LinkContentDuplicateResponse403Headers
+	// Headers404 the parsed response headers for an HTTP 404 response
+	Headers404 *LinkContentDuplicateResponse404Headers
+	// Headers406 the parsed response headers for an HTTP 406 response
+	Headers406 *LinkContentDuplicateResponse406Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *LinkContentDuplicateResponse409Headers
+	// Headers413 the parsed response headers for an HTTP 413 response
+	Headers413 *LinkContentDuplicateResponse413Headers
+	// Headers415 the parsed response headers for an HTTP 415 response
+	Headers415 *LinkContentDuplicateResponse415Headers
+	// Headers422 the parsed response headers for an HTTP 422 response
+	Headers422 *LinkContentDuplicateResponse422Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *LinkContentDuplicateResponse429Headers
+	// Headers500 the parsed response headers for an HTTP 500 response
+	Headers500 *LinkContentDuplicateResponse500Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *LinkContentDuplicateResponse503Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r LinkContentDuplicateResponse) GetJSON201() *Duplicate {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r LinkContentDuplicateResponse) GetApplicationProblemJSON400() *BadRequest {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r LinkContentDuplicateResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r LinkContentDuplicateResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r LinkContentDuplicateResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
+func (r LinkContentDuplicateResponse) GetApplicationProblemJSON406() *NotAcceptable {
+	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r LinkContentDuplicateResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r LinkContentDuplicateResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r LinkContentDuplicateResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r LinkContentDuplicateResponse) GetApplicationProblemJSON422() *Unprocessable {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r LinkContentDuplicateResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON500 returns the response for an HTTP 500 `application/problem+json` response
+func (r LinkContentDuplicateResponse) GetApplicationProblemJSON500() *InternalError {
+	return r.ApplicationProblemJSON500
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r LinkContentDuplicateResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
+// GetBody returns the raw response body bytes
+func (r LinkContentDuplicateResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r LinkContentDuplicateResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r LinkContentDuplicateResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r LinkContentDuplicateResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -17101,7 +17713,24 @@ func (c *ClientWithResponses) GetContentWithResponse(ctx context.Context, conten
 	return ParseGetContentResponse(rsp)
 }
 
+// TakeContentApartWithResponse Take an item out of its group of duplicates
+//
+// It is not put together with the other items of the group again, also not when they are edited, unless by hand. When it was the first-seen item, the next one becomes that. An item without a group is refused with 409.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/v1/content/{content_id}/duplicates (the `TakeContentApart` operationId).
+func (c *ClientWithResponses) TakeContentApartWithResponse(ctx context.Context, contentID ContentID, reqEditors ...RequestEditorFn) (*TakeContentApartResponse, error) {
+	rsp, err := c.TakeContentApart(ctx, contentID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTakeContentApartResponse(rsp)
+}
+
 // ListContentDuplicatesWithResponse Links between an item and what it repeats or is repeated by
+//
+// The group of an item: its first-seen item, and a link to it from every other one, with the reason and how much of the text is the same.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -17112,6 +17741,36 @@ func (c *ClientWithResponses) ListContentDuplicatesWithResponse(ctx context.Cont
 		return nil, err
 	}
 	return ParseListContentDuplicatesResponse(rsp)
+}
+
+// LinkContentDuplicateWithBodyWithResponse Say that an item repeats another one
+//
+// Their groups become one, whatever the texts, also when they were taken apart before. Two items of one group are refused with 409.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/content/{content_id}/duplicates (the `LinkContentDuplicate` operationId).
+func (c *ClientWithResponses) LinkContentDuplicateWithBodyWithResponse(ctx context.Context, contentID ContentID, params *LinkContentDuplicateParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*LinkContentDuplicateResponse, error) {
+	rsp, err := c.LinkContentDuplicateWithBody(ctx, contentID, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLinkContentDuplicateResponse(rsp)
+}
+
+// LinkContentDuplicateWithResponse Say that an item repeats another one
+//
+// Their groups become one, whatever the texts, also when they were taken apart before. Two items of one group are refused with 409.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/v1/content/{content_id}/duplicates (the `LinkContentDuplicate` operationId).
+func (c *ClientWithResponses) LinkContentDuplicateWithResponse(ctx context.Context, contentID ContentID, params *LinkContentDuplicateParams, body LinkContentDuplicateJSONRequestBody, reqEditors ...RequestEditorFn) (*LinkContentDuplicateResponse, error) {
+	rsp, err := c.LinkContentDuplicate(ctx, contentID, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseLinkContentDuplicateResponse(rsp)
 }
 
 // ListContentEntitiesWithResponse Entities of an item, with their mentions
@@ -20130,6 +20789,212 @@ func ParseGetContentResponse(rsp *http.Response) (*GetContentResponse, error) {
 	return response, nil
 }
 
+// ParseTakeContentApartResponse parses an HTTP response from a TakeContentApartWithResponse call
+func ParseTakeContentApartResponse(rsp *http.Response) (*TakeContentApartResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &TakeContentApartResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 400:
+		var headers TakeContentApartResponse400Headers
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers TakeContentApartResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers TakeContentApartResponse403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 404:
+		var headers TakeContentApartResponse404Headers
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers404 = &headers
+	case rsp.StatusCode == 406:
+		var headers TakeContentApartResponse406Headers
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers406 = &headers
+	case rsp.StatusCode == 409:
+		var headers TakeContentApartResponse409Headers
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 429:
+		var headers TakeContentApartResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 500:
+		var headers TakeContentApartResponse500Headers
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers500 = &headers
+	case rsp.StatusCode == 503:
+		var headers TakeContentApartResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseListContentDuplicatesResponse parses an HTTP response from a ListContentDuplicatesWithResponse call
 func ParseListContentDuplicatesResponse(rsp *http.Response) (*ListContentDuplicatesResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -20326,6 +21191,284 @@ func ParseListContentDuplicatesResponse(rsp *http.Response) (*ListContentDuplica
 		response.Headers500 = &headers
 	case rsp.StatusCode == 503:
 		var headers ListContentDuplicatesResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseLinkContentDuplicateResponse parses an HTTP response from a LinkContentDuplicateWithResponse call
+func ParseLinkContentDuplicateResponse(rsp *http.Response) (*LinkContentDuplicateResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &LinkContentDuplicateResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest Duplicate
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest NotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Unprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 500:
+		var dest InternalError
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON500 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers LinkContentDuplicateResponse201Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: true, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 400:
+		var headers LinkContentDuplicateResponse400Headers
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers400 = &headers
+	case rsp.StatusCode == 401:
+		var headers LinkContentDuplicateResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 403:
+		var headers LinkContentDuplicateResponse403Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers403 = &headers
+	case rsp.StatusCode == 404:
+		var headers LinkContentDuplicateResponse404Headers
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers404 = &headers
+	case rsp.StatusCode == 406:
+		var headers LinkContentDuplicateResponse406Headers
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers406 = &headers
+	case rsp.StatusCode == 409:
+		var headers LinkContentDuplicateResponse409Headers
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 413:
+		var headers LinkContentDuplicateResponse413Headers
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers413 = &headers
+	case rsp.StatusCode == 415:
+		var headers LinkContentDuplicateResponse415Headers
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers415 = &headers
+	case rsp.StatusCode == 422:
+		var headers LinkContentDuplicateResponse422Headers
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers422 = &headers
+	case rsp.StatusCode == 429:
+		var headers LinkContentDuplicateResponse429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 500:
+		var headers LinkContentDuplicateResponse500Headers
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers500 = &headers
+	case rsp.StatusCode == 503:
+		var headers LinkContentDuplicateResponse503Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

@@ -136,6 +136,7 @@ type Querier interface {
 	MentionsOfEntities(ctx context.Context, arg sqlitedb.MentionsOfEntitiesParams) ([]sqlitedb.Mention, error)
 	MoveAuditHead(ctx context.Context, arg sqlitedb.MoveAuditHeadParams) error
 	NearItems(ctx context.Context, arg string) ([]sqlitedb.NearItemsRow, error)
+	NearItemsOf(ctx context.Context, arg sqlitedb.NearItemsOfParams) ([]sqlitedb.NearItemsOfRow, error)
 	NextFreeHost(ctx context.Context) ([]*int64, error)
 	NextTask(ctx context.Context, arg string) ([]int64, error)
 	OpenImports(ctx context.Context) ([]int64, error)
@@ -999,6 +1000,19 @@ func (q Queries) NearItems(ctx context.Context, arg string) ([]sqlitedb.NearItem
 	out := make([]sqlitedb.NearItemsRow, len(rows))
 	for i, row := range rows {
 		out[i] = sqlitedb.NearItemsRow(row)
+	}
+	return out, nil
+}
+
+// NearItemsOf converts and calls pgdb's.
+func (q Queries) NearItemsOf(ctx context.Context, arg sqlitedb.NearItemsOfParams) ([]sqlitedb.NearItemsOfRow, error) {
+	rows, err := q.db.NearItemsOf(ctx, pgdb.NearItemsOfParams(arg))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.NearItemsOfRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.NearItemsOfRow(row)
 	}
 	return out, nil
 }

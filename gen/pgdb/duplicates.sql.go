@@ -483,12 +483,12 @@ SELECT CAST(k.idx AS BIGINT) AS idx, CAST(c.head_id AS TEXT) AS head_id, s.seen_
   s.key0, s.key1, s.key2, s.key3, s.key4, s.key5
 FROM jsonb_to_recordset(CAST(CAST($1 AS TEXT) AS JSONB)) AS k (idx BIGINT, source_id TEXT, since BIGINT, key0 BIGINT, key1 BIGINT, key2 BIGINT, key3 BIGINT, key4 BIGINT, key5 BIGINT)
 CROSS JOIN LATERAL (SELECT DISTINCT u.content_id FROM (
-  (SELECT x.content_id FROM content_signatures x WHERE x.key0 = k.key0 AND x.seen_at >= k.since ORDER BY x.seen_at DESC LIMIT 16)
-  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key1 = k.key1 AND x.seen_at >= k.since ORDER BY x.seen_at DESC LIMIT 16)
-  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key2 = k.key2 AND x.seen_at >= k.since ORDER BY x.seen_at DESC LIMIT 16)
-  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key3 = k.key3 AND x.seen_at >= k.since ORDER BY x.seen_at DESC LIMIT 16)
-  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key4 = k.key4 AND x.seen_at >= k.since ORDER BY x.seen_at DESC LIMIT 16)
-  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key5 = k.key5 AND x.seen_at >= k.since ORDER BY x.seen_at DESC LIMIT 16)) AS u) AS n
+  (SELECT x.content_id FROM content_signatures x WHERE x.key0 = k.key0 AND x.seen_at >= k.since ORDER BY x.seen_at DESC LIMIT 8)
+  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key1 = k.key1 AND x.seen_at >= k.since ORDER BY x.seen_at DESC LIMIT 8)
+  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key2 = k.key2 AND x.seen_at >= k.since ORDER BY x.seen_at DESC LIMIT 8)
+  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key3 = k.key3 AND x.seen_at >= k.since ORDER BY x.seen_at DESC LIMIT 8)
+  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key4 = k.key4 AND x.seen_at >= k.since ORDER BY x.seen_at DESC LIMIT 8)
+  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key5 = k.key5 AND x.seen_at >= k.since ORDER BY x.seen_at DESC LIMIT 8)) AS u) AS n
 CROSS JOIN LATERAL (
   SELECT i.seen_at, i.key0, i.key1, i.key2, i.key3, i.key4, i.key5 FROM content_signatures i WHERE i.content_id = n.content_id LIMIT 1) AS s
 CROSS JOIN LATERAL (
@@ -520,6 +520,80 @@ func (q *Queries) NearItems(ctx context.Context, keys string) ([]NearItemsRow, e
 		var i NearItemsRow
 		if err := rows.Scan(
 			&i.Idx,
+			&i.HeadID,
+			&i.SeenAt,
+			&i.Key0,
+			&i.Key1,
+			&i.Key2,
+			&i.Key3,
+			&i.Key4,
+			&i.Key5,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const nearItemsOf = `-- name: NearItemsOf :many
+SELECT CAST(COALESCE(c.duplicate_of, c.id) AS TEXT) AS head_id, s.seen_at, s.key0, s.key1, s.key2, s.key3, s.key4, s.key5
+FROM content_signatures s JOIN contents c ON c.id = s.content_id
+WHERE s.content_id IN (
+  (SELECT x.content_id FROM content_signatures x WHERE x.key0 = CAST($1 AS BIGINT) AND x.seen_at >= CAST($2 AS BIGINT) ORDER BY x.seen_at DESC LIMIT 8)
+  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key1 = CAST($3 AS BIGINT) AND x.seen_at >= CAST($2 AS BIGINT) ORDER BY x.seen_at DESC LIMIT 8)
+  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key2 = CAST($4 AS BIGINT) AND x.seen_at >= CAST($2 AS BIGINT) ORDER BY x.seen_at DESC LIMIT 8)
+  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key3 = CAST($5 AS BIGINT) AND x.seen_at >= CAST($2 AS BIGINT) ORDER BY x.seen_at DESC LIMIT 8)
+  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key4 = CAST($6 AS BIGINT) AND x.seen_at >= CAST($2 AS BIGINT) ORDER BY x.seen_at DESC LIMIT 8)
+  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key5 = CAST($7 AS BIGINT) AND x.seen_at >= CAST($2 AS BIGINT) ORDER BY x.seen_at DESC LIMIT 8))
+  AND c.source_id <> $8
+`
+
+type NearItemsOfParams struct {
+	Key0     int64
+	Since    int64
+	Key1     int64
+	Key2     int64
+	Key3     int64
+	Key4     int64
+	Key5     int64
+	SourceID string
+}
+
+type NearItemsOfRow struct {
+	HeadID string
+	SeenAt int64
+	Key0   *int64
+	Key1   *int64
+	Key2   *int64
+	Key3   *int64
+	Key4   *int64
+	Key5   *int64
+}
+
+// The same for one item: SQLite takes less for one each than for a list, which it would parse for every key.
+func (q *Queries) NearItemsOf(ctx context.Context, arg NearItemsOfParams) ([]NearItemsOfRow, error) {
+	rows, err := q.db.Query(ctx, nearItemsOf,
+		arg.Key0,
+		arg.Since,
+		arg.Key1,
+		arg.Key2,
+		arg.Key3,
+		arg.Key4,
+		arg.Key5,
+		arg.SourceID,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []NearItemsOfRow{}
+	for rows.Next() {
+		var i NearItemsOfRow
+		if err := rows.Scan(
 			&i.HeadID,
 			&i.SeenAt,
 			&i.Key0,

@@ -166,6 +166,8 @@ type Querier interface {
 	// Items of other sources that share a key, the newest of each key. The bound per key is what a key that
 	// thousands of items share, such as one of a template, may cost.
 	NearItems(ctx context.Context, keys string) ([]NearItemsRow, error)
+	// The same for one item: SQLite takes less for one each than for a list, which it would parse for every key.
+	NearItemsOf(ctx context.Context, arg NearItemsOfParams) ([]NearItemsOfRow, error)
 	NextFreeHost(ctx context.Context) ([]*int64, error)
 	NextTask(ctx context.Context, extractor string) ([]int64, error)
 	OpenImports(ctx context.Context) ([]int64, error)

@@ -514,17 +514,17 @@ SELECT CAST(json_extract(k.value, '$.idx') AS BIGINT) AS idx, CAST(COALESCE(c.du
 FROM json_each(CAST(?1 AS TEXT)) AS k
 JOIN content_signatures s ON s.content_id IN (
   SELECT content_id FROM (SELECT x.content_id FROM content_signatures x WHERE x.key0 = json_extract(k.value, '$.key0') AND x.seen_at >= json_extract(k.value, '$.since')
-    ORDER BY x.seen_at DESC LIMIT 16)
+    ORDER BY x.seen_at DESC LIMIT 8)
   UNION ALL SELECT content_id FROM (SELECT x.content_id FROM content_signatures x WHERE x.key1 = json_extract(k.value, '$.key1') AND x.seen_at >= json_extract(k.value, '$.since')
-    ORDER BY x.seen_at DESC LIMIT 16)
+    ORDER BY x.seen_at DESC LIMIT 8)
   UNION ALL SELECT content_id FROM (SELECT x.content_id FROM content_signatures x WHERE x.key2 = json_extract(k.value, '$.key2') AND x.seen_at >= json_extract(k.value, '$.since')
-    ORDER BY x.seen_at DESC LIMIT 16)
+    ORDER BY x.seen_at DESC LIMIT 8)
   UNION ALL SELECT content_id FROM (SELECT x.content_id FROM content_signatures x WHERE x.key3 = json_extract(k.value, '$.key3') AND x.seen_at >= json_extract(k.value, '$.since')
-    ORDER BY x.seen_at DESC LIMIT 16)
+    ORDER BY x.seen_at DESC LIMIT 8)
   UNION ALL SELECT content_id FROM (SELECT x.content_id FROM content_signatures x WHERE x.key4 = json_extract(k.value, '$.key4') AND x.seen_at >= json_extract(k.value, '$.since')
-    ORDER BY x.seen_at DESC LIMIT 16)
+    ORDER BY x.seen_at DESC LIMIT 8)
   UNION ALL SELECT content_id FROM (SELECT x.content_id FROM content_signatures x WHERE x.key5 = json_extract(k.value, '$.key5') AND x.seen_at >= json_extract(k.value, '$.since')
-    ORDER BY x.seen_at DESC LIMIT 16))
+    ORDER BY x.seen_at DESC LIMIT 8))
 JOIN contents c ON c.id = s.content_id
 WHERE c.source_id <> json_extract(k.value, '$.source_id')
 `
@@ -554,6 +554,83 @@ func (q *Queries) NearItems(ctx context.Context, keys string) ([]NearItemsRow, e
 		var i NearItemsRow
 		if err := rows.Scan(
 			&i.Idx,
+			&i.HeadID,
+			&i.SeenAt,
+			&i.Key0,
+			&i.Key1,
+			&i.Key2,
+			&i.Key3,
+			&i.Key4,
+			&i.Key5,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const nearItemsOf = `-- name: NearItemsOf :many
+SELECT CAST(COALESCE(c.duplicate_of, c.id) AS TEXT) AS head_id, s.seen_at, s.key0, s.key1, s.key2, s.key3, s.key4, s.key5
+FROM content_signatures s JOIN contents c ON c.id = s.content_id
+WHERE s.content_id IN (
+  SELECT content_id FROM (SELECT x.content_id FROM content_signatures x WHERE x.key0 = CAST(?1 AS BIGINT) AND x.seen_at >= CAST(?2 AS BIGINT) ORDER BY x.seen_at DESC LIMIT 8)
+  UNION ALL SELECT content_id FROM (SELECT x.content_id FROM content_signatures x WHERE x.key1 = CAST(?3 AS BIGINT) AND x.seen_at >= CAST(?2 AS BIGINT) ORDER BY x.seen_at DESC LIMIT 8)
+  UNION ALL SELECT content_id FROM (SELECT x.content_id FROM content_signatures x WHERE x.key2 = CAST(?4 AS BIGINT) AND x.seen_at >= CAST(?2 AS BIGINT) ORDER BY x.seen_at DESC LIMIT 8)
+  UNION ALL SELECT content_id FROM (SELECT x.content_id FROM content_signatures x WHERE x.key3 = CAST(?5 AS BIGINT) AND x.seen_at >= CAST(?2 AS BIGINT) ORDER BY x.seen_at DESC LIMIT 8)
+  UNION ALL SELECT content_id FROM (SELECT x.content_id FROM content_signatures x WHERE x.key4 = CAST(?6 AS BIGINT) AND x.seen_at >= CAST(?2 AS BIGINT) ORDER BY x.seen_at DESC LIMIT 8)
+  UNION ALL SELECT content_id FROM (SELECT x.content_id FROM content_signatures x WHERE x.key5 = CAST(?7 AS BIGINT) AND x.seen_at >= CAST(?2 AS BIGINT) ORDER BY x.seen_at DESC LIMIT 8))
+  AND c.source_id <> ?8
+`
+
+type NearItemsOfParams struct {
+	Key0     int64
+	Since    int64
+	Key1     int64
+	Key2     int64
+	Key3     int64
+	Key4     int64
+	Key5     int64
+	SourceID string
+}
+
+type NearItemsOfRow struct {
+	HeadID string
+	SeenAt int64
+	Key0   *int64
+	Key1   *int64
+	Key2   *int64
+	Key3   *int64
+	Key4   *int64
+	Key5   *int64
+}
+
+// The same for one item: SQLite takes less for one each than for a list, which it would parse for every key.
+func (q *Queries) NearItemsOf(ctx context.Context, arg NearItemsOfParams) ([]NearItemsOfRow, error) {
+	rows, err := q.db.QueryContext(ctx, nearItemsOf,
+		arg.Key0,
+		arg.Since,
+		arg.Key1,
+		arg.Key2,
+		arg.Key3,
+		arg.Key4,
+		arg.Key5,
+		arg.SourceID,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []NearItemsOfRow{}
+	for rows.Next() {
+		var i NearItemsOfRow
+		if err := rows.Scan(
 			&i.HeadID,
 			&i.SeenAt,
 			&i.Key0,

@@ -223,11 +223,22 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Links between an item and what it repeats or is repeated by */
+        /**
+         * Links between an item and what it repeats or is repeated by
+         * @description The group of an item: its first-seen item, and a link to it from every other one, with the reason and how much of the text is the same.
+         */
         get: operations["listContentDuplicates"];
         put?: never;
-        post?: never;
-        delete?: never;
+        /**
+         * Say that an item repeats another one
+         * @description Their groups become one, whatever the texts, also when they were taken apart before. Two items of one group are refused with 409.
+         */
+        post: operations["linkContentDuplicate"];
+        /**
+         * Take an item out of its group of duplicates
+         * @description It is not put together with the other items of the group again, also not when they are edited, unless by hand. When it was the first-seen item, the next one becomes that. An item without a group is refused with 409.
+         */
+        delete: operations["takeContentApart"];
         options?: never;
         head?: never;
         patch?: never;
@@ -1119,6 +1130,11 @@ export interface components {
             content_id: components["schemas"]["ID"];
             /** Format: date-time */
             created_at: string;
+            /**
+             * Format: uuid
+             * @description Who linked them by hand; null: ingestion did
+             */
+            created_by: string | null;
             duplicate_of: components["schemas"]["ID"];
             /**
              * @description What the two have in common: the page, the text, most of the text (score says how much), or that a person said so
@@ -1126,6 +1142,9 @@ export interface components {
              */
             reason: "same_canonical_url" | "same_text" | "near_text" | "manual";
             score: components["schemas"]["Confidence"];
+        };
+        DuplicateCreate: {
+            duplicate_of: components["schemas"]["ID"];
         };
         DuplicateList: {
             data: components["schemas"]["Duplicate"][];
@@ -2623,6 +2642,7 @@ export type DashboardTypes = components['schemas']['DashboardTypes'];
 export type DiscoverRequest = components['schemas']['DiscoverRequest'];
 export type Discovery = components['schemas']['Discovery'];
 export type Duplicate = components['schemas']['Duplicate'];
+export type DuplicateCreate = components['schemas']['DuplicateCreate'];
 export type DuplicateList = components['schemas']['DuplicateList'];
 export type Enclosure = components['schemas']['Enclosure'];
 export type Entity = components['schemas']['Entity'];
@@ -3256,6 +3276,104 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    linkContentDuplicate: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A key of the caller's making, unique per request that is meant once; 1 to 255 visible ASCII characters
+                 * @example 5f0c7a52-3c1e-4f7f-9d5e-3f1f6d5e8a10
+                 */
+                "Idempotency-Key"?: components["parameters"]["idempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description Id of the item
+                 * @example 0198c6f0-0000-7000-8000-000000000003
+                 */
+                content_id: components["parameters"]["contentId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "duplicate_of": "0198c6f0-0000-7000-8000-000000000003"
+                 *     }
+                 */
+                "application/json": components["schemas"]["DuplicateCreate"];
+            };
+        };
+        responses: {
+            /** @description Linked, to the first-seen item of the group */
+            201: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "content_id": "0198c6f0-0000-7000-8000-000000000009",
+                     *       "duplicate_of": "0198c6f0-0000-7000-8000-000000000003",
+                     *       "reason": "manual",
+                     *       "score": 1,
+                     *       "created_by": "0198c6f0-0000-7000-8000-000000000001",
+                     *       "created_at": "2026-11-20T09:05:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Duplicate"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    takeContentApart: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the item
+                 * @example 0198c6f0-0000-7000-8000-000000000003
+                 */
+                content_id: components["parameters"]["contentId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Taken out */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["Conflict"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];

@@ -44,7 +44,7 @@ func (a *App) newAPI(keys *auth.Keyring, metrics *telemetry.Metrics, s *server) 
 		Checks: []httpapi.Check{{Name: "database", Run: a.Store.Ping}},
 		Services: httpapi.Services{
 			Logins: s.logins, Keys: keys, Accounts: auth.NewAccounts(deps),
-			Sources: a.Sources, Imports: a.Imports, Probe: a.Probe, Schedules: a.Explainer, Content: a.Store, ContentDeleter: a.Contents,
+			Sources: a.Sources, Imports: a.Imports, Probe: a.Probe, Schedules: a.Explainer, Content: a.Store, ContentDeleter: a.Contents, Duplicates: a.Contents,
 			Entities: a.Entities, Relationships: a.Relationships,
 			Dashboard: a.Store, Audit: a.Store,
 		},

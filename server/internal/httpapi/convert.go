@@ -147,7 +147,8 @@ func toRevision(r kgl.ContentRevision) api.Revision {
 
 func toDuplicate(d kgl.DuplicateLink) api.Duplicate {
 	return api.Duplicate{
-		ContentID: d.ContentID, DuplicateOf: d.DuplicateOf, Reason: api.DuplicateReason(d.Reason), Score: d.Score, CreatedAt: d.CreatedAt,
+		ContentID: d.ContentID, DuplicateOf: d.DuplicateOf, Reason: api.DuplicateReason(d.Reason), Score: d.Score,
+		CreatedBy: textOrNull(d.CreatedBy), CreatedAt: d.CreatedAt,
 	}
 }
 

@@ -281,6 +281,10 @@ func (c *contents) Duplicates(context.Context, string, kgl.Page) (kgl.List[kgl.D
 	return result(c.fault, one(kgl.DuplicateLink{ContentID: testContentID, DuplicateOf: testEntityID, Reason: kgl.DuplicateSameText, Score: 1, CreatedAt: testTime}))
 }
 func (c *contents) DeleteContent(context.Context, string, *int64) error { return c.check() }
+func (c *contents) TakeApart(context.Context, string) error             { return c.check() }
+func (c *contents) LinkByHand(_ context.Context, id, duplicateOf string) (kgl.DuplicateLink, error) {
+	return result(c.fault, kgl.DuplicateLink{ContentID: id, DuplicateOf: duplicateOf, Reason: kgl.DuplicateManual, Score: 1, CreatedBy: testUserID, CreatedAt: testTime})
+}
 
 type entities struct {
 	*fault

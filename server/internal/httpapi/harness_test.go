@@ -80,7 +80,7 @@ func newHarness(t *testing.T, change ...func(*Deps)) *harness {
 		Authenticator: principals, Tx: h.keys, Refusals: h.reports,
 		Checks: []Check{{Name: "database", Run: func(context.Context) error { return f.err }}},
 		Services: Services{
-			Logins: h.logins, Keys: h.logins, Accounts: h.users, Sources: h.sources, Imports: h.imports, Probe: h.probe, Schedules: fakeSchedules{h.sources}, Content: h.contents, ContentDeleter: h.contents,
+			Logins: h.logins, Keys: h.logins, Accounts: h.users, Sources: h.sources, Imports: h.imports, Probe: h.probe, Schedules: fakeSchedules{h.sources}, Content: h.contents, ContentDeleter: h.contents, Duplicates: h.contents,
 			Entities: h.entities, Relationships: &relationships{fault: f}, Dashboard: h.reports, Audit: h.reports,
 		},
 	}

@@ -58,6 +58,7 @@ type Services struct {
 	Schedules      ScheduleExplainer
 	Content        ContentReader
 	ContentDeleter ContentDeleter
+	Duplicates     DuplicateService
 	Entities       EntityService
 	Relationships  RelationshipService
 	Dashboard      DashboardReader
@@ -169,7 +170,7 @@ func (d *Deps) check() error {
 		"Log": d.Log == nil, "Clock": d.Clock == nil, "IDs": d.IDs == nil, "Registry": d.Registry == nil,
 		"Authenticator": d.Authenticator == nil, "Tx": d.Tx == nil, "Logins": d.Logins == nil, "Keys": d.Keys == nil,
 		"Accounts": d.Accounts == nil, "Sources": d.Sources == nil, "Imports": d.Imports == nil, "Probe": d.Probe == nil, "Content": d.Content == nil,
-		"ContentDeleter": d.ContentDeleter == nil, "Entities": d.Entities == nil, "Relationships": d.Relationships == nil,
+		"ContentDeleter": d.ContentDeleter == nil, "Duplicates": d.Duplicates == nil, "Entities": d.Entities == nil, "Relationships": d.Relationships == nil,
 		"Dashboard": d.Dashboard == nil, "Audit": d.Audit == nil,
 	} {
 		if absent {

@@ -108,16 +108,29 @@ SELECT CAST(k.idx AS BIGINT) AS idx, CAST(c.head_id AS TEXT) AS head_id, s.seen_
   s.key0, s.key1, s.key2, s.key3, s.key4, s.key5
 FROM jsonb_to_recordset(CAST(CAST(@keys AS TEXT) AS JSONB)) AS k (idx BIGINT, source_id TEXT, since BIGINT, key0 BIGINT, key1 BIGINT, key2 BIGINT, key3 BIGINT, key4 BIGINT, key5 BIGINT)
 CROSS JOIN LATERAL (SELECT DISTINCT u.content_id FROM (
-  (SELECT x.content_id FROM content_signatures x WHERE x.key0 = k.key0 AND x.seen_at >= k.since ORDER BY x.seen_at DESC LIMIT 16)
-  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key1 = k.key1 AND x.seen_at >= k.since ORDER BY x.seen_at DESC LIMIT 16)
-  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key2 = k.key2 AND x.seen_at >= k.since ORDER BY x.seen_at DESC LIMIT 16)
-  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key3 = k.key3 AND x.seen_at >= k.since ORDER BY x.seen_at DESC LIMIT 16)
-  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key4 = k.key4 AND x.seen_at >= k.since ORDER BY x.seen_at DESC LIMIT 16)
-  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key5 = k.key5 AND x.seen_at >= k.since ORDER BY x.seen_at DESC LIMIT 16)) AS u) AS n
+  (SELECT x.content_id FROM content_signatures x WHERE x.key0 = k.key0 AND x.seen_at >= k.since ORDER BY x.seen_at DESC LIMIT 8)
+  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key1 = k.key1 AND x.seen_at >= k.since ORDER BY x.seen_at DESC LIMIT 8)
+  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key2 = k.key2 AND x.seen_at >= k.since ORDER BY x.seen_at DESC LIMIT 8)
+  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key3 = k.key3 AND x.seen_at >= k.since ORDER BY x.seen_at DESC LIMIT 8)
+  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key4 = k.key4 AND x.seen_at >= k.since ORDER BY x.seen_at DESC LIMIT 8)
+  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key5 = k.key5 AND x.seen_at >= k.since ORDER BY x.seen_at DESC LIMIT 8)) AS u) AS n
 CROSS JOIN LATERAL (
   SELECT i.seen_at, i.key0, i.key1, i.key2, i.key3, i.key4, i.key5 FROM content_signatures i WHERE i.content_id = n.content_id LIMIT 1) AS s
 CROSS JOIN LATERAL (
   SELECT COALESCE(i.duplicate_of, i.id) AS head_id FROM contents i WHERE i.id = n.content_id AND i.source_id <> k.source_id LIMIT 1) AS c;
+
+-- The same for one item: SQLite takes less for one each than for a list, which it would parse for every key.
+-- name: NearItemsOf :many
+SELECT CAST(COALESCE(c.duplicate_of, c.id) AS TEXT) AS head_id, s.seen_at, s.key0, s.key1, s.key2, s.key3, s.key4, s.key5
+FROM content_signatures s JOIN contents c ON c.id = s.content_id
+WHERE s.content_id IN (
+  (SELECT x.content_id FROM content_signatures x WHERE x.key0 = CAST(@key0 AS BIGINT) AND x.seen_at >= CAST(@since AS BIGINT) ORDER BY x.seen_at DESC LIMIT 8)
+  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key1 = CAST(@key1 AS BIGINT) AND x.seen_at >= CAST(@since AS BIGINT) ORDER BY x.seen_at DESC LIMIT 8)
+  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key2 = CAST(@key2 AS BIGINT) AND x.seen_at >= CAST(@since AS BIGINT) ORDER BY x.seen_at DESC LIMIT 8)
+  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key3 = CAST(@key3 AS BIGINT) AND x.seen_at >= CAST(@since AS BIGINT) ORDER BY x.seen_at DESC LIMIT 8)
+  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key4 = CAST(@key4 AS BIGINT) AND x.seen_at >= CAST(@since AS BIGINT) ORDER BY x.seen_at DESC LIMIT 8)
+  UNION ALL (SELECT x.content_id FROM content_signatures x WHERE x.key5 = CAST(@key5 AS BIGINT) AND x.seen_at >= CAST(@since AS BIGINT) ORDER BY x.seen_at DESC LIMIT 8))
+  AND c.source_id <> @source_id;
 
 -- The beginnings of texts, which is what is compared.
 -- name: ContentTexts :many

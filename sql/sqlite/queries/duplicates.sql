@@ -116,19 +116,32 @@ SELECT CAST(json_extract(k.value, '$.idx') AS BIGINT) AS idx, CAST(COALESCE(c.du
 FROM json_each(CAST(@keys AS TEXT)) AS k
 JOIN content_signatures s ON s.content_id IN (
   SELECT * FROM (SELECT x.content_id FROM content_signatures x WHERE x.key0 = json_extract(k.value, '$.key0') AND x.seen_at >= json_extract(k.value, '$.since')
-    ORDER BY x.seen_at DESC LIMIT 16)
+    ORDER BY x.seen_at DESC LIMIT 8)
   UNION ALL SELECT * FROM (SELECT x.content_id FROM content_signatures x WHERE x.key1 = json_extract(k.value, '$.key1') AND x.seen_at >= json_extract(k.value, '$.since')
-    ORDER BY x.seen_at DESC LIMIT 16)
+    ORDER BY x.seen_at DESC LIMIT 8)
   UNION ALL SELECT * FROM (SELECT x.content_id FROM content_signatures x WHERE x.key2 = json_extract(k.value, '$.key2') AND x.seen_at >= json_extract(k.value, '$.since')
-    ORDER BY x.seen_at DESC LIMIT 16)
+    ORDER BY x.seen_at DESC LIMIT 8)
   UNION ALL SELECT * FROM (SELECT x.content_id FROM content_signatures x WHERE x.key3 = json_extract(k.value, '$.key3') AND x.seen_at >= json_extract(k.value, '$.since')
-    ORDER BY x.seen_at DESC LIMIT 16)
+    ORDER BY x.seen_at DESC LIMIT 8)
   UNION ALL SELECT * FROM (SELECT x.content_id FROM content_signatures x WHERE x.key4 = json_extract(k.value, '$.key4') AND x.seen_at >= json_extract(k.value, '$.since')
-    ORDER BY x.seen_at DESC LIMIT 16)
+    ORDER BY x.seen_at DESC LIMIT 8)
   UNION ALL SELECT * FROM (SELECT x.content_id FROM content_signatures x WHERE x.key5 = json_extract(k.value, '$.key5') AND x.seen_at >= json_extract(k.value, '$.since')
-    ORDER BY x.seen_at DESC LIMIT 16))
+    ORDER BY x.seen_at DESC LIMIT 8))
 JOIN contents c ON c.id = s.content_id
 WHERE c.source_id <> json_extract(k.value, '$.source_id');
+
+-- The same for one item: SQLite takes less for one each than for a list, which it would parse for every key.
+-- name: NearItemsOf :many
+SELECT CAST(COALESCE(c.duplicate_of, c.id) AS TEXT) AS head_id, s.seen_at, s.key0, s.key1, s.key2, s.key3, s.key4, s.key5
+FROM content_signatures s JOIN contents c ON c.id = s.content_id
+WHERE s.content_id IN (
+  SELECT * FROM (SELECT x.content_id FROM content_signatures x WHERE x.key0 = CAST(@key0 AS BIGINT) AND x.seen_at >= CAST(@since AS BIGINT) ORDER BY x.seen_at DESC LIMIT 8)
+  UNION ALL SELECT * FROM (SELECT x.content_id FROM content_signatures x WHERE x.key1 = CAST(@key1 AS BIGINT) AND x.seen_at >= CAST(@since AS BIGINT) ORDER BY x.seen_at DESC LIMIT 8)
+  UNION ALL SELECT * FROM (SELECT x.content_id FROM content_signatures x WHERE x.key2 = CAST(@key2 AS BIGINT) AND x.seen_at >= CAST(@since AS BIGINT) ORDER BY x.seen_at DESC LIMIT 8)
+  UNION ALL SELECT * FROM (SELECT x.content_id FROM content_signatures x WHERE x.key3 = CAST(@key3 AS BIGINT) AND x.seen_at >= CAST(@since AS BIGINT) ORDER BY x.seen_at DESC LIMIT 8)
+  UNION ALL SELECT * FROM (SELECT x.content_id FROM content_signatures x WHERE x.key4 = CAST(@key4 AS BIGINT) AND x.seen_at >= CAST(@since AS BIGINT) ORDER BY x.seen_at DESC LIMIT 8)
+  UNION ALL SELECT * FROM (SELECT x.content_id FROM content_signatures x WHERE x.key5 = CAST(@key5 AS BIGINT) AND x.seen_at >= CAST(@since AS BIGINT) ORDER BY x.seen_at DESC LIMIT 8))
+  AND c.source_id <> @source_id;
 
 -- The beginnings of texts, which is what is compared.
 -- name: ContentTexts :many
