@@ -27,6 +27,8 @@ func Run(t *testing.T, open Open) {
 		{"Sources", runSources},
 		{"SourceImports", runSourceImports},
 		{"Hosts", runHosts},
+		{"Domains", runDomains},
+		{"SourceAliases", runSourceAliases},
 		{"Contents", runContents},
 		{"Duplicates", runDuplicates},
 		{"NearDuplicates", runNear},
