@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -80,42 +81,34 @@ type nearHead struct {
 	seenAt int64
 }
 
-// NearHeads implements kgl.NearStore.
+// NearHeads implements kgl.NearStore. SQLite is asked item by item, and Postgres
+// for all at once, because that takes either the least time.
 func (db *DB) NearHeads(ctx context.Context, ks []kgl.ContentKeys, since time.Time, limit int) ([][]string, error) {
-	var keys []nearKey
-	for i, k := range ks {
-		if n := k.Keys; len(n) == kgl.NearKeys {
-			keys = append(keys, nearKey{i, k.SourceID, micros(since), n[0], n[1], n[2], n[3], n[4], n[5]})
-		}
-	}
-	heads := make([][]string, len(ks))
-	if len(keys) == 0 {
-		return heads, nil
-	}
-	text, err := jsonText(keys)
-	if err != nil {
-		return nil, failure(err)
-	}
 	found := make([]map[string]nearHead, len(ks))
-	err = db.read(ctx, func(c *conn) error {
-		rows, err := c.NearItems(ctx, text)
-		for _, r := range rows {
-			if found[r.Idx] == nil {
-				found[r.Idx] = map[string]nearHead{}
+	err := db.read(ctx, func(c *conn) error {
+		if c.engine == Postgres {
+			return nearItems(ctx, c, ks, micros(since), found)
+		}
+		for i, k := range ks {
+			n := k.Keys
+			if len(n) != kgl.NearKeys {
+				continue
 			}
-			h := nearHead{r.HeadID, sharedKeys(r, ks[r.Idx].Keys), r.SeenAt}
-			if old, ok := found[r.Idx][h.id]; !ok || compareNear(h, old) < 0 {
-				found[r.Idx][h.id] = h
+			rows, err := c.NearItemsOf(ctx, sqlitedb.NearItemsOfParams{
+				SourceID: k.SourceID, Since: micros(since), Key0: n[0], Key1: n[1], Key2: n[2], Key3: n[3], Key4: n[4], Key5: n[5],
+			})
+			if err != nil {
+				return err
+			}
+			for _, r := range rows {
+				addNear(found, i, k.Keys, r)
 			}
 		}
-		return err
+		return nil
 	})
+	heads := make([][]string, len(ks))
 	for i, byID := range found {
-		list := make([]nearHead, 0, len(byID))
-		for _, h := range byID {
-			list = append(list, h)
-		}
-		slices.SortFunc(list, compareNear)
+		list := slices.SortedFunc(maps.Values(byID), compareNear)
 		for _, h := range list[:min(len(list), limit)] {
 			heads[i] = append(heads[i], h.id)
 		}
@@ -123,12 +116,47 @@ func (db *DB) NearHeads(ctx context.Context, ks []kgl.ContentKeys, since time.Ti
 	return heads, err
 }
 
+// nearItems asks for the candidates of all items at once.
+func nearItems(ctx context.Context, c *conn, ks []kgl.ContentKeys, since int64, found []map[string]nearHead) error {
+	var keys []nearKey
+	for i, k := range ks {
+		if n := k.Keys; len(n) == kgl.NearKeys {
+			keys = append(keys, nearKey{i, k.SourceID, since, n[0], n[1], n[2], n[3], n[4], n[5]})
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	text, err := jsonText(keys)
+	if err != nil {
+		return err
+	}
+	rows, err := c.NearItems(ctx, text)
+	for _, r := range rows {
+		addNear(found, int(r.Idx), ks[r.Idx].Keys, sqlitedb.NearItemsOfRow{
+			HeadID: r.HeadID, SeenAt: r.SeenAt, Key0: r.Key0, Key1: r.Key1, Key2: r.Key2, Key3: r.Key3, Key4: r.Key4, Key5: r.Key5,
+		})
+	}
+	return err
+}
+
+// addNear keeps the nearest item of each group.
+func addNear(found []map[string]nearHead, i int, keys []int64, r sqlitedb.NearItemsOfRow) {
+	if found[i] == nil {
+		found[i] = map[string]nearHead{}
+	}
+	h := nearHead{r.HeadID, sharedKeys(r, keys), r.SeenAt}
+	if old, ok := found[i][h.id]; !ok || compareNear(h, old) < 0 {
+		found[i][h.id] = h
+	}
+}
+
 // compareNear orders by shared keys, the most first; then the first-seen first.
 func compareNear(a, b nearHead) int {
 	return cmp.Or(b.shared-a.shared, cmp.Compare(a.seenAt, b.seenAt), cmp.Compare(a.id, b.id))
 }
 
-func sharedKeys(r sqlitedb.NearItemsRow, keys []int64) int {
+func sharedKeys(r sqlitedb.NearItemsOfRow, keys []int64) int {
 	n := 0
 	for i, k := range []*int64{r.Key0, r.Key1, r.Key2, r.Key3, r.Key4, r.Key5} {
 		if k != nil && *k == keys[i] {
