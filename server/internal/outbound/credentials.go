@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -39,7 +40,7 @@ type Credentials struct {
 // know; they never repeat a value.
 func (cr Credentials) Check(headerField, userField string) error {
 	size, count := 0, 0
-	for _, name := range slices.Sorted(headerNames(cr.Header)) {
+	for _, name := range slices.Sorted(maps.Keys(cr.Header)) {
 		if err := checkCredentialName(headerField, name); err != nil {
 			return err
 		}
@@ -112,17 +113,6 @@ func reservedForSources(name string) bool {
 
 func isControl(r rune) bool { return r < 0x20 || r == 0x7f }
 
-// headerNames yields the names of a header as they were given.
-func headerNames(header http.Header) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		for name := range header {
-			if !yield(name) {
-				return
-			}
-		}
-	}
-}
-
 // empty reports whether there is nothing to send.
 func (cr Credentials) empty() bool {
 	return len(cr.Header) == 0 && cr.User == "" && cr.Password == ""
@@ -153,7 +143,7 @@ func keepCredentials(from, to origin) bool {
 
 // String names what is there.
 func (cr Credentials) String() string {
-	names := slices.Sorted(headerNames(cr.Header))
+	names := slices.Sorted(maps.Keys(cr.Header))
 	if cr.User != "" || cr.Password != "" {
 		names = append(names, "basic authentication")
 	}
