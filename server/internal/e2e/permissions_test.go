@@ -59,6 +59,9 @@ func probe(c *caller, op operation) answer {
 		return c.do(op.method, missing.path(op), "")
 	}
 	for mediaType := range op.RequestBody.Value.Content {
+		if mediaType == "application/xml" {
+			return c.do(op.method, missing.path(op)+"?nonsense=1", "<nonsense/>", "Content-Type", mediaType)
+		}
 		if mediaType != "application/json" {
 			return c.do(op.method, missing.path(op), "grant_type=nonsense", "Content-Type", mediaType)
 		}

@@ -128,7 +128,7 @@ func (s *search) verify(ctx context.Context, list []discover.Candidate, first bo
 		if err != nil {
 			continue
 		}
-		if _, known := s.known[key]; known {
+		if s.isKnown(key) {
 			continue
 		}
 		if i >= bound || ctx.Err() != nil || !s.pause(ctx) {
@@ -180,25 +180,37 @@ func (s *search) pause(ctx context.Context) bool {
 	}
 }
 
-// keep adds a feed that was read. Two candidates that lead to one URL are one
-// feed.
+// keep adds a feed that was read.
 func (s *search) keep(c discover.Candidate, resp *outbound.Response, doc *feed.Document) {
 	f := FoundFeed{
 		URL: cmp.Or(resp.PermanentURL(), c.URL), Title: cmp.Or(firstRunes(doc.Feed.Title, maxTitleRunes), c.Title), Method: c.Method, Rule: c.Rule,
 		Verified: true, Format: string(doc.Feed.Format), Items: len(doc.Items), NewestAt: newestOf(doc.Items), score: c.Score,
 	}
-	key, err := feed.CanonicalURL(resp.FinalURL)
-	if err != nil {
-		key = f.URL
-	}
 	if f.Items == 0 {
 		f.score -= 20
 	}
-	f.key = key
-	s.add(f)
-	if own, err := feed.CanonicalURL(c.URL); err == nil {
-		s.known[own] = s.known[key]
+	// Two candidates that lead to one URL are one feed.
+	f.key = f.URL
+	var keys []string
+	for _, u := range []string{resp.FinalURL, f.URL, c.URL} {
+		if key, err := feed.CanonicalURL(u); err == nil {
+			keys = append(keys, key)
+		}
 	}
+	for _, key := range keys {
+		if f.key = key; s.isKnown(key) {
+			break
+		}
+	}
+	s.add(f)
+	for _, key := range keys {
+		s.known[key] = s.known[f.key]
+	}
+}
+
+func (s *search) isKnown(key string) bool {
+	_, known := s.known[key]
+	return known
 }
 
 // add adds a feed, or replaces what is known under its key by a better one.

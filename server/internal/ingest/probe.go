@@ -139,6 +139,9 @@ func (p *Probe) givenURL(raw string) (*url.URL, error) {
 		return nil, err
 	}
 	u.Fragment, u.RawFragment = "", ""
+	if u.Path == "" {
+		u.Path = "/"
+	}
 	return u, nil
 }
 
