@@ -180,7 +180,7 @@ SELECT id, url, url_key, host, title, title_key, title_is_manual, description, s
   health, health_since, settings, secrets, state
 FROM sources
 WHERE host = $1 AND next_fetch_at <= $2 AND status <> 'paused'
-ORDER BY next_fetch_at, id LIMIT CAST($3 AS BIGINT)
+ORDER BY next_fetch_at LIMIT CAST($3 AS BIGINT)
 `
 
 type DueSourcesParams struct {

@@ -268,8 +268,10 @@ func (q *Queries) RefreshHost(ctx context.Context, arg RefreshHostParams) error 
 }
 
 const releaseHost = `-- name: ReleaseHost :execrows
-UPDATE hosts SET lease_owner = '', lease_until = 0, not_before = ?1
-WHERE host = ?2 AND lease_token = ?3 AND lease_owner = ?4
+UPDATE hosts SET lease_owner = '', lease_until = 0, not_before = CAST(?1 AS BIGINT), due_at = (
+  SELECT CASE WHEN MIN(s.next_fetch_at) < CAST(?1 AS BIGINT) THEN CAST(?1 AS BIGINT) ELSE MIN(s.next_fetch_at) END
+  FROM sources s WHERE s.host = hosts.host AND s.next_fetch_at IS NOT NULL AND s.status <> 'paused')
+WHERE hosts.host = ?2 AND hosts.lease_token = ?3 AND hosts.lease_owner = ?4
 `
 
 type ReleaseHostParams struct {

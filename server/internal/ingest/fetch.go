@@ -31,6 +31,9 @@ type attempt struct {
 	result kgl.FetchResult
 	items  []feed.Item
 	heard  heard
+
+	isLast   bool // of the worker's turn with the host
+	released bool // the host, with what was stored
 }
 
 // heard is what an answer says beside the items of its document.

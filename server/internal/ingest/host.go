@@ -22,11 +22,20 @@ const (
 // keep a worker from the others.
 const turnRequests = 20
 
+// freshDue is how long a list of due sources is good for: what a person changes
+// meanwhile is seen with the list after it.
+const freshDue = time.Second
+
 // turn is a worker's time with one leased host.
 type turn struct {
 	lease     kgl.HostLease
 	requests  int
 	notBefore time.Time // when the host may be asked again; zero: at any time
+	released  bool      // with the last fetch
+
+	due    []kgl.Source // that are still to be fetched, as they were at dueAt
+	dueAt  time.Time
+	dueAll bool // due were all of the host's at that time
 }
 
 // workHost fetches the due sources of one leased host, one after the other.
@@ -36,33 +45,70 @@ type turn struct {
 func (w *Worker) workHost(ctx context.Context, lease kgl.HostLease) {
 	t := &turn{lease: lease}
 	defer w.release(ctx, t)
-	for w.workNext(ctx, t) && w.cfg.HostDelay <= 0 && t.requests < turnRequests {
+	for w.workNext(ctx, t) && t.requests < w.turnRequests() {
 	}
+}
+
+// turnRequests is how many requests a turn has at most.
+func (w *Worker) turnRequests() int {
+	if w.cfg.HostDelay > 0 {
+		return 1
+	}
+	return turnRequests
+}
+
+// nextDue takes the host's most overdue source; nil when there is none.
+func (w *Worker) nextDue(ctx context.Context, t *turn) (*kgl.Source, error) {
+	now, limit := w.clock.Now(), w.turnRequests()-t.requests
+	if len(t.due) == 0 || now.Sub(t.dueAt) >= freshDue {
+		if len(t.due) == 0 && t.dueAll {
+			return nil, nil // what has become due since is claimed anew
+		}
+		var err error
+		if t.due, err = w.store.DueSources(ctx, t.lease.Host, now, limit); err != nil {
+			return nil, err
+		}
+		t.dueAt, t.dueAll = now, len(t.due) < limit
+	}
+	if len(t.due) == 0 {
+		return nil, nil
+	}
+	next := &t.due[0]
+	t.due = t.due[1:]
+	return next, nil
+}
+
+// isLast reports whether the source that was taken last ends the turn, unless
+// something happens to it.
+func (w *Worker) isLast(t *turn) bool {
+	return t.requests == w.turnRequests() || len(t.due) == 0 && t.dueAll
 }
 
 // workNext works on the host's most overdue source, and reports whether the
 // host may be asked for another one at once.
 func (w *Worker) workNext(ctx context.Context, t *turn) bool {
-	// One at a time: by the next turn a person may have changed the others.
-	due, err := w.store.DueSources(ctx, t.lease.Host, w.clock.Now(), 1)
+	src, err := w.nextDue(ctx, t)
 	if err != nil {
 		return w.giveUp(ctx, t, "", err)
 	}
-	if len(due) == 0 {
+	if src == nil {
 		return false
 	}
 	if err := w.extend(ctx, t); err != nil {
-		return w.giveUp(ctx, t, due[0].ID, err)
+		return w.giveUp(ctx, t, src.ID, err)
 	}
 	t.requests++
-	pause, err := w.workSource(ctx, t.lease, due[0])
+	a := w.newAttempt(*src)
+	a.isLast = w.isLast(t)
+	pause, err := w.workSource(ctx, t.lease, a)
 	if pause = max(pause, w.cfg.HostDelay); pause > 0 {
 		t.notBefore = w.clock.Now().Add(pause)
 	}
 	if err != nil {
-		return w.giveUp(ctx, t, due[0].ID, err)
+		return w.giveUp(ctx, t, src.ID, err)
 	}
-	return pause == 0
+	t.released = a.released
+	return pause == 0 && !t.released
 }
 
 // extend makes sure that the lease outlasts a further source: it is extended
@@ -106,7 +152,7 @@ func (w *Worker) giveUp(ctx context.Context, t *turn, sourceID string, err error
 // or has no room, it tries again, for as long as the lease lasts: a short outage must not leave
 // a host alone for minutes.
 func (w *Worker) release(ctx context.Context, t *turn) {
-	for {
+	for !t.released {
 		err := w.tryRelease(ctx, t)
 		if err == nil {
 			return
@@ -143,8 +189,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 // Whatever is wrong with the source, its document or the rows made of it is
 // recorded as a failed fetch: the source backs off, and those that share its
 // host have their turn.
-func (w *Worker) workSource(ctx context.Context, lease kgl.HostLease, src kgl.Source) (time.Duration, error) {
-	a := w.newAttempt(src)
+func (w *Worker) workSource(ctx context.Context, lease kgl.HostLease, a *attempt) (time.Duration, error) {
 	var done stored
 	err := recovered(func() (err error) {
 		done, err = w.attempt(ctx, lease, a)
@@ -154,7 +199,7 @@ func (w *Worker) workSource(ctx context.Context, lease kgl.HostLease, src kgl.So
 		return 0, ctx.Err()
 	}
 	if refused(err) {
-		w.log.ErrorContext(ctx, "what was fetched could not be stored", "source_id", src.ID, "error", err)
+		w.log.ErrorContext(ctx, "what was fetched could not be stored", "source_id", a.source.ID, "error", err)
 		a.fail(kgl.Wrap(err, kgl.CodeInternal, "what was fetched could not be stored"))
 		done, err = w.write(ctx, lease, a)
 	}

@@ -401,6 +401,7 @@ func TestEditsWhileAFetchRuns(t *testing.T) {
 			_, err := w.sources.Refresh(context.Background(), id)
 			return err
 		}, func(w *world, id string) {
+			w.round(w.worker(Config{}))
 			w.want("requests", w.web.asked(), 2) // the second because of the refresh
 			w.want("events", w.events(), "source.created source.failing")
 		}},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/peermesh/kgl-backend/server/internal/feed"
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
@@ -42,6 +43,9 @@ func (w *Worker) write(ctx context.Context, lease kgl.HostLease, a *attempt) (st
 	if err != nil {
 		return stored{}, err
 	}
+	if ch.empty() {
+		return stored{}, w.writeNothingNew(ctx, lease, a)
+	}
 	var done stored
 	err = w.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) (err error) {
 		if done, err = w.apply(ctx, tx, ch); err != nil {
@@ -49,7 +53,7 @@ func (w *Worker) write(ctx context.Context, lease kgl.HostLease, a *attempt) (st
 		}
 		return w.finish(ctx, tx, lease, a, done)
 	})
-	if err == nil || ch.empty() || !refused(err) {
+	if err == nil || !refused(err) {
 		return done, err
 	}
 	if _, err := w.store.Source(ctx, a.source.ID); err != nil {
@@ -57,6 +61,21 @@ func (w *Worker) write(ctx context.Context, lease kgl.HostLease, a *attempt) (st
 	}
 	w.log.WarnContext(ctx, "storing items one by one", "source_id", a.source.ID, "error", err)
 	return w.writeOneByOne(ctx, lease, a, ch)
+}
+
+// writeNothingNew stores an attempt that changes no item. Where it changes no
+// state that others are told of, that is one call of the store, and no
+// transaction around it.
+func (w *Worker) writeNothingNew(ctx context.Context, lease kgl.HostLease, a *attempt) error {
+	if err := w.settle(ctx, w.store, a, stored{}); err != nil {
+		return err
+	}
+	if a.result.Move == nil && a.result.Status == a.source.Status {
+		return w.finishSettled(ctx, w.store, lease, a, stored{})
+	}
+	return w.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
+		return w.finish(ctx, tx, lease, a, stored{})
+	})
 }
 
 // refused reports whether an error may be about the rows themselves. Other
@@ -225,13 +244,41 @@ func (w *Worker) finish(ctx context.Context, tx kgl.Store, lease kgl.HostLease, 
 	if err := w.settle(ctx, tx, a, done); err != nil {
 		return err
 	}
-	r := a.result
-	r.Fetch.Outcome = a.outcome(done)
-	r.Fetch.ItemsCreated, r.Fetch.ItemsUpdated = int64(done.created), int64(done.updated)
-	if err := tx.FinishFetch(ctx, lease, r, w.cfg.KeepFetches); err != nil {
+	if err := w.finishSettled(ctx, tx, lease, a, done); err != nil {
 		return err
 	}
 	return w.report(ctx, tx, a)
+}
+
+// finishSettled stores the state of the source. The host is released with it
+// when the turn ends here; one that asks for patience is looked at before.
+func (w *Worker) finishSettled(ctx context.Context, tx kgl.Store, lease kgl.HostLease, a *attempt, done stored) error {
+	a.released = false // in a transaction that was rolled back
+	r := a.result
+	r.Fetch.Outcome = a.outcome(done)
+	r.Fetch.ItemsCreated, r.Fetch.ItemsUpdated = int64(done.created), int64(done.updated)
+	if a.isLast && r.Health != kgl.HealthThrottled {
+		notBefore := time.Time{}
+		if w.cfg.HostDelay > 0 {
+			notBefore = w.clock.Now().Add(w.cfg.HostDelay)
+		}
+		r.Release = &notBefore
+	}
+	if err := tx.FinishFetch(ctx, lease, r, w.keepFetches(r.Fetch)); err != nil {
+		return err
+	}
+	a.released = r.Release != nil
+	return nil
+}
+
+// keepFetches is how many rows of history a source keeps, or -1 for now: to look
+// for old rows costs more than to store one, so only one fetch in some does. The
+// last digit of its id is as good as drawn by lot.
+func (w *Worker) keepFetches(f kgl.Fetch) int {
+	if f.ID[len(f.ID)-1] != '0' {
+		return -1
+	}
+	return w.cfg.KeepFetches
 }
 
 // outcome says how the attempt ended, given what of it was stored.

@@ -234,6 +234,10 @@ type FetchResult struct {
 	State               FetchState
 
 	Move *SourceMove // the source gets another URL; nil: it keeps its own
+
+	// Release gives the host's lease back with the fetch, as ReleaseHost does:
+	// the host is not due before. nil: the lease stays.
+	Release *time.Time
 }
 
 // SourceMove gives a source the URL to which it redirected for good. The old

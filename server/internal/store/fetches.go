@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,11 @@ func (db *DB) FinishFetch(ctx context.Context, l kgl.HostLease, r kgl.FetchResul
 	fetch, err := fetchRow(r.Fetch)
 	if err != nil {
 		return failure(err)
+	}
+	if isPlain(r) {
+		if stored, err := db.finishPlain(ctx, l, r, fetch); stored || err != nil {
+			return db.dropOldFetches(ctx, r.Fetch.SourceID, keep, err)
+		}
 	}
 	return db.write(ctx, func(ctx context.Context, c *conn) error {
 		old, sourceErr := lockSource(ctx, c, r.Fetch.SourceID)
@@ -33,19 +39,40 @@ func (db *DB) FinishFetch(ctx context.Context, l kgl.HostLease, r kgl.FetchResul
 		if sourceErr != nil {
 			return sourceErr
 		}
-		if err := applyFetch(ctx, c, old, r); err != nil {
+		if err := applyFetch(ctx, c, l, old, r); err != nil {
 			return err
 		}
 		if err := c.CreateFetch(ctx, fetch); err != nil {
 			return err
 		}
-		return c.DropOldFetches(ctx, sqlitedb.DropOldFetchesParams{SourceID: old.ID, Keep: int64(max(keep, 0))})
+		if r.Release != nil {
+			if err := releaseHost(ctx, c, l, *r.Release); err != nil {
+				return err
+			}
+		}
+		return dropOldFetches(ctx, c, old.ID, keep)
 	})
 }
 
-// applyFetch stores what the fetch means for the source, and when its hosts
-// are due then.
-func applyFetch(ctx context.Context, c *conn, old sqlitedb.Source, r kgl.FetchResult) error {
+// dropOldFetches drops the rows of history beyond keep, unless storing failed.
+func (db *DB) dropOldFetches(ctx context.Context, sourceID string, keep int, err error) error {
+	if err != nil || keep < 0 {
+		return err
+	}
+	return db.write(ctx, func(ctx context.Context, c *conn) error { return dropOldFetches(ctx, c, sourceID, keep) })
+}
+
+func dropOldFetches(ctx context.Context, c *conn, sourceID string, keep int) error {
+	if keep < 0 {
+		return nil
+	}
+	return c.DropOldFetches(ctx, sqlitedb.DropOldFetchesParams{SourceID: sourceID, Keep: int64(keep)})
+}
+
+// applyFetch stores what the fetch means for the source. When the leased host is
+// due then is told by its release: until then nobody claims it. Another host, to
+// which the source moved, is told at once.
+func applyFetch(ctx context.Context, c *conn, l kgl.HostLease, old sqlitedb.Source, r kgl.FetchResult) error {
 	if r.FetchedURL != "" && r.FetchedURL != old.URL {
 		return nil
 	}
@@ -64,7 +91,8 @@ func applyFetch(ctx context.Context, c *conn, old sqlitedb.Source, r kgl.FetchRe
 	if _, err := c.UpdateSource(ctx, updateOf(next)); err != nil {
 		return err
 	}
-	return refreshHosts(ctx, c, next.UpdatedAt, old.Host, next.Host)
+	others := slices.DeleteFunc([]string{old.Host, next.Host}, func(host string) bool { return host == l.Host })
+	return refreshHosts(ctx, c, next.UpdatedAt, others...)
 }
 
 // fetched returns the source after a fetch of its URL.

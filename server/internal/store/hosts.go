@@ -12,7 +12,10 @@ import (
 
 // hosts.due_at is when the first source of the host is due, but not before the
 // time until which the host is left alone; NULL when no source is scheduled.
-// Every write of a source ends with refreshHosts, which keeps it so.
+// Every write of a source ends with refreshHosts, which keeps it so, but for
+// the end of a fetch: while a host is leased, due_at may be earlier than it is
+// due, until its release computes it. When the lease runs out instead, whoever
+// claims the host finds that out.
 
 // ClaimHosts implements kgl.HostStore.
 func (db *DB) ClaimHosts(ctx context.Context, owner string, now, until time.Time, limit int) ([]kgl.HostLease, error) {
@@ -56,22 +59,24 @@ func leaseLost(kind string) error {
 
 // ReleaseHost implements kgl.HostStore.
 func (db *DB) ReleaseHost(ctx context.Context, l kgl.HostLease, notBefore time.Time) error {
-	return db.write(ctx, func(ctx context.Context, c *conn) error {
-		host, err := c.LockHost(ctx, l.Host)
-		if isNoRows(err) {
-			return nil
-		}
-		if err != nil {
+	return db.write(ctx, func(ctx context.Context, c *conn) error { return releaseHost(ctx, c, l, notBefore) })
+}
+
+// releaseHost gives a lease back and computes when the host is due. The host is
+// locked by a statement of its own before: see refreshHosts.
+func releaseHost(ctx context.Context, c *conn, l kgl.HostLease, notBefore time.Time) error {
+	if c.engine == Postgres {
+		if _, err := c.LockHost(ctx, l.Host); err != nil {
+			if isNoRows(err) {
+				return nil
+			}
 			return err
 		}
-		n, err := c.ReleaseHost(ctx, sqlitedb.ReleaseHostParams{
-			NotBefore: micros(notBefore), Host: l.Host, LeaseToken: l.Token, LeaseOwner: l.Owner,
-		})
-		if err != nil || n == 0 {
-			return err
-		}
-		return c.RefreshHost(ctx, sqlitedb.RefreshHostParams{Host: l.Host, UpdatedAt: host.UpdatedAt})
+	}
+	_, err := c.ReleaseHost(ctx, sqlitedb.ReleaseHostParams{
+		NotBefore: micros(notBefore), Host: l.Host, LeaseToken: l.Token, LeaseOwner: l.Owner,
 	})
+	return err
 }
 
 // DueSources implements kgl.HostStore.

@@ -86,7 +86,7 @@ var workerPlans = []struct {
 	{"hosts", "ClaimHosts", "hosts_due", false},
 	{"hosts", "NextFreeHost", "hosts_due", false},
 	{"hosts", "LeasedHosts", "hosts_leased", false},
-	{"sources", "DueSources", "sources_host_due", true},
+	{"sources", "DueSources", "sources_host_due", false},
 	{"contents", "ContentStates", "sqlite_autoindex_contents_2|contents_source_id_identity_kind_identity_key_key", false},
 	{"duplicates", "FirstByURL", "contents_canonical_url", false},
 	{"duplicates", "FirstByText", "contents_text_hash", false},

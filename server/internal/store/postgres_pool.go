@@ -154,6 +154,30 @@ func (p *boundedPool) QueryRow(ctx context.Context, query string, args ...any) p
 	return oneRow{rows: rs, err: err}
 }
 
+// sendBatch runs statements in one message and one transaction, and returns how
+// many rows each has changed.
+func (p *boundedPool) sendBatch(ctx context.Context, batch *pgx.Batch) (affected []int64, err error) {
+	c, err := p.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer p.release(c)
+	watched, end := session{c, p, sessionOf(c)}.watch(ctx)
+	results := c.SendBatch(watched, batch)
+	for range batch.Len() {
+		tag, failed := results.Exec()
+		if failed != nil {
+			err = failed
+			break
+		}
+		affected = append(affected, tag.RowsAffected())
+	}
+	if closed := results.Close(); err == nil {
+		err = closed
+	}
+	return affected, end(err)
+}
+
 // postgresTx implements transaction.
 type postgresTx struct {
 	tx      pgx.Tx

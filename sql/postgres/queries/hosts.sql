@@ -27,8 +27,10 @@ RETURNING host, lease_owner, lease_token, lease_until, due_at;
 UPDATE hosts SET lease_until = @lease_until WHERE host = @host AND lease_token = @lease_token AND lease_owner = @lease_owner;
 
 -- name: ReleaseHost :execrows
-UPDATE hosts SET lease_owner = '', lease_until = 0, not_before = @not_before
-WHERE host = @host AND lease_token = @lease_token AND lease_owner = @lease_owner;
+UPDATE hosts SET lease_owner = '', lease_until = 0, not_before = CAST(@not_before AS BIGINT), due_at = (
+  SELECT CASE WHEN MIN(s.next_fetch_at) < CAST(@not_before AS BIGINT) THEN CAST(@not_before AS BIGINT) ELSE MIN(s.next_fetch_at) END
+  FROM sources s WHERE s.host = hosts.host AND s.next_fetch_at IS NOT NULL AND s.status <> 'paused')
+WHERE hosts.host = @host AND hosts.lease_token = @lease_token AND hosts.lease_owner = @lease_owner;
 
 -- name: NextFreeHost :many
 SELECT h.due_at FROM hosts h WHERE h.due_at IS NOT NULL AND h.lease_until = 0 ORDER BY h.due_at LIMIT 1;

@@ -71,7 +71,7 @@ SELECT id, url, url_key, host, title, title_key, title_is_manual, description, s
   health, health_since, settings, secrets, state
 FROM sources
 WHERE host = @host AND next_fetch_at <= @now AND status <> 'paused'
-ORDER BY next_fetch_at, id LIMIT @row_limit;
+ORDER BY next_fetch_at LIMIT @row_limit;
 
 -- name: CreateFetch :exec
 INSERT INTO source_fetches (id, source_id, started_at, duration_us, outcome, http_status, bytes, items_seen, items_created, items_updated,

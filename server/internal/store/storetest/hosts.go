@@ -44,6 +44,12 @@ func runHosts(t *testing.T, open Open) {
 		{"a source that was paused meanwhile stays paused", finishPaused},
 		{"a source whose URL was edited meanwhile takes only the history", finishEdited},
 		{"a source that was made due while its fetch ran stays due", finishRequested},
+		{"a fetch that found nothing new", finishPlain},
+		{"a fetch that found nothing new gives the host back", finishPlainReleases},
+		{"fetches that found nothing new are dropped", finishPlainKeep},
+		{"a source was changed while its fetch found nothing new", finishPlainMeanwhile},
+		{"a fetch that found nothing new ends a failure", finishPlainRecovers},
+		{"a fetch that found nothing new of a lost host or source", finishPlainLost},
 	})
 }
 
