@@ -89,29 +89,48 @@ type tokeniser struct {
 }
 
 func tokenise(text string, maxUnits int) []token {
-	z := tokeniser{out: make([]token, 0, min(len(text)/5, maxUnits)+1), sentence: true, maxUnits: maxUnits}
+	z := tokeniser{out: make([]token, 0, min(len(text)/5, maxUnits/unitsPerWord)+1), sentence: true, maxUnits: maxUnits}
 	for i := 0; i < len(text) && z.units < maxUnits; {
-		if c := text[i]; z.inWord && 'a' <= c && c <= 'z' { // most of most texts
-			z.hash = (z.hash ^ uint64(c)) * fnvPrime
+		if c := text[i]; c < utf8.RuneSelf {
 			i++
+			if lower := asciiWord[c]; lower != 0 {
+				if !z.inWord {
+					z.begin(lower != c)
+				}
+				z.hash = (z.hash ^ uint64(lower)) * fnvPrime
+				if c <= '9' {
+					z.kind |= number
+				}
+				continue
+			}
+			z.mark(c, text[i:])
 			continue
 		}
-		r, size := rune(text[i]), 1
-		if r >= utf8.RuneSelf {
-			r, size = utf8.DecodeRuneInString(text[i:])
-		}
-		z.rune(r, text[i+size:])
+		r, size := utf8.DecodeRuneInString(text[i:])
 		i += size
+		z.rune(r)
 	}
 	z.end()
 	return z.out
 }
 
-// rune takes the next character; rest is what follows it.
-func (z *tokeniser) rune(r rune, rest string) {
+// asciiWord holds the characters of ASCII that words are made of, in lower case,
+// and 0 for the others.
+var asciiWord = func() (table [utf8.RuneSelf]byte) {
+	for c := range table {
+		switch {
+		case '0' <= c && c <= '9', 'a' <= c && c <= 'z':
+			table[c] = byte(c)
+		case 'A' <= c && c <= 'Z':
+			table[c] = byte(c + 'a' - 'A')
+		}
+	}
+	return table
+}()
+
+// rune takes a character that is not of ASCII.
+func (z *tokeniser) rune(r rune) {
 	switch {
-	case r < utf8.RuneSelf:
-		z.ascii(byte(r), rest)
 	case r == '’' || r == '\u00AD' || r == '\u200B' || r == '\u200D': // an apostrophe, and what is not seen
 	case r >= 0x0E00 && unicode.IsLetter(r) && spaceless(r) != 0:
 		z.end()
@@ -137,18 +156,11 @@ func (z *tokeniser) rune(r rune, rest string) {
 	}
 }
 
-func (z *tokeniser) ascii(c byte, rest string) {
+// mark takes a character of ASCII that is not of a word; rest is what follows it.
+func (z *tokeniser) mark(c byte, rest string) {
 	switch {
-	case 'a' <= c && c <= 'z':
-		z.begin(false)
-		z.add(rune(c))
-	case 'A' <= c && c <= 'Z':
-		z.begin(true)
-		z.add(rune(c + 'a' - 'A'))
-	case '0' <= c && c <= '9':
-		z.begin(false)
-		z.add(rune(c))
-		z.kind |= number
+	case c == ' ':
+		z.end()
 	case c == '\'':
 	case (c == '.' || c == ',' || c == ':') && z.inWord && z.kind&number != 0 && startsWithDigit(rest):
 		if c != ',' { // 1.2.3 and 12:30 are one number; so is 5,000, written 5000 elsewhere
