@@ -6,9 +6,13 @@ import (
 )
 
 // addPerson appends the person of a text such as RSS has them: "a@example.org
-// (Ann)", "Ann (a@example.org)", "Ann <a@example.org>", "a@example.org", "Ann".
+// (Ann)", "Ann (a@example.org)", "Ann <a@example.org>", "a@example.org Ann",
+// "a@example.org", "Ann", or the elements of Atom.
 func addPerson(list []Author, text string) []Author {
-	text = plainLine(text, 300)
+	if name := childText(text, "name"); name != "" { // as in Atom
+		return append(list, Author{Name: name, Email: childText(text, "email"), URL: childText(text, "uri")})
+	}
+	text = strings.TrimPrefix(plainLine(text, 300), "mailto:")
 	if text == "" {
 		return list
 	}
@@ -24,7 +28,20 @@ func addPerson(list []Author, text string) []Author {
 	if a, err := mail.ParseAddress(text); err == nil {
 		return append(list, Author{Name: a.Name, Email: a.Address})
 	}
+	if address, name, found := strings.Cut(text, " "); found && isEmail(address) {
+		return append(list, Author{Name: name, Email: address})
+	}
 	return append(list, Author{Name: text})
+}
+
+// childText returns the text of an element in the source of another.
+func childText(src, name string) string {
+	_, inner, found := strings.Cut(src, "<"+name+">")
+	if !found {
+		return ""
+	}
+	inner, _, _ = strings.Cut(inner, "</"+name+">")
+	return decodeText([]byte(inner))
 }
 
 func isEmail(s string) bool {

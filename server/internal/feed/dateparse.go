@@ -94,7 +94,7 @@ func dateTokens(text string) []string {
 	if !isASCII([]byte(text)) {
 		text = dateMarks.Replace(text)
 	}
-	fields := strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || r == ',' || r == ';' || r == '|' })
+	fields := strings.FieldsFunc(joinNumbers(text), func(r rune) bool { return unicode.IsSpace(r) || r == ',' || r == ';' || r == '|' })
 	out := make([]string, 0, len(fields)+2)
 	for _, f := range fields {
 		f = strings.Trim(f, ".'")
@@ -112,6 +112,38 @@ func dateTokens(text string) []string {
 		}
 	}
 	return out
+}
+
+// joinNumbers removes the blanks in "22. 11. 2026" and "22 / 11 / 2026", but not
+// those before a time of day.
+func joinNumbers(text string) string {
+	if !strings.ContainsAny(text, "./") {
+		return text
+	}
+	out := make([]byte, 0, len(text))
+	for i := 0; i < len(text); i++ {
+		next := i
+		for next < len(text) && text[next] == ' ' {
+			next++
+		}
+		if next == i || next == len(text) || len(out) == 0 {
+			out = append(out, text[i])
+			continue
+		}
+		last, digits := out[len(out)-1], next
+		for digits < len(text) && isDigit(text[digits]) {
+			digits++
+		}
+		isTime := digits < len(text) && text[digits] == ':'
+		switch {
+		case isDigit(last) && text[next] == '/':
+		case (last == '.' && len(out) > 1 && isDigit(out[len(out)-2]) || last == '/') && digits > next && !isTime:
+		default:
+			out = append(out, ' ')
+		}
+		i = next - 1
+	}
+	return string(out)
 }
 
 // endOfDate returns where the date of a token ends that holds a time as well:
@@ -323,6 +355,10 @@ func (p *dateParts) triple(parts []string, slashes bool) bool {
 		return true
 	case named == 0:
 		v[0], v[1] = v[1], v[0]
+	case named < 0 && v[0] > 31:
+		v[0], v[2] = v[2], century(v[0]%100)
+		p.day, p.month, p.year = v[0], v[1], v[2]
+		return true
 	case named < 0 && v[1] > 12:
 		v[0], v[1] = v[1], v[0]
 	case named < 0:
@@ -382,6 +418,9 @@ func (p *dateParts) time() (time.Time, bool) {
 	}
 	if p.year >= 0 && p.month < 0 && p.day < 0 && p.hour < 0 {
 		p.month, p.day = 1, 1 // a year alone
+	}
+	if p.year >= 0 && p.month > 0 && p.day < 0 && p.hour < 0 {
+		p.day = 1 // a month alone
 	}
 	if p.year < 1 || p.month < 1 || p.month > 12 || p.day < 1 || p.day > 31 || p.year > 9999 {
 		return time.Time{}, false

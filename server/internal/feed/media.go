@@ -134,9 +134,8 @@ func fromMediaWords(raw *rawItem, media map[string][]ext.Extension) {
 // imageElement returns the address in an image element of an RSS item, of
 // which the parser hands on the source: text, or a url element.
 func imageElement(src string) string {
-	if _, inner, found := strings.Cut(src, "<url>"); found {
-		src, _, _ = strings.Cut(inner, "</url>")
-		return decodeText([]byte(src))
+	if url := childText(src, "url"); url != "" {
+		return url
 	}
 	if strings.ContainsRune(src, '<') {
 		return ""

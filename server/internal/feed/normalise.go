@@ -284,7 +284,7 @@ func markupHTML(m markup) string {
 		if strings.Contains(strings.ToLower(m.typ), "xhtml") || strings.Contains(m.value, ":div") {
 			return dropPrefix(m.value)
 		}
-		return m.value
+		return dropSections(m.value)
 	}
 	var b strings.Builder
 	for _, paragraph := range strings.Split(strings.ReplaceAll(m.value, "\r\n", "\n"), "\n\n") {

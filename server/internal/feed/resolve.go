@@ -37,6 +37,7 @@ func (r resolver) link(raw string, mailto bool) string {
 	if isPlainURL(raw) {
 		return raw
 	}
+	raw = r.completeURL(raw)
 	u, err := url.Parse(raw)
 	if err != nil {
 		if u, err = url.Parse(escapeLoose(raw)); err != nil {
@@ -60,10 +61,33 @@ func (r resolver) link(raw string, mailto bool) string {
 		return ""
 	}
 	out := u.String()
-	if len(out) > maxURL || strings.ContainsAny(out, " \"<>`") && strings.ContainsAny(out, "<>\"") {
+	if strings.ContainsAny(out, " \"<>`") { // of a query, which parsing leaves as it is
+		out = escapeLoose(out)
+	}
+	if len(out) > maxURL {
 		return ""
 	}
 	return out
+}
+
+// completeURL adds what browsers and people leave out of absolute URLs: the
+// second slash of "http:/e.example.org/", the scheme of "www.example.org/".
+func (r resolver) completeURL(raw string) string {
+	if len(raw) < 6 {
+		return raw
+	}
+	for _, scheme := range []string{"http:/", "https:/"} {
+		if rest := raw[min(len(raw), len(scheme)):]; len(rest) > 1 && strings.EqualFold(raw[:len(scheme)], scheme) && rest[0] != '/' {
+			return scheme + "/" + rest
+		}
+	}
+	if strings.EqualFold(raw[:4], "www.") {
+		if r.base != nil {
+			return r.base.Scheme + "://" + raw
+		}
+		return "https://" + raw
+	}
+	return raw
 }
 
 // first returns the first of the links that can be used; empty when none can.

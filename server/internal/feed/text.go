@@ -158,9 +158,19 @@ func plainLine(s string, limit int) string {
 		s = strings.ToValidUTF8(s[:16*limit+4096], "")
 	}
 	if strings.ContainsAny(s, "<&") {
-		s = stripTags(s)
+		s = stripTags(dropSections(s))
 	}
 	return clip(collapse(s), limit)
+}
+
+// sections removes what is left of CDATA sections that were escaped.
+var sections = strings.NewReplacer("<![CDATA[", "", "]]>", "")
+
+func dropSections(s string) string {
+	if strings.Contains(s, "<![CDATA[") {
+		return sections.Replace(s)
+	}
+	return s
 }
 
 func stripTags(s string) string {
