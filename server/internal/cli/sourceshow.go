@@ -181,13 +181,14 @@ func (r sourceReport) next() [][2]string {
 
 func (r sourceReport) deciding() [][2]string {
 	s := r.Source
-	interval := fmt.Sprintf("decided from the rhythm, %v to %v (%v while it is not known)", r.Schedule.Min, r.Schedule.Max, r.Schedule.Interval)
+	interval := fmt.Sprintf("decided from the rhythm, %s to %s (%s while it is not known)",
+		ingest.InWords(r.Schedule.Min), ingest.InWords(r.Schedule.Max), ingest.InWords(r.Schedule.Interval))
 	if s.FetchInterval > 0 {
-		interval = fmt.Sprintf("%v, set for this source", s.FetchInterval)
+		interval = ingest.InWords(s.FetchInterval) + ", set for this source"
 	}
 	rhythm := "not known"
 	if s.State.MeanGap > 0 {
-		rhythm = fmt.Sprintf("an item about every %v", time.Duration(s.State.MeanGap)*time.Second)
+		rhythm = "an item about every " + ingest.InWords(time.Duration(s.State.MeanGap)*time.Second)
 	}
 	if s.State.NewestAt != nil {
 		rhythm += ", the newest " + when(s.State.NewestAt)
@@ -202,7 +203,7 @@ func (r sourceReport) deciding() [][2]string {
 	}
 	domain := "no limit"
 	if r.Domain != "" && r.Rate.Interval > 0 {
-		domain = fmt.Sprintf("%s: a request every %v, %d at once after a silence", r.Domain, r.Rate.Interval, max(r.Rate.Burst, 1))
+		domain = fmt.Sprintf("%s: a request every %s, %d at once after a silence", r.Domain, ingest.InWords(r.Rate.Interval), max(r.Rate.Burst, 1))
 	}
 	host := s.Host
 	if t := r.Host.LeasedUntil; t != nil && t.After(r.At) {
@@ -221,10 +222,10 @@ func (r sourceReport) deciding() [][2]string {
 func feedAsks(h kgl.FeedHints) string {
 	var list []string
 	if h.Fresh > 0 {
-		list = append(list, fmt.Sprintf("the answer stays fresh for %v", time.Duration(h.Fresh)*time.Second))
+		list = append(list, "the answer stays fresh for "+ingest.InWords(time.Duration(h.Fresh)*time.Second))
 	}
 	if h.TTL > 0 {
-		list = append(list, fmt.Sprintf("%v between two requests", time.Duration(h.TTL)*time.Second))
+		list = append(list, ingest.InWords(time.Duration(h.TTL)*time.Second)+" between two requests")
 	}
 	if len(h.SkipHours) > 0 {
 		hours := slices.Sorted(slices.Values(h.SkipHours))

@@ -93,7 +93,7 @@ func (e *Explainer) Explain(ctx context.Context, sourceID string) (Explanation, 
 	}
 	if free := bucket.ArrivalAt.Add(-e.rate.Tolerance()); err == nil && free.After(x.At) {
 		x.Waiting = append(x.Waiting, Waiting{Code: WaitDomain, Until: &free,
-			Text: fmt.Sprintf("the hosts of %s were asked as often as is polite; the next request may be made in %s", x.Domain, duration(free.Sub(x.At)))})
+			Text: fmt.Sprintf("the hosts of %s were asked as often as is polite; the next request may be made in %s", x.Domain, InWords(free.Sub(x.At)))})
 	}
 	return x, err
 }
@@ -120,13 +120,13 @@ func waitingOf(src kgl.Source, host kgl.Host, now time.Time) []Waiting {
 		case src.ConsecutiveFailures > 0:
 			code, why = WaitBackoff, fmt.Sprintf("%d fetches in a row failed, and it is due", src.ConsecutiveFailures)
 		}
-		add(code, src.NextFetchAt, "%s in %s", why, duration(src.NextFetchAt.Sub(now)))
+		add(code, src.NextFetchAt, "%s in %s", why, InWords(src.NextFetchAt.Sub(now)))
 	}
 	if later(host.LeasedUntil) {
-		add(WaitHostBusy, host.LeasedUntil, "a worker is busy with %s, for at most %s", host.Host, duration(host.LeasedUntil.Sub(now)))
+		add(WaitHostBusy, host.LeasedUntil, "a worker is busy with %s, for at most %s", host.Host, InWords(host.LeasedUntil.Sub(now)))
 	}
 	if later(host.NotBefore) {
-		add(WaitHostResting, host.NotBefore, "%s is left alone for %s", host.Host, duration(host.NotBefore.Sub(now)))
+		add(WaitHostResting, host.NotBefore, "%s is left alone for %s", host.Host, InWords(host.NotBefore.Sub(now)))
 	}
 	return list
 }

@@ -90,7 +90,7 @@ func (s Schedule) at(at Situation, rule string, interval, jitter time.Duration, 
 	next := at.Now.Add(interval + jitter)
 	return Plan{Next: &next, FetchDecision: kgl.FetchDecision{
 		Rule: rule, Interval: int64(interval / time.Second), At: at.Now,
-		Reason: fmt.Sprintf("Asked again after %s: %s", duration(interval), why),
+		Reason: fmt.Sprintf("Asked again after %s: %s", InWords(interval), why),
 	}}
 }
 
@@ -114,7 +114,7 @@ func (s Schedule) afterSuccess(at Situation) Plan {
 	case fresh > interval:
 		interval, rule, why = fresh, RuleCache, "the server says that its answer stays fresh for so long"
 	case max(ttl, fresh) > 0:
-		why += "; the server allows " + duration(max(ttl, fresh))
+		why += "; the server allows " + InWords(max(ttl, fresh))
 	}
 	p := s.at(at, rule, interval, s.jitter(interval), why)
 	s.skip(&p, at.Hints, why)
@@ -221,7 +221,7 @@ func (s Schedule) skip(p *Plan, hints kgl.FeedHints, why string) {
 	p.Next = &to
 	p.Rule, p.Interval = RuleSkip, int64(interval/time.Second)
 	p.Reason = fmt.Sprintf("Asked again after %s: the feed asks not to be read before %s; else %s",
-		duration(interval), to.UTC().Format("Mon 15:04 UTC"), why)
+		InWords(interval), to.UTC().Format("Mon 15:04 UTC"), why)
 }
 
 // afterSkipped returns the first time from t on that the hints allow, and
@@ -243,8 +243,11 @@ func afterSkipped(t time.Time, hints kgl.FeedHints) (time.Time, bool) {
 	return t, false
 }
 
-// duration writes an interval for people: "15 min", "1 h 30 min", "3 days".
-func duration(d time.Duration) string {
+// InWords writes an interval for people: "15 min", "1 h 30 min", "3 days".
+func InWords(d time.Duration) string {
+	if d > 0 && d < time.Second {
+		return d.Round(time.Millisecond).String()
+	}
 	d = d.Round(time.Second)
 	if d < time.Minute {
 		return fmt.Sprintf("%d s", int(d.Seconds()))
