@@ -67,8 +67,7 @@ const (
 	hashBytes = 32
 )
 
-// NewHasher returns a Hasher that takes salts from random. It computes one
-// hash, so that checks against unknown users cost what others do.
+// NewHasher returns a Hasher that takes salts from random.
 func NewHasher(random io.Reader, cfg HasherConfig) (*Hasher, error) {
 	if cfg.Params == (HashParams{}) {
 		cfg.Params = DefaultHashParams()
@@ -84,16 +83,21 @@ func NewHasher(random io.Reader, cfg HasherConfig) (*Hasher, error) {
 		maxWait: int64(orDefault(cfg.Waiting, 256)),
 		wait:    orDefault(cfg.Wait, 5*time.Second),
 	}
-	secret := make([]byte, 32)
-	if _, err := io.ReadFull(random, secret); err != nil {
-		return nil, fmt.Errorf("read random bytes: %w", err)
+	return h, h.drawDummy()
+}
+
+// drawDummy makes up the hash that checks against unknown users are done with,
+// so that they cost what others do. It is of no password that anybody knows, and
+// costs no memory, as computing one would.
+func (h *Hasher) drawDummy() error {
+	p := phc{params: h.params, salt: make([]byte, saltBytes), hash: make([]byte, hashBytes)}
+	for _, b := range [][]byte{p.salt, p.hash} {
+		if _, err := io.ReadFull(h.random, b); err != nil {
+			return fmt.Errorf("read random bytes: %w", err)
+		}
 	}
-	dummy, err := h.compute(secret)
-	if err != nil {
-		return nil, err
-	}
-	h.dummy = dummy
-	return h, nil
+	h.dummy = p.String()
+	return nil
 }
 
 // orDefault returns value, or fallback where value is zero.

@@ -77,6 +77,11 @@ type Worker struct {
 	wake   chan struct{}
 	rest   rest
 	swept  time.Time // when stale buckets of domains were deleted last; used by claim alone
+
+	// What claim and untilDue, which take turns, know of the hosts.
+	found  bool       // the last claim got all hosts that it asked for
+	looked bool       // dueAt is of the last look, and none was claimed since
+	dueAt  *time.Time // when the next host is due; nil: none is
 }
 
 // NewWorker returns a worker. onStored is called after new content was
@@ -126,6 +131,7 @@ func (w *Worker) Run(ctx context.Context) {
 const maxClaims = 50
 
 func (w *Worker) claim(ctx context.Context, free int) []kgl.HostLease {
+	w.looked = false
 	if free == 0 {
 		return nil
 	}
@@ -133,9 +139,15 @@ func (w *Worker) claim(ctx context.Context, free int) []kgl.HostLease {
 	if w.rest.left(now) > 0 {
 		return nil
 	}
-	// A look that does not write: an idle worker leaves the database alone.
-	if due, err := w.store.NextDueAt(ctx); err == nil && (due == nil || due.After(now)) {
-		return nil
+	// A look that does not write: an idle worker leaves the database alone. Where
+	// the last claim found all that it asked for, there may be more.
+	if w.looked = !w.found; w.looked {
+		var err error
+		if w.dueAt, err = w.store.NextDueAt(ctx); err != nil {
+			w.looked = false
+		} else if w.dueAt == nil || w.dueAt.After(now) {
+			return nil
+		}
 	}
 	w.sweepDomains(ctx, now)
 	var leases []kgl.HostLease
@@ -151,8 +163,14 @@ func (w *Worker) claim(ctx context.Context, free int) []kgl.HostLease {
 			break
 		}
 	}
+	w.found, w.looked = len(leases) == free, false
 	return leases
 }
+
+// gather is how long at most a free worker waits for others to become free, so
+// that their hosts are claimed together: a claim costs as much as a fetch that
+// finds nothing new.
+const gather = 5 * time.Millisecond
 
 // pause waits until there may be work that a free worker can take, and returns
 // how many workers became free meanwhile.
@@ -168,7 +186,18 @@ func (w *Worker) pause(ctx context.Context, freed <-chan struct{}, busy int) int
 		return 0
 	case <-freed:
 	}
+	timer.Reset(gather)
 	n := 1
+	for n < busy && w.cfg.Workers-busy+n < (w.cfg.Workers+1)/2 {
+		select {
+		case <-ctx.Done():
+			return n
+		case <-timer.C:
+			return n
+		case <-freed:
+			n++
+		}
+	}
 	for {
 		select {
 		case <-freed:
@@ -186,8 +215,14 @@ func (w *Worker) untilDue(ctx context.Context, busy int) time.Duration {
 	if left := w.rest.left(w.clock.Now()); left > 0 {
 		return min(left, w.cfg.Poll)
 	}
-	due, err := w.store.NextDueAt(ctx)
-	if err != nil || due == nil {
+	due := w.dueAt
+	if !w.looked {
+		var err error
+		if due, err = w.store.NextDueAt(ctx); err != nil {
+			return w.cfg.Poll
+		}
+	}
+	if due == nil {
 		return w.cfg.Poll
 	}
 	// A host that another replica claims first must not make this a busy loop.
