@@ -98,6 +98,11 @@ func (w *Worker) claimPaced(ctx context.Context, now time.Time, free int) (lease
 	return leases, postponed, nil
 }
 
+// isPaced reports whether requests to a host take tokens.
+func (w *Worker) isPaced(host string) bool {
+	return w.cfg.DomainRate.Interval > 0 && registrable(host) != ""
+}
+
 // take takes a token of a domain, and returns now or when to come back.
 func take(ctx context.Context, tx kgl.Store, domain string, now time.Time, rate kgl.DomainRate) (time.Time, error) {
 	if domain == "" {

@@ -95,6 +95,24 @@ func TestThrottledDomainDoesNotHoldOthersUp(t *testing.T) {
 	})
 }
 
+// Feeds of one host take a token each, also where requests to a host are not
+// spaced.
+func TestFeedsOfOneHostTakeATokenEach(t *testing.T) {
+	onSQLite(t, func(t *testing.T, w *world) {
+		for i := range 20 {
+			w.add(fmt.Sprintf("https://a.example/%d", i))
+		}
+		worker := w.worker(Config{DomainRate: kgl.DomainRate{Interval: time.Second, Burst: 5}})
+		for w.round(worker) > 0 {
+		}
+		w.want("requests at once", w.web.asked(), 5)
+		w.clock.Advance(10 * time.Second)
+		for w.round(worker) > 0 {
+		}
+		w.want("requests after ten seconds", w.web.asked(), 10)
+	})
+}
+
 func TestNoBucketForThisMachine(t *testing.T) {
 	onSQLite(t, func(t *testing.T, w *world) {
 		for i := range 10 {

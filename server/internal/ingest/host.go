@@ -30,6 +30,7 @@ const freshDue = time.Second
 type turn struct {
 	lease     kgl.HostLease
 	requests  int
+	most      int       // requests of the turn
 	notBefore time.Time // when the host may be asked again; zero: at any time
 	released  bool      // with the last fetch
 
@@ -43,15 +44,16 @@ type turn struct {
 // made by whoever claims the host when the pause is over, and other hosts that
 // have waited longer come first.
 func (w *Worker) workHost(ctx context.Context, lease kgl.HostLease) {
-	t := &turn{lease: lease}
+	t := &turn{lease: lease, most: w.turnRequests(lease.Host)}
 	defer w.release(ctx, t)
-	for w.workNext(ctx, t) && t.requests < w.turnRequests() {
+	for w.workNext(ctx, t) && t.requests < t.most {
 	}
 }
 
-// turnRequests is how many requests a turn has at most.
-func (w *Worker) turnRequests() int {
-	if w.cfg.HostDelay > 0 {
+// turnRequests is how many requests a turn has at most. A claim takes one token
+// of the host's domain.
+func (w *Worker) turnRequests(host string) int {
+	if w.cfg.HostDelay > 0 || w.isPaced(host) {
 		return 1
 	}
 	return turnRequests
@@ -59,7 +61,7 @@ func (w *Worker) turnRequests() int {
 
 // nextDue takes the host's most overdue source; nil when there is none.
 func (w *Worker) nextDue(ctx context.Context, t *turn) (*kgl.Source, error) {
-	now, limit := w.clock.Now(), w.turnRequests()-t.requests
+	now, limit := w.clock.Now(), t.most-t.requests
 	if len(t.due) == 0 || now.Sub(t.dueAt) >= freshDue {
 		if len(t.due) == 0 && t.dueAll {
 			return nil, nil // what has become due since is claimed anew
@@ -81,7 +83,7 @@ func (w *Worker) nextDue(ctx context.Context, t *turn) (*kgl.Source, error) {
 // isLast reports whether the source that was taken last ends the turn, unless
 // something happens to it.
 func (w *Worker) isLast(t *turn) bool {
-	return t.requests == w.turnRequests() || len(t.due) == 0 && t.dueAll
+	return t.requests == t.most || len(t.due) == 0 && t.dueAll
 }
 
 // workNext works on the host's most overdue source, and reports whether the
