@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 )
 
@@ -39,7 +40,7 @@ func readJSONDocument(ctx context.Context, text []byte, from int, limits Limits,
 		n.mend(WarnLeadingJunk, "something that is no feed stands before the feed; it was left out")
 	}
 	if !json.Valid(doc) {
-		n.add(WarnMalformed, "the document is not JSON as RFC 8259 writes it")
+		n.add(WarnMalformed, "the document is not well formed (line %d)", jsonErrorLine(text, from))
 		n.enter(StageRepair)
 		mended, err := repairJSON(text, from, n)
 		if err != nil {
@@ -56,6 +57,16 @@ func readJSONDocument(ctx context.Context, text []byte, from int, limits Limits,
 	}
 	dropCutItem(raw, n)
 	return raw, nil
+}
+
+// jsonErrorLine returns the line of the first thing that is not JSON.
+func jsonErrorLine(text []byte, from int) int {
+	var syntax *json.SyntaxError
+	end := len(text)
+	if err := json.Unmarshal(text[from:], new(json.RawMessage)); errors.As(err, &syntax) {
+		end = min(from+int(syntax.Offset), len(text))
+	}
+	return 1 + bytes.Count(text[:end], []byte("\n"))
 }
 
 // jsonDepth refuses a document that is nested deeper than any feed.
@@ -128,7 +139,7 @@ func repairJSON(text []byte, from int, n *notes) ([]byte, error) {
 		r.closeTo(0)
 	}
 	n.reportMends(text)
-	n.mend(WarnMalformed, "the document is not well formed; it was repaired")
+	n.setMended()
 	return r.out.Bytes(), nil
 }
 

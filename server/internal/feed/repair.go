@@ -62,7 +62,7 @@ func (r *repairer) run() error {
 		r.closeTo(0)
 	}
 	n.reportMends(src)
-	n.mend(WarnMalformed, "the document is not well formed; it was repaired")
+	n.setMended()
 	return nil
 }
 

@@ -97,9 +97,14 @@ func (n *notes) add(code WarningCode, format string, args ...any) {
 
 // mend adds a warning about damage that was repaired.
 func (n *notes) mend(code WarningCode, format string, args ...any) {
+	n.setMended()
+	n.add(code, format, args...)
+}
+
+// setMended notes that the stage mended something.
+func (n *notes) setMended() {
 	n.repaired = true
 	if s := n.stage(); s != nil {
 		s.Mended = true
 	}
-	n.add(code, format, args...)
 }
