@@ -14,7 +14,13 @@ import (
 // formatted anew changes nothing; neither do the order of attributes, dates,
 // the id and the moment of the fetch.
 func contentHash(it *Item) string {
-	b := make([]byte, 0, len(it.Title)+len(it.Summary)+len(it.ContentHTML)+1024)
+	var buf []byte
+	return contentHashIn(&buf, it)
+}
+
+// contentHashIn is contentHash with a buffer that it takes and gives back.
+func contentHashIn(buf *[]byte, it *Item) string {
+	b := (*buf)[:0]
 	parts := func(list ...string) {
 		for _, part := range list {
 			b = append(append(b, part...), 0) // they are free of NUL, so that it separates them
@@ -36,6 +42,7 @@ func contentHash(it *Item) string {
 		parts("enclosure", e.URL, e.Type)
 		end()
 	}
+	*buf = b
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }
@@ -88,7 +95,13 @@ const minHashedText = 100
 // format: letters and digits in lower case, everything else one space. It is
 // empty for short texts.
 func textHash(text string) string {
-	b := make([]byte, 0, len(text))
+	var buf []byte
+	return textHashIn(&buf, text)
+}
+
+// textHashIn is textHash with a buffer that it takes and gives back.
+func textHashIn(buf *[]byte, text string) string {
+	b := slices.Grow((*buf)[:0], len(text))
 	space := false
 	for i := 0; i < len(text); {
 		if c := text[i]; c < utf8.RuneSelf {
@@ -117,6 +130,7 @@ func textHash(text string) string {
 			space = true
 		}
 	}
+	*buf = b
 	if utf8.RuneCount(b) < minHashedText {
 		return ""
 	}

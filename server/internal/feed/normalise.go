@@ -156,8 +156,10 @@ func (z *normaliser) item(ctx context.Context, i int) (it Item, ok bool) {
 // finish fills what item left out.
 func (s *scope) finish(raw *rawItem, it *Item) {
 	lim := s.limits
+	scratch := s.sanitiser()
+	defer s.scratch.Put(scratch)
 	links := s.linksOf(raw)
-	s.content(raw, it, s.contentLinks(raw, it.URL, links))
+	s.content(raw, it, s.contentLinks(raw, it.URL, links), scratch)
 	it.Authors = authorsOf(raw.authors, links, lim.MaxList)
 	if len(it.Authors) == 0 {
 		it.Authors = s.authors
@@ -171,8 +173,8 @@ func (s *scope) finish(raw *rawItem, it *Item) {
 	it.ImageURL = s.image(raw, it, links)
 	it.Media = raw.media.clean(links, lim.MaxList)
 	it.WordCount = wordCount(it.ContentText)
-	it.ContentHash = contentHash(it)
-	it.TextHash = textHash(it.ContentText)
+	it.ContentHash = contentHashIn(&scratch.hashed, it)
+	it.TextHash = textHashIn(&scratch.hashed, it.ContentText)
 }
 
 func (s *scope) sanitiser() *sanitiser {
@@ -222,10 +224,8 @@ func (s *scope) rebase(base string) resolver {
 // content fills HTML, text and summary. Without content, or when nothing of it
 // may stay, the summary is the content; without a summary the beginning of the
 // content is the summary.
-func (s *scope) content(raw *rawItem, it *Item, base resolver) {
+func (s *scope) content(raw *rawItem, it *Item, base resolver, scratch *sanitiser) {
 	lim := s.limits
-	scratch := s.sanitiser()
-	defer s.scratch.Put(scratch)
 	for i, m := range slices.Concat(raw.content, raw.summary) {
 		m = m.decoded()
 		body := scratch.sanitise(markupHTML(m), base, lim.MaxHTML, lim.MaxText)

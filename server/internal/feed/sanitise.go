@@ -44,10 +44,12 @@ func sanitise(src string, r resolver, maxHTML, maxText int) sanitised {
 	return newSanitiser().sanitise(src, r, maxHTML, maxText)
 }
 
-// sanitiser holds the buffers of sanitise, which the next use takes over.
+// sanitiser holds the buffers of sanitise and of the hashes, which the next item
+// takes over.
 type sanitiser struct {
 	policed bytes.Buffer
 	writer  htmlWriter
+	hashed  []byte // of the hashes of the item
 }
 
 func newSanitiser() *sanitiser { return &sanitiser{} }

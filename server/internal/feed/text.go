@@ -157,8 +157,11 @@ func plainLine(s string, limit int) string {
 	if len(s) > 16*limit+4096 {
 		s = strings.ToValidUTF8(s[:16*limit+4096], "")
 	}
-	if strings.ContainsAny(s, "<&") {
+	switch {
+	case strings.IndexByte(s, '<') >= 0:
 		s = stripTags(dropSections(s))
+	case strings.IndexByte(s, '&') >= 0:
+		s = html.UnescapeString(s)
 	}
 	return clip(collapse(s), limit)
 }
