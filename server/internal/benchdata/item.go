@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
+	"github.com/peermesh/kgl-backend/server/internal/neardup"
 )
 
 // content is the part of an item that a revision keeps, but for its URLs.
@@ -179,6 +180,8 @@ func (g *generator) addContent(it *item, n int, status kgl.ContentStatus, revisi
 	at, source := g.micros(), g.sources[it.source].id
 	g.out.add(contents, slices.Concat([]any{it.id, source, guid, kind, key, string(status), revision, folded, version, at, at},
 		it.bodyValues(it.content.title))...)
+	keys, _ := neardup.Read(it.content.title, it.content.text).Keys()
+	g.out.add(signatures, it.id, int64(neardup.KeysVersion), at, keys[0], keys[1], keys[2], keys[3], keys[4], keys[5])
 	data := `{"revision":1,"source_id":"` + source + `"}`
 	g.event(kgl.EventContentCreated, "content", it.id, data)
 	if revision > 1 {

@@ -107,4 +107,6 @@ func (d *postgresDB) index(ctx context.Context) error {
 }
 
 // finish does what autovacuum would have done by and by.
-func (d *postgresDB) finish(ctx context.Context) error { return d.exec(ctx, "VACUUM ANALYZE") }
+func (d *postgresDB) finish(ctx context.Context) error {
+	return d.exec(ctx, countFolded, "VACUUM ANALYZE")
+}

@@ -16,6 +16,7 @@ const (
 	contents
 	revisions
 	links
+	signatures
 	tasks
 	mentions
 	evidence
@@ -40,8 +41,9 @@ func tables() [tableCount]table {
 			"version", "created_at", "updated_at"}},
 		contents: {"contents", append([]string{"id", "source_id", "guid", "identity_kind", "identity_key", "status", "revision", "duplicate_of",
 			"version", "fetched_at", "updated_at"}, body...)},
-		revisions: {"content_revisions", append([]string{"content_id", "revision", "recorded_at"}, body...)},
-		links:     {"duplicate_links", []string{"content_id", "duplicate_of", "reason", "score", "created_at"}},
+		revisions:  {"content_revisions", append([]string{"content_id", "revision", "recorded_at"}, body...)},
+		links:      {"duplicate_links", []string{"content_id", "duplicate_of", "reason", "score", "created_at"}},
+		signatures: {"content_signatures", []string{"content_id", "key_version", "seen_at", "key0", "key1", "key2", "key3", "key4", "key5"}},
 		tasks: {"enrichment_tasks", []string{"id", "content_id", "revision", "extractor", "state", "attempts", "available_at", "lease_owner",
 			"lease_token", "last_error", "created_at", "updated_at"}},
 		mentions: {"mentions", []string{"id", "content_id", "revision", "entity_id", "start_offset", "end_offset", "quote", "confidence",
@@ -53,6 +55,11 @@ func tables() [tableCount]table {
 			"items_created", "items_updated", "items_failed", "error_code", "error", "warnings"}},
 	}
 }
+
+// countFolded gives heads the number of the items that are folded under them,
+// which is not known when a head is written.
+const countFolded = `UPDATE contents SET duplicate_count = (SELECT COUNT(*) FROM contents d WHERE d.duplicate_of = contents.id)
+WHERE id IN (SELECT duplicate_of FROM contents WHERE duplicate_of IS NOT NULL)`
 
 // batch is rows by table, each with values in the order of the table's columns.
 type batch [tableCount][][]any

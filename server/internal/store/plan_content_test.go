@@ -93,6 +93,7 @@ var workerPlans = []struct {
 	{"duplicates", "LinksOfHeads", "duplicate_links_group", true},
 	{"duplicates", "Duplicates", "duplicate_links_group", true},
 	{"duplicates", "NearItems", "content_signatures_key5", true},
+	{"duplicates", "NearItemsOf", "content_signatures_key5", true},
 	{"duplicates", "GroupMembers", "contents_duplicate_of", true},
 	{"duplicates", "UnsignedContents", "contents_fetched", true},
 	{"duplicates", "DeleteOldSignatures", "sqlite_autoindex_content_signatures_1|content_signatures_pkey", false},
@@ -105,7 +106,7 @@ var workerPlans = []struct {
 var planValues = map[string]string{
 	"row_limit": "20", "now": "1000000000", "lease_until": "1", "lease_owner": "'w'", "host": "'h7'", "extractor": "'mock'",
 	"source_id": "'s1'", "heads": `'["c1","c2"]'`, "content_id": "'c1'", "after_at": "5", "after_id": "''", "after_reason": "''",
-	"since": "19990", "key_version": "1", "before": "100", "tx_id": "0", "seq": "4000",
+	"key0": "1", "key1": "1", "key2": "1", "key3": "1", "key4": "1", "key5": "1", "since": "19990", "key_version": "1", "before": "100", "tx_id": "0", "seq": "4000",
 }
 
 var parameter = regexp.MustCompile(`@(\w+)`)
