@@ -94,22 +94,14 @@ type repairer struct {
 	noEnd                  map[string]int
 }
 
-// lastItemStart finds the last start tag of an item, by its bytes alone.
+// lastItemStart finds the last start tag of an item, by its bytes alone; -1 when
+// there is none.
 func lastItemStart(src []byte) int {
-	last := -1
-	for _, tag := range []string{"<item", "<entry", ":item", ":entry", "<ITEM", "<Item"} {
-		for i := len(src); i > 0; {
-			i = bytes.LastIndex(src[:i], []byte(tag))
-			if i <= last {
-				break
-			}
-			if end := i + len(tag); end == len(src) || !isNameByte(src[end]) {
-				last = i
-				break
-			}
+	for i := len(src); ; {
+		if i = bytes.LastIndexByte(src[:i], '<'); i < 0 || isItemName(tagName(src[i+1:])) {
+			return i
 		}
 	}
-	return last
 }
 
 // findRoot skips to the first element of a feed and opens it.
