@@ -35,16 +35,16 @@ var firstDay = time.Date(1970, 1, 2, 0, 0, 0, 0, time.UTC)
 //     read by the same rules; without one the day that the path of the item's
 //     URL names; without one now, and the date is inferred.
 //   - The date of the last edit is never inferred.
-func dates(published, updated []string, itemURL string, now time.Time) dating {
+func dates(published, updated []string, itemURL string, order dateOrder, now time.Time) dating {
 	var d dating
-	pub, state, future := firstUsable(published, now)
+	pub, state, future := firstUsable(published, order, now)
 	switch {
 	case future:
 		d.warn(WarnDateFuture, "the date of publication lies in the future")
 	case state == dateBad:
 		d.warn(WarnDateInvalid, "the date of publication "+strconv.Quote(clip(published[0], 60))+" cannot be read")
 	}
-	mod, modState, _ := firstUsable(updated, now)
+	mod, modState, _ := firstUsable(updated, order, now)
 	if modState == dateOK {
 		d.modified = mod
 	}
@@ -78,9 +78,9 @@ const (
 
 // firstUsable returns the first of the texts that is a date and not in the
 // future, and whether one before it is. A zero now believes every date.
-func firstUsable(texts []string, now time.Time) (t time.Time, state dateState, future bool) {
+func firstUsable(texts []string, order dateOrder, now time.Time) (t time.Time, state dateState, future bool) {
 	for _, text := range texts {
-		t, ok := parseDate(text)
+		t, ok := parseDateIn(text, order)
 		switch {
 		case !ok || t.Before(firstDay):
 		case now.IsZero() || !t.After(now):
@@ -93,6 +93,43 @@ func firstUsable(texts []string, now time.Time) (t time.Time, state dateState, f
 		state = dateBad
 	}
 	return time.Time{}, state, future
+}
+
+// orderOf returns the order of the dates with slashes in a document, which one
+// of them tells that makes a date in one order only; the day comes first when
+// there are such of both kinds.
+func orderOf(items []rawItem) dateOrder {
+	order := orderOpen
+	for i := range items {
+		for _, list := range [][]string{items[i].published, items[i].updated} {
+			for _, text := range list {
+				first, second, ok := slashNumbers(text)
+				switch {
+				case ok && first > 12:
+					return dayFirst
+				case ok && second > 12:
+					order = monthFirst
+				}
+			}
+		}
+	}
+	return order
+}
+
+// slashNumbers returns the first two numbers of a date as 11/22/2026.
+func slashNumbers(text string) (first, second int, ok bool) {
+	slash := strings.IndexByte(text, '/')
+	if slash < 1 {
+		return 0, 0, false
+	}
+	from := slash
+	for from > 0 && isDigit(text[from-1]) {
+		from--
+	}
+	next, _, found := strings.Cut(text[slash+1:], "/")
+	first, ok1 := numberOf(text[from:slash], 2)
+	second, ok2 := numberOf(next, 2)
+	return first, second, ok1 && ok2 && found
 }
 
 // dateInURL returns the day that the path of a URL names, as /2026/11/22/ or

@@ -132,7 +132,7 @@ func TestDateRule(t *testing.T) {
 		{"updated before path", nil, list(day), "https://e.example.org/2026/10/28/x", at(day), PublishedUpdated, at(day), ""},
 		{"bad with path", list("soon"), nil, "https://e.example.org/2026/10/28/x", at("2026-10-28T00:00:00Z"), PublishedURL, time.Time{}, WarnDateInvalid},
 	} {
-		d := dates(c.published, c.updated, c.url, now)
+		d := dates(c.published, c.updated, c.url, orderOpen, now)
 		warning := WarningCode("")
 		if len(d.warnings) > 0 {
 			warning = d.warnings[0].Code
@@ -140,5 +140,33 @@ func TestDateRule(t *testing.T) {
 		if !d.published.Equal(c.want) || d.source != c.source || !d.modified.Equal(c.modified) || warning != c.warning || len(d.warnings) > 1 {
 			t.Errorf("%s: %+v", c.name, d)
 		}
+	}
+}
+
+// TestDateOrder checks that the dates of a document have one order, which one of
+// them may tell.
+func TestDateOrder(t *testing.T) {
+	for _, c := range []struct{ first, second, want string }{
+		{"05/06/2026 20:05", "07/06/2026", "2026-06-05T20:05:00Z"},
+		{"05/06/2026 20:05", "05/22/2026", "2026-05-06T20:05:00Z"},
+		{"05/06/2026 20:05", "22/05/2026", "2026-06-05T20:05:00Z"},
+		{"05/06/2026", "22/05/2026 and 05/22/2026", "2026-06-05T00:00:00Z"},
+		{"05/06/2026", "2026/05/22", "2026-06-05T00:00:00Z"},
+		{"Tue, 05/06/26", "Fri, 05/22/26", "2026-05-06T00:00:00Z"},
+		{"05.06.2026", "05/22/2026", "2026-06-05T00:00:00Z"},
+		{"05/06/2026 8:05 PM", "07/08/2026", "2026-05-06T20:05:00Z"},
+		{"05/06/2026 8:05 PM", "22/05/2026", "2026-06-05T20:05:00Z"},
+		{"22/05/2026", "05/22/2026", "2026-05-22T00:00:00Z"},
+	} {
+		doc := mustParse(t, rssDoc(`<item><guid>1</guid><pubDate>`+c.first+`</pubDate></item><item><guid>2</guid><pubDate>`+c.second+`</pubDate></item>`), testOptions())
+		if have := doc.Items[0].PublishedAt.Format(time.RFC3339); have != c.want {
+			t.Errorf("%s beside %s is %s, want %s", c.first, c.second, have, c.want)
+		}
+	}
+	hash := func(date string) string {
+		return mustParse(t, rssDoc(`<item><guid>1</guid><pubDate>05/06/2026</pubDate></item><item><guid>2</guid><pubDate>`+date+`</pubDate></item>`), testOptions()).Items[0].RawHash
+	}
+	if hash("07/06/2026") == hash("05/22/2026") {
+		t.Error("the hash of an item does not tell that its date is read otherwise")
 	}
 }

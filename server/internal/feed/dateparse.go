@@ -16,7 +16,20 @@ import (
 // else the day comes before the month, unless only the other order makes a
 // date, or the date has slashes and AM, PM or a zone of North America beside
 // it. Years of two digits are 1970 to 2069.
-func parseDate(text string) (time.Time, bool) {
+func parseDate(text string) (time.Time, bool) { return parseDateIn(text, orderOpen) }
+
+// dateOrder is the order of month and day in dates with slashes where nothing
+// in the date tells.
+type dateOrder uint8
+
+const (
+	orderOpen dateOrder = iota
+	dayFirst
+	monthFirst
+)
+
+// parseDateIn is parseDate in a document that has an order.
+func parseDateIn(text string, order dateOrder) (time.Time, bool) {
 	text = strings.TrimSpace(text)
 	if len(text) < 4 || len(text) > 100 {
 		return time.Time{}, false
@@ -27,7 +40,7 @@ func parseDate(text string) (time.Time, bool) {
 	if t, ok := digitDate(text); ok {
 		return t, true
 	}
-	p := dateParts{year: -1, month: -1, day: -1, hour: -1}
+	p := dateParts{year: -1, month: -1, day: -1, hour: -1, order: order}
 	for _, tok := range dateTokens(text) {
 		if !p.take(tok) {
 			return time.Time{}, false
@@ -179,6 +192,7 @@ type dateParts struct {
 	zoned              bool
 	pm, am             bool
 	american           bool // AM, PM or a zone of North America was seen
+	order              dateOrder
 	slashes            bool // the order of month and day is open
 	weekday            bool // the month may be a day of the week: "mar" in Spanish, "paz" in Turkish
 }
@@ -413,7 +427,7 @@ func (p *dateParts) word(tok string) bool {
 }
 
 func (p *dateParts) time() (time.Time, bool) {
-	if p.slashes && p.american && p.day <= 12 {
+	if p.slashes && p.day <= 12 && (p.order == monthFirst || p.order == orderOpen && p.american) {
 		p.day, p.month = p.month, p.day
 	}
 	if p.year >= 0 && p.month < 0 && p.day < 0 && p.hour < 0 {

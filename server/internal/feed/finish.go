@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
 )
@@ -167,6 +168,9 @@ func (s *scope) rawHash(raw *rawItem, links resolver) string {
 	markups(raw.summary)
 	texts(raw.published)
 	texts(raw.updated)
+	if s.order != orderOpen && strings.ContainsRune(strings.Join(raw.published, "")+strings.Join(raw.updated, ""), '/') {
+		b = append(b, byte(s.order))
+	}
 	texts(raw.categories)
 	b = binary.AppendUvarint(b, uint64(len(raw.enclosures)))
 	for _, e := range raw.enclosures {

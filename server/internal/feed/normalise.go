@@ -38,6 +38,7 @@ type scope struct {
 	base     string   // xml:base in scope of the feed's own fields
 	authors  []Author
 	language string
+	order    dateOrder
 
 	scratch sync.Pool // of *sanitiser, for the items that are finished at the same time
 	buf     []byte    // of rawHash, which is not used once the document is read
@@ -97,7 +98,8 @@ func (z *normaliser) meta() {
 	}
 	m.ImageURL = links.link(raw.imageURL, false)
 	m.Authors = authorsOf(raw.authors, links, lim.MaxList)
-	if t, state, _ := firstUsable(raw.updated, z.opts.Now); state == dateOK {
+	order := orderOf(raw.items)
+	if t, state, _ := firstUsable(raw.updated, order, z.opts.Now); state == dateOK {
 		m.Updated = t
 	}
 	m.MovedTo = document.link(raw.movedTo, false)
@@ -105,7 +107,7 @@ func (z *normaliser) meta() {
 	z.doc.Feed = m
 	z.scope = &scope{
 		limits: lim, links: links, document: newResolver(z.opts.BaseURL, m.Link), base: raw.base,
-		authors: m.Authors, language: m.Language,
+		authors: m.Authors, language: m.Language, order: order,
 	}
 }
 
@@ -130,7 +132,7 @@ func (z *normaliser) item(ctx context.Context, i int) (it Item, ok bool) {
 		it.CanonicalURL = canonical
 	}
 	it.Title = titleText(raw.title, z.opts.Limits.MaxTitle)
-	d := dates(raw.published, raw.updated, it.URL, z.opts.Now)
+	d := dates(raw.published, raw.updated, it.URL, z.scope.order, z.opts.Now)
 	it.PublishedAt, it.PublishedAtSource, it.ModifiedAt = d.published, d.source, d.modified
 	it.PublishedInferred = d.source == PublishedFetched
 	it.Warnings = append(it.Warnings, d.warnings...)
