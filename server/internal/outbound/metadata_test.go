@@ -60,6 +60,16 @@ func TestMetadataNamedExactly(t *testing.T) {
 	}
 }
 
+// A network that begins with the address is not the address.
+func TestMetadataInTheSmallestNetwork(t *testing.T) {
+	g := newGuard(Policy{AllowedPorts: []uint16{80}, AllowedNetworks: networks("169.254.169.254/31", "fd00:ec2::254/127")})
+	for text, open := range map[string]bool{"169.254.169.254": false, "169.254.169.255": true, "fd00:ec2::254": false, "fd00:ec2::255": true} {
+		if err := g.check(netip.AddrPortFrom(netip.MustParseAddr(text), 80)); (err == nil) != open {
+			t.Errorf("%s: %v, want open=%t", text, err, open)
+		}
+	}
+}
+
 // Cases 4 and 5 with everything private allowed: names that resolve to a
 // metadata service beside an allowed address, and redirects to one.
 func TestCase05MetadataBesideAllowed(t *testing.T) {
