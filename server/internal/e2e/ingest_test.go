@@ -110,10 +110,12 @@ func testFeedFailing(t *testing.T, b *backend) {
 	}
 	failing := c.source(t, s.ID)
 	if failing.Status != client.SourceStatusFailing || failing.ConsecutiveFailures != 1 || !strings.Contains(failing.LastError.MustGet().Message, "404") ||
-		!failing.NextFetchAt.MustGet().After(time.Now().Add(4*time.Minute)) {
+		failing.Health.State != client.SourceHealthStateFailing || failing.Schedule.MustGet().Rule != "backoff" {
 		t.Errorf("source = %+v", failing)
 	}
-	pause := time.Until(failing.NextFetchAt.MustGet())
+	if pause := time.Until(failing.NextFetchAt.MustGet()); pause < 2*time.Minute || pause > 5*time.Minute {
+		t.Errorf("after the first failure it waits %s", pause)
+	}
 	f.handle("/feed.xml", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>this is no feed</html>") })
 	if fetch := c.refetch(t, s.ID); fetch.ErrorCode.MustGet() != "feed_invalid" || fetch.HTTPStatus.MustGet() != 200 {
 		t.Errorf("fetch = %+v", fetch)
@@ -130,8 +132,8 @@ func testFeedFailing(t *testing.T, b *backend) {
 		t.Errorf("fetch = %+v", fetch)
 	}
 	failing = c.source(t, s.ID)
-	if failing.ConsecutiveFailures != 4 || failing.ContentCount != 0 || time.Until(failing.NextFetchAt.MustGet()) < 3*pause {
-		t.Errorf("source after four failures, the first pause was %s: %+v", pause, failing)
+	if failing.ConsecutiveFailures != 4 || failing.ContentCount != 0 || !strings.Contains(failing.Schedule.MustGet().Reason, "the last 4 fetches failed") {
+		t.Errorf("source after four failures: %+v", failing)
 	}
 	if d := c.dashboard(t); d.Sources.Failing < 1 {
 		t.Errorf("dashboard = %+v", d.Sources)
@@ -149,13 +151,19 @@ func testFeedGone(t *testing.T, b *backend) {
 	f.handle("/feed.xml", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) })
 	s := c.createSource(t, f.url("/feed.xml"))
 	c.waitForFetches(t, s.ID, 1)
-	if gone := c.source(t, s.ID); gone.Status != client.SourceStatusGone || !gone.NextFetchAt.IsNull() {
-		t.Errorf("source = %+v", gone)
+	if once := c.source(t, s.ID); once.Status != client.SourceStatusFailing || once.Schedule.MustGet().Rule != "confirm_gone" {
+		t.Errorf("after it was said once: %+v", once)
+	}
+	before := time.Now().Add(-25 * time.Hour).UTC().Format(time.RFC3339)
+	b.execute(t, fmt.Sprintf(`UPDATE sources SET state = '{"gone_since":"%s","failing_since":"%s"}' WHERE id = '%s'`, before, before, s.ID))
+	c.refetch(t, s.ID)
+	if gone := c.source(t, s.ID); gone.Status != client.SourceStatusGone || gone.Health.State != client.SourceHealthStateGone || !gone.NextFetchAt.IsNull() {
+		t.Errorf("a day later: %+v", gone)
 	}
 	c.do("POST", "/api/v1/sources/"+s.ID+"/refresh", "").want(t, http.StatusConflict)
 	f.serve("/feed.xml", rssFeed("Back", newItem("one")))
 	c.do("PATCH", "/api/v1/sources/"+s.ID, `{"status":"active"}`).want(t, 200)
-	c.waitForFetches(t, s.ID, 2)
+	c.waitForFetches(t, s.ID, 3)
 	if back := c.source(t, s.ID); back.Status != client.SourceStatusActive || back.ContentCount != 1 {
 		t.Errorf("source = %+v", back)
 	}

@@ -116,9 +116,18 @@ func operateSources(t *testing.T, b *backend) {
 	if len(listed.JSON200.Data) != 1 || listed.JSON200.Data[0].ID != id || listed.JSON200.Data[0].ContentCount != 2 {
 		t.Errorf("listed = %+v", listed.JSON200.Data)
 	}
+	schedule, err := c.GetSourceScheduleWithResponse(ctx, id)
+	ok(t, err, schedule, http.StatusOK)
+	if s := schedule.JSON200; s.Decision.MustGet().Rule != "own_interval" || s.Interval.Own.MustGet() != 3600 || s.Trigger.MustGet() != "schedule" ||
+		len(s.WaitingFor) != 1 || s.WaitingFor[0].Code != "not_due" || s.Health.State != client.SourceHealthStateQuiet || !s.Domain.IsNull() {
+		t.Errorf("schedule = %s", schedule.Body)
+	}
 	refreshed, err := c.RefreshSourceWithResponse(ctx, id)
 	ok(t, err, refreshed, http.StatusAccepted)
-	c.waitForFetches(t, id, 2)
+	fetches := c.waitForFetches(t, id, 2)
+	if last := fetches[0]; last.Trigger.MustGet() != "request" || last.Next.MustGet().Rule != "own_interval" || fetches[1].Trigger.MustGet() != "first" {
+		t.Errorf("fetches = %+v", fetches)
+	}
 	updated, err := c.UpdateSourceWithResponse(ctx, id, nil, client.SourceUpdate{Title: nullable.NewNullableWithValue("Mine"), Status: ptr(client.SourceStatusChoicePaused)})
 	ok(t, err, updated, http.StatusOK)
 	if s := updated.JSON200; s.Title != "Mine" || s.Status != client.SourceStatusPaused || !s.NextFetchAt.IsNull() || s.Tags[0] != "grants" {
