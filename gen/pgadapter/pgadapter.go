@@ -34,15 +34,16 @@ type Querier interface {
 	BlockLogin(ctx context.Context, arg sqlitedb.BlockLoginParams) (int64, error)
 	CancelSourceImport(ctx context.Context, arg sqlitedb.CancelSourceImportParams) (int64, error)
 	ClaimHosts(ctx context.Context, arg sqlitedb.ClaimHostsParams) ([]sqlitedb.ClaimHostsRow, error)
+	ClaimSetting(ctx context.Context, arg sqlitedb.ClaimSettingParams) (int64, error)
 	ClaimSourceImport(ctx context.Context, arg sqlitedb.ClaimSourceImportParams) ([]sqlitedb.SourceImport, error)
 	ClaimTasks(ctx context.Context, arg sqlitedb.ClaimTasksParams) ([]sqlitedb.EnrichmentTask, error)
 	ClearLoginThrottles(ctx context.Context, arg string) error
 	CompleteIdempotencyKey(ctx context.Context, arg sqlitedb.CompleteIdempotencyKeyParams) (int64, error)
 	Content(ctx context.Context, arg string) (sqlitedb.ContentRow, error)
-	ContentDeletions(ctx context.Context, arg sqlitedb.ContentDeletionsParams) ([]sqlitedb.ContentDeletionsRow, error)
 	ContentEntities(ctx context.Context, arg sqlitedb.ContentEntitiesParams) ([]sqlitedb.Entity, error)
 	ContentStates(ctx context.Context, arg sqlitedb.ContentStatesParams) ([]sqlitedb.ContentStatesRow, error)
 	ContentTexts(ctx context.Context, arg string) ([]sqlitedb.ContentTextsRow, error)
+	ContentTitle(ctx context.Context, arg string) (string, error)
 	CountFolded(ctx context.Context, arg string) error
 	CountUsers(ctx context.Context) (int64, error)
 	CreateContent(ctx context.Context, arg sqlitedb.CreateContentParams) (int64, error)
@@ -90,9 +91,12 @@ type Querier interface {
 	DeleteUnsupportedRelationships(ctx context.Context, arg sqlitedb.DeleteUnsupportedRelationshipsParams) ([]string, error)
 	DeleteUser(ctx context.Context, arg string) (int64, error)
 	DomainBucket(ctx context.Context, arg string) (sqlitedb.Domain, error)
+	DropContentDeletions(ctx context.Context, arg sqlitedb.DropContentDeletionsParams) error
+	DropEvents(ctx context.Context, arg sqlitedb.DropEventsParams) ([]sqlitedb.DropEventsRow, error)
 	DropExpiredIdempotencyKey(ctx context.Context, arg sqlitedb.DropExpiredIdempotencyKeyParams) error
 	DropOldFetches(ctx context.Context, arg sqlitedb.DropOldFetchesParams) error
 	DropOpenTasks(ctx context.Context, arg string) error
+	DropRevisions(ctx context.Context, arg sqlitedb.DropRevisionsParams) error
 	DueSources(ctx context.Context, arg sqlitedb.DueSourcesParams) ([]sqlitedb.Source, error)
 	Duplicates(ctx context.Context, arg sqlitedb.DuplicatesParams) ([]sqlitedb.DuplicatesRow, error)
 	EndTask(ctx context.Context, arg sqlitedb.EndTaskParams) (int64, error)
@@ -103,9 +107,11 @@ type Querier interface {
 	EntityAliases(ctx context.Context, arg string) ([]sqlitedb.EntityAlias, error)
 	EventsAfter(ctx context.Context, arg sqlitedb.EventsAfterParams) ([]sqlitedb.Event, error)
 	Exclusions(ctx context.Context, arg string) ([]sqlitedb.ExclusionsRow, error)
+	ExpiredContents(ctx context.Context, arg sqlitedb.ExpiredContentsParams) ([]string, error)
 	ExtendHost(ctx context.Context, arg sqlitedb.ExtendHostParams) (int64, error)
 	FirstByText(ctx context.Context, arg string) ([]sqlitedb.FirstByTextRow, error)
 	FirstByURL(ctx context.Context, arg string) ([]sqlitedb.FirstByURLRow, error)
+	ForgetContentDeletions(ctx context.Context, arg sqlitedb.ForgetContentDeletionsParams) error
 	GroupMembers(ctx context.Context, arg string) ([]sqlitedb.GroupMembersRow, error)
 	HeadsOfSource(ctx context.Context, arg string) ([]string, error)
 	HeadsOfSourceMembers(ctx context.Context, arg string) ([]string, error)
@@ -135,10 +141,12 @@ type Querier interface {
 	LoginThrottles(ctx context.Context, arg string) ([]sqlitedb.LoginThrottle, error)
 	MentionsOfEntities(ctx context.Context, arg sqlitedb.MentionsOfEntitiesParams) ([]sqlitedb.Mention, error)
 	MoveAuditHead(ctx context.Context, arg sqlitedb.MoveAuditHeadParams) error
+	MoveContents(ctx context.Context, arg sqlitedb.MoveContentsParams) error
 	NearItems(ctx context.Context, arg string) ([]sqlitedb.NearItemsRow, error)
 	NearItemsOf(ctx context.Context, arg sqlitedb.NearItemsOfParams) ([]sqlitedb.NearItemsOfRow, error)
 	NextFreeHost(ctx context.Context) ([]*int64, error)
 	NextTask(ctx context.Context, arg string) ([]int64, error)
+	OldestKept(ctx context.Context, arg sqlitedb.OldestKeptParams) (sqlitedb.OldestKeptRow, error)
 	OpenImports(ctx context.Context) ([]int64, error)
 	PendingImportLines(ctx context.Context, arg sqlitedb.PendingImportLinesParams) ([]sqlitedb.SourceImportLine, error)
 	PingWrite(ctx context.Context) error
@@ -146,7 +154,7 @@ type Querier interface {
 	PutSignatures(ctx context.Context, arg string) error
 	RaiseEntityConfidence(ctx context.Context, arg sqlitedb.RaiseEntityConfidenceParams) error
 	RaiseRelationshipConfidence(ctx context.Context, arg sqlitedb.RaiseRelationshipConfidenceParams) error
-	RecordContentDeletion(ctx context.Context, arg string) error
+	RecordContentDeletion(ctx context.Context, arg sqlitedb.RecordContentDeletionParams) error
 	RecordLogin(ctx context.Context, arg sqlitedb.RecordLoginParams) (int64, error)
 	RecordLoginWithHash(ctx context.Context, arg sqlitedb.RecordLoginWithHashParams) (int64, error)
 	RefoldContents(ctx context.Context, arg string) error
@@ -163,12 +171,15 @@ type Querier interface {
 	ReleaseTask(ctx context.Context, arg sqlitedb.ReleaseTaskParams) (int64, error)
 	ReserveIdempotencyKey(ctx context.Context, arg sqlitedb.ReserveIdempotencyKeyParams) (int64, error)
 	RestartLoginThrottle(ctx context.Context, arg sqlitedb.RestartLoginThrottleParams) error
+	RetentionSources(ctx context.Context, arg sqlitedb.RetentionSourcesParams) ([]sqlitedb.RetentionSourcesRow, error)
 	RetireSigningKey(ctx context.Context, arg sqlitedb.RetireSigningKeyParams) (int64, error)
 	ReviseContent(ctx context.Context, arg sqlitedb.ReviseContentParams) error
+	RevisionMarks(ctx context.Context, arg string) ([]sqlitedb.RevisionMarksRow, error)
 	RevokeSession(ctx context.Context, arg sqlitedb.RevokeSessionParams) (int64, error)
 	RevokeUserSessions(ctx context.Context, arg sqlitedb.RevokeUserSessionsParams) (int64, error)
 	SaveImportLines(ctx context.Context, arg string) error
 	ScheduleSource(ctx context.Context, arg sqlitedb.ScheduleSourceParams) error
+	SeeContentDeletions(ctx context.Context, arg sqlitedb.SeeContentDeletionsParams) error
 	Session(ctx context.Context, arg string) (sqlitedb.Session, error)
 	SessionState(ctx context.Context, arg string) (sqlitedb.SessionStateRow, error)
 	SetContentStatus(ctx context.Context, arg sqlitedb.SetContentStatusParams) (int64, error)
@@ -177,6 +188,7 @@ type Querier interface {
 	SetSetting(ctx context.Context, arg sqlitedb.SetSettingParams) error
 	Setting(ctx context.Context, arg string) (string, error)
 	SigningKeys(ctx context.Context) ([]sqlitedb.SigningKey, error)
+	SimilarContents(ctx context.Context, arg sqlitedb.SimilarContentsParams) ([]sqlitedb.SimilarContentsRow, error)
 	Source(ctx context.Context, arg string) (sqlitedb.Source, error)
 	SourceByURLKey(ctx context.Context, arg string) (sqlitedb.Source, error)
 	SourceContentCounts(ctx context.Context, arg string) ([]sqlitedb.SourceContentCountsRow, error)
@@ -267,6 +279,11 @@ func (q Queries) ClaimHosts(ctx context.Context, arg sqlitedb.ClaimHostsParams) 
 	return out, nil
 }
 
+// ClaimSetting converts and calls pgdb's.
+func (q Queries) ClaimSetting(ctx context.Context, arg sqlitedb.ClaimSettingParams) (int64, error) {
+	return q.db.ClaimSetting(ctx, pgdb.ClaimSettingParams(arg))
+}
+
 // ClaimSourceImport converts and calls pgdb's.
 func (q Queries) ClaimSourceImport(ctx context.Context, arg sqlitedb.ClaimSourceImportParams) ([]sqlitedb.SourceImport, error) {
 	rows, err := q.db.ClaimSourceImport(ctx, pgdb.ClaimSourceImportParams(arg))
@@ -309,19 +326,6 @@ func (q Queries) Content(ctx context.Context, arg string) (sqlitedb.ContentRow, 
 	return sqlitedb.ContentRow(row), err
 }
 
-// ContentDeletions converts and calls pgdb's.
-func (q Queries) ContentDeletions(ctx context.Context, arg sqlitedb.ContentDeletionsParams) ([]sqlitedb.ContentDeletionsRow, error) {
-	rows, err := q.db.ContentDeletions(ctx, pgdb.ContentDeletionsParams(arg))
-	if err != nil {
-		return nil, err
-	}
-	out := make([]sqlitedb.ContentDeletionsRow, len(rows))
-	for i, row := range rows {
-		out[i] = sqlitedb.ContentDeletionsRow(row)
-	}
-	return out, nil
-}
-
 // ContentEntities converts and calls pgdb's.
 func (q Queries) ContentEntities(ctx context.Context, arg sqlitedb.ContentEntitiesParams) ([]sqlitedb.Entity, error) {
 	rows, err := q.db.ContentEntities(ctx, pgdb.ContentEntitiesParams(arg))
@@ -359,6 +363,11 @@ func (q Queries) ContentTexts(ctx context.Context, arg string) ([]sqlitedb.Conte
 		out[i] = sqlitedb.ContentTextsRow(row)
 	}
 	return out, nil
+}
+
+// ContentTitle converts and calls pgdb's.
+func (q Queries) ContentTitle(ctx context.Context, arg string) (string, error) {
+	return q.db.ContentTitle(ctx, arg)
 }
 
 // CountFolded converts and calls pgdb's.
@@ -605,6 +614,24 @@ func (q Queries) DomainBucket(ctx context.Context, arg string) (sqlitedb.Domain,
 	return sqlitedb.Domain(row), err
 }
 
+// DropContentDeletions converts and calls pgdb's.
+func (q Queries) DropContentDeletions(ctx context.Context, arg sqlitedb.DropContentDeletionsParams) error {
+	return q.db.DropContentDeletions(ctx, pgdb.DropContentDeletionsParams(arg))
+}
+
+// DropEvents converts and calls pgdb's.
+func (q Queries) DropEvents(ctx context.Context, arg sqlitedb.DropEventsParams) ([]sqlitedb.DropEventsRow, error) {
+	rows, err := q.db.DropEvents(ctx, pgdb.DropEventsParams(arg))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.DropEventsRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.DropEventsRow(row)
+	}
+	return out, nil
+}
+
 // DropExpiredIdempotencyKey converts and calls pgdb's.
 func (q Queries) DropExpiredIdempotencyKey(ctx context.Context, arg sqlitedb.DropExpiredIdempotencyKeyParams) error {
 	return q.db.DropExpiredIdempotencyKey(ctx, pgdb.DropExpiredIdempotencyKeyParams(arg))
@@ -618,6 +645,11 @@ func (q Queries) DropOldFetches(ctx context.Context, arg sqlitedb.DropOldFetches
 // DropOpenTasks converts and calls pgdb's.
 func (q Queries) DropOpenTasks(ctx context.Context, arg string) error {
 	return q.db.DropOpenTasks(ctx, arg)
+}
+
+// DropRevisions converts and calls pgdb's.
+func (q Queries) DropRevisions(ctx context.Context, arg sqlitedb.DropRevisionsParams) error {
+	return q.db.DropRevisions(ctx, pgdb.DropRevisionsParams(arg))
 }
 
 // DueSources converts and calls pgdb's.
@@ -735,6 +767,11 @@ func (q Queries) Exclusions(ctx context.Context, arg string) ([]sqlitedb.Exclusi
 	return out, nil
 }
 
+// ExpiredContents converts and calls pgdb's.
+func (q Queries) ExpiredContents(ctx context.Context, arg sqlitedb.ExpiredContentsParams) ([]string, error) {
+	return q.db.ExpiredContents(ctx, pgdb.ExpiredContentsParams(arg))
+}
+
 // ExtendHost converts and calls pgdb's.
 func (q Queries) ExtendHost(ctx context.Context, arg sqlitedb.ExtendHostParams) (int64, error) {
 	return q.db.ExtendHost(ctx, pgdb.ExtendHostParams(arg))
@@ -764,6 +801,11 @@ func (q Queries) FirstByURL(ctx context.Context, arg string) ([]sqlitedb.FirstBy
 		out[i] = sqlitedb.FirstByURLRow(row)
 	}
 	return out, nil
+}
+
+// ForgetContentDeletions converts and calls pgdb's.
+func (q Queries) ForgetContentDeletions(ctx context.Context, arg sqlitedb.ForgetContentDeletionsParams) error {
+	return q.db.ForgetContentDeletions(ctx, pgdb.ForgetContentDeletionsParams(arg))
 }
 
 // GroupMembers converts and calls pgdb's.
@@ -991,6 +1033,11 @@ func (q Queries) MoveAuditHead(ctx context.Context, arg sqlitedb.MoveAuditHeadPa
 	return q.db.MoveAuditHead(ctx, pgdb.MoveAuditHeadParams(arg))
 }
 
+// MoveContents converts and calls pgdb's.
+func (q Queries) MoveContents(ctx context.Context, arg sqlitedb.MoveContentsParams) error {
+	return q.db.MoveContents(ctx, pgdb.MoveContentsParams(arg))
+}
+
 // NearItems converts and calls pgdb's.
 func (q Queries) NearItems(ctx context.Context, arg string) ([]sqlitedb.NearItemsRow, error) {
 	rows, err := q.db.NearItems(ctx, arg)
@@ -1025,6 +1072,12 @@ func (q Queries) NextFreeHost(ctx context.Context) ([]*int64, error) {
 // NextTask converts and calls pgdb's.
 func (q Queries) NextTask(ctx context.Context, arg string) ([]int64, error) {
 	return q.db.NextTask(ctx, arg)
+}
+
+// OldestKept converts and calls pgdb's.
+func (q Queries) OldestKept(ctx context.Context, arg sqlitedb.OldestKeptParams) (sqlitedb.OldestKeptRow, error) {
+	row, err := q.db.OldestKept(ctx, pgdb.OldestKeptParams(arg))
+	return sqlitedb.OldestKeptRow(row), err
 }
 
 // OpenImports converts and calls pgdb's.
@@ -1071,8 +1124,8 @@ func (q Queries) RaiseRelationshipConfidence(ctx context.Context, arg sqlitedb.R
 }
 
 // RecordContentDeletion converts and calls pgdb's.
-func (q Queries) RecordContentDeletion(ctx context.Context, arg string) error {
-	return q.db.RecordContentDeletion(ctx, arg)
+func (q Queries) RecordContentDeletion(ctx context.Context, arg sqlitedb.RecordContentDeletionParams) error {
+	return q.db.RecordContentDeletion(ctx, pgdb.RecordContentDeletionParams(arg))
 }
 
 // RecordLogin converts and calls pgdb's.
@@ -1196,6 +1249,19 @@ func (q Queries) RestartLoginThrottle(ctx context.Context, arg sqlitedb.RestartL
 	return q.db.RestartLoginThrottle(ctx, pgdb.RestartLoginThrottleParams(arg))
 }
 
+// RetentionSources converts and calls pgdb's.
+func (q Queries) RetentionSources(ctx context.Context, arg sqlitedb.RetentionSourcesParams) ([]sqlitedb.RetentionSourcesRow, error) {
+	rows, err := q.db.RetentionSources(ctx, pgdb.RetentionSourcesParams(arg))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.RetentionSourcesRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.RetentionSourcesRow(row)
+	}
+	return out, nil
+}
+
 // RetireSigningKey converts and calls pgdb's.
 func (q Queries) RetireSigningKey(ctx context.Context, arg sqlitedb.RetireSigningKeyParams) (int64, error) {
 	return q.db.RetireSigningKey(ctx, pgdb.RetireSigningKeyParams(arg))
@@ -1204,6 +1270,19 @@ func (q Queries) RetireSigningKey(ctx context.Context, arg sqlitedb.RetireSignin
 // ReviseContent converts and calls pgdb's.
 func (q Queries) ReviseContent(ctx context.Context, arg sqlitedb.ReviseContentParams) error {
 	return q.db.ReviseContent(ctx, pgdb.ReviseContentParams(arg))
+}
+
+// RevisionMarks converts and calls pgdb's.
+func (q Queries) RevisionMarks(ctx context.Context, arg string) ([]sqlitedb.RevisionMarksRow, error) {
+	rows, err := q.db.RevisionMarks(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.RevisionMarksRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.RevisionMarksRow(row)
+	}
+	return out, nil
 }
 
 // RevokeSession converts and calls pgdb's.
@@ -1224,6 +1303,11 @@ func (q Queries) SaveImportLines(ctx context.Context, arg string) error {
 // ScheduleSource converts and calls pgdb's.
 func (q Queries) ScheduleSource(ctx context.Context, arg sqlitedb.ScheduleSourceParams) error {
 	return q.db.ScheduleSource(ctx, pgdb.ScheduleSourceParams(arg))
+}
+
+// SeeContentDeletions converts and calls pgdb's.
+func (q Queries) SeeContentDeletions(ctx context.Context, arg sqlitedb.SeeContentDeletionsParams) error {
+	return q.db.SeeContentDeletions(ctx, pgdb.SeeContentDeletionsParams(arg))
 }
 
 // Session converts and calls pgdb's.
@@ -1272,6 +1356,19 @@ func (q Queries) SigningKeys(ctx context.Context) ([]sqlitedb.SigningKey, error)
 	out := make([]sqlitedb.SigningKey, len(rows))
 	for i, row := range rows {
 		out[i] = sqlitedb.SigningKey(row)
+	}
+	return out, nil
+}
+
+// SimilarContents converts and calls pgdb's.
+func (q Queries) SimilarContents(ctx context.Context, arg sqlitedb.SimilarContentsParams) ([]sqlitedb.SimilarContentsRow, error) {
+	rows, err := q.db.SimilarContents(ctx, pgdb.SimilarContentsParams(arg))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.SimilarContentsRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.SimilarContentsRow(row)
 	}
 	return out, nil
 }

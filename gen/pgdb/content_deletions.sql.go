@@ -9,52 +9,91 @@ import (
 	"context"
 )
 
-const contentDeletions = `-- name: ContentDeletions :many
-SELECT d.identity_kind, d.identity_key, d.content_hash
-FROM jsonb_to_recordset(CAST(CAST($1 AS TEXT) AS JSONB)) AS k (kind TEXT, identity TEXT)
-CROSS JOIN LATERAL (SELECT x.identity_kind, x.identity_key, x.content_hash FROM content_deletions x
-  WHERE x.source_id = $2 AND x.identity_kind = k.kind AND x.identity_key = k.identity LIMIT 1) AS d
+const contentTitle = `-- name: ContentTitle :one
+SELECT title FROM contents WHERE id = $1
 `
 
-type ContentDeletionsParams struct {
-	Keys     string
+func (q *Queries) ContentTitle(ctx context.Context, id string) (string, error) {
+	row := q.db.QueryRow(ctx, contentTitle, id)
+	var title string
+	err := row.Scan(&title)
+	return title, err
+}
+
+const dropContentDeletions = `-- name: DropContentDeletions :exec
+DELETE FROM content_deletions WHERE source_id = $1 AND seen_at < $2
+`
+
+type DropContentDeletionsParams struct {
 	SourceID string
+	Before   int64
 }
 
-type ContentDeletionsRow struct {
-	IdentityKind string
-	IdentityKey  string
-	ContentHash  string
+func (q *Queries) DropContentDeletions(ctx context.Context, arg DropContentDeletionsParams) error {
+	_, err := q.db.Exec(ctx, dropContentDeletions, arg.SourceID, arg.Before)
+	return err
 }
 
-// The lateral join makes it one search of the key for each identity.
-func (q *Queries) ContentDeletions(ctx context.Context, arg ContentDeletionsParams) ([]ContentDeletionsRow, error) {
-	rows, err := q.db.Query(ctx, contentDeletions, arg.Keys, arg.SourceID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []ContentDeletionsRow{}
-	for rows.Next() {
-		var i ContentDeletionsRow
-		if err := rows.Scan(&i.IdentityKind, &i.IdentityKey, &i.ContentHash); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+const forgetContentDeletions = `-- name: ForgetContentDeletions :exec
+DELETE FROM content_deletions
+WHERE source_id = $1 AND (identity_kind, identity_key) IN (
+  SELECT k.kind, k.identity FROM jsonb_to_recordset(CAST(CAST($2 AS TEXT) AS JSONB)) AS k (kind TEXT, identity TEXT))
+`
+
+type ForgetContentDeletionsParams struct {
+	SourceID string
+	Keys     string
+}
+
+// Of items that are stored again.
+func (q *Queries) ForgetContentDeletions(ctx context.Context, arg ForgetContentDeletionsParams) error {
+	_, err := q.db.Exec(ctx, forgetContentDeletions, arg.SourceID, arg.Keys)
+	return err
 }
 
 const recordContentDeletion = `-- name: RecordContentDeletion :exec
-INSERT INTO content_deletions (source_id, identity_kind, identity_key, content_hash)
-SELECT c.source_id, c.identity_kind, c.identity_key, c.content_hash FROM contents c WHERE c.id = $1
-ON CONFLICT (source_id, identity_kind, identity_key) DO UPDATE SET content_hash = excluded.content_hash
+INSERT INTO content_deletions (source_id, identity_kind, identity_key, content_hash, reason, guid, alt_key, canonical_url, text_hash, title_key,
+  published_at, published_inferred, deleted_at, seen_at)
+SELECT c.source_id, c.identity_kind, c.identity_key, c.content_hash, CAST($1 AS TEXT), c.guid, c.alt_key, c.canonical_url, c.text_hash,
+  CAST($2 AS TEXT), c.published_at, c.published_inferred, CAST($3 AS BIGINT), CAST($3 AS BIGINT)
+FROM contents c WHERE c.id = $4
+ON CONFLICT (source_id, identity_kind, identity_key) DO UPDATE SET content_hash = excluded.content_hash, reason = excluded.reason,
+  guid = excluded.guid, alt_key = excluded.alt_key, canonical_url = excluded.canonical_url, text_hash = excluded.text_hash,
+  title_key = excluded.title_key, published_at = excluded.published_at, published_inferred = excluded.published_inferred,
+  deleted_at = excluded.deleted_at, seen_at = excluded.seen_at
 `
 
-func (q *Queries) RecordContentDeletion(ctx context.Context, id string) error {
-	_, err := q.db.Exec(ctx, recordContentDeletion, id)
+type RecordContentDeletionParams struct {
+	Reason    string
+	TitleKey  string
+	DeletedAt int64
+	ID        string
+}
+
+func (q *Queries) RecordContentDeletion(ctx context.Context, arg RecordContentDeletionParams) error {
+	_, err := q.db.Exec(ctx, recordContentDeletion,
+		arg.Reason,
+		arg.TitleKey,
+		arg.DeletedAt,
+		arg.ID,
+	)
+	return err
+}
+
+const seeContentDeletions = `-- name: SeeContentDeletions :exec
+UPDATE content_deletions SET seen_at = $1
+WHERE source_id = $2 AND (seen_at = 0 OR (identity_kind IN ('guid', 'url', 'hash') AND identity_key IN (
+  SELECT k.identity FROM jsonb_to_recordset(CAST(CAST($3 AS TEXT) AS JSONB)) AS k (identity TEXT))))
+`
+
+type SeeContentDeletionsParams struct {
+	SeenAt   int64
+	SourceID string
+	Keys     string
+}
+
+// Those that the feed lists, and those of which it is not known when it did.
+func (q *Queries) SeeContentDeletions(ctx context.Context, arg SeeContentDeletionsParams) error {
+	_, err := q.db.Exec(ctx, seeContentDeletions, arg.SeenAt, arg.SourceID, arg.Keys)
 	return err
 }

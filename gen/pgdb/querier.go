@@ -25,6 +25,7 @@ type Querier interface {
 	// On Postgres, hosts that another transaction is claiming are passed over, and the array makes sure that the
 	// subquery, which locks, runs once.
 	ClaimHosts(ctx context.Context, arg ClaimHostsParams) ([]ClaimHostsRow, error)
+	ClaimSetting(ctx context.Context, arg ClaimSettingParams) (int64, error)
 	// On Postgres, imports that another transaction is claiming are passed over, and the array makes sure that the
 	// subquery, which locks, runs once.
 	ClaimSourceImport(ctx context.Context, arg ClaimSourceImportParams) ([]SourceImport, error)
@@ -36,13 +37,13 @@ type Querier interface {
 	CompleteIdempotencyKey(ctx context.Context, arg CompleteIdempotencyKeyParams) (int64, error)
 	// The columns in an order that is that of neither table, so that both dialects give them the same type.
 	Content(ctx context.Context, id string) (ContentRow, error)
-	// The lateral join makes it one search of the key for each identity.
-	ContentDeletions(ctx context.Context, arg ContentDeletionsParams) ([]ContentDeletionsRow, error)
 	ContentEntities(ctx context.Context, arg ContentEntitiesParams) ([]Entity, error)
-	// The list outside, the unique index inside: SQLite keeps the order of a CROSS JOIN, Postgres that of a LATERAL with a limit.
+	// What is stored, and what was removed, by identity: one journey for the items of a document. The list outside, the unique indexes
+	// inside: SQLite keeps the order of a CROSS JOIN, Postgres that of a LATERAL with a limit.
 	ContentStates(ctx context.Context, arg ContentStatesParams) ([]ContentStatesRow, error)
 	// The beginnings of texts, which is what is compared.
 	ContentTexts(ctx context.Context, ids string) ([]ContentTextsRow, error)
+	ContentTitle(ctx context.Context, id string) (string, error)
 	CountFolded(ctx context.Context, heads string) error
 	CountUsers(ctx context.Context) (int64, error)
 	// One row at a time: for SQLite, to which a statement is a call and not a journey.
@@ -96,10 +97,14 @@ type Querier interface {
 	DeleteUnsupportedRelationships(ctx context.Context, arg DeleteUnsupportedRelationshipsParams) ([]string, error)
 	DeleteUser(ctx context.Context, id string) (int64, error)
 	DomainBucket(ctx context.Context, domain string) (Domain, error)
+	DropContentDeletions(ctx context.Context, arg DropContentDeletionsParams) error
+	// The oldest events, as far as they are older than a time.
+	DropEvents(ctx context.Context, arg DropEventsParams) ([]DropEventsRow, error)
 	DropExpiredIdempotencyKey(ctx context.Context, arg DropExpiredIdempotencyKeyParams) error
 	DropOldFetches(ctx context.Context, arg DropOldFetchesParams) error
 	// Work on a body that was replaced is of no use: whoever holds a lease loses it.
 	DropOpenTasks(ctx context.Context, contentID string) error
+	DropRevisions(ctx context.Context, arg DropRevisionsParams) error
 	DueSources(ctx context.Context, arg DueSourcesParams) ([]Source, error)
 	Duplicates(ctx context.Context, arg DuplicatesParams) ([]DuplicatesRow, error)
 	EndTask(ctx context.Context, arg EndTaskParams) (int64, error)
@@ -111,11 +116,16 @@ type Querier interface {
 	EventsAfter(ctx context.Context, arg EventsAfterParams) ([]Event, error)
 	// The heads of items that a person took apart.
 	Exclusions(ctx context.Context, ids string) ([]ExclusionsRow, error)
+	// Items before a place in the order of publication, oldest first, but those that are referred to: by items that are folded under them, by what
+	// a person found in them, and by a relationship that a person made.
+	ExpiredContents(ctx context.Context, arg ExpiredContentsParams) ([]string, error)
 	ExtendHost(ctx context.Context, arg ExtendHostParams) (int64, error)
 	// The first-seen item of another source with the same normalised text.
 	FirstByText(ctx context.Context, keys string) ([]FirstByTextRow, error)
 	// The first-seen item of another source with the same canonical URL.
 	FirstByURL(ctx context.Context, keys string) ([]FirstByURLRow, error)
+	// Of items that are stored again.
+	ForgetContentDeletions(ctx context.Context, arg ForgetContentDeletionsParams) error
 	// The items of groups, by their heads.
 	GroupMembers(ctx context.Context, heads string) ([]GroupMembersRow, error)
 	HeadsOfSource(ctx context.Context, sourceID string) ([]string, error)
@@ -163,6 +173,8 @@ type Querier interface {
 	// At most 100 of each entity, in the order of the text.
 	MentionsOfEntities(ctx context.Context, arg MentionsOfEntitiesParams) ([]Mention, error)
 	MoveAuditHead(ctx context.Context, arg MoveAuditHeadParams) error
+	// Items whose ids changed, or of which less changed than makes a revision. The rows are an object by the id of the item.
+	MoveContents(ctx context.Context, arg MoveContentsParams) error
 	// Items of other sources that share a key, the newest of each key. The bound per key is what a key that
 	// thousands of items share, such as one of a template, may cost.
 	NearItems(ctx context.Context, keys string) ([]NearItemsRow, error)
@@ -170,6 +182,8 @@ type Querier interface {
 	NearItemsOf(ctx context.Context, arg NearItemsOfParams) ([]NearItemsOfRow, error)
 	NextFreeHost(ctx context.Context) ([]*int64, error)
 	NextTask(ctx context.Context, extractor string) ([]int64, error)
+	// The oldest of the newest items of a source.
+	OldestKept(ctx context.Context, arg OldestKeptParams) (OldestKeptRow, error)
 	OpenImports(ctx context.Context) ([]int64, error)
 	PendingImportLines(ctx context.Context, arg PendingImportLinesParams) ([]SourceImportLine, error)
 	PingWrite(ctx context.Context) error
@@ -177,7 +191,7 @@ type Querier interface {
 	PutSignatures(ctx context.Context, rowsJson string) error
 	RaiseEntityConfidence(ctx context.Context, arg RaiseEntityConfidenceParams) error
 	RaiseRelationshipConfidence(ctx context.Context, arg RaiseRelationshipConfidenceParams) error
-	RecordContentDeletion(ctx context.Context, id string) error
+	RecordContentDeletion(ctx context.Context, arg RecordContentDeletionParams) error
 	RecordLogin(ctx context.Context, arg RecordLoginParams) (int64, error)
 	RecordLoginWithHash(ctx context.Context, arg RecordLoginWithHashParams) (int64, error)
 	// Links say what an item is folded under: all links of an item point to the head of its group.
@@ -199,13 +213,19 @@ type Querier interface {
 	ReserveIdempotencyKey(ctx context.Context, arg ReserveIdempotencyKeyParams) (int64, error)
 	// Empties a counter whose window is over; a block that has not ended yet stays.
 	RestartLoginThrottle(ctx context.Context, arg RestartLoginThrottleParams) error
+	// Sources by id; only those with a retention of their own, unless every one is asked for.
+	RetentionSources(ctx context.Context, arg RetentionSourcesParams) ([]RetentionSourcesRow, error)
 	RetireSigningKey(ctx context.Context, arg RetireSigningKeyParams) (int64, error)
 	ReviseContent(ctx context.Context, arg ReviseContentParams) error
+	// What is kept of the earlier states of items, without their bodies.
+	RevisionMarks(ctx context.Context, ids string) ([]RevisionMarksRow, error)
 	RevokeSession(ctx context.Context, arg RevokeSessionParams) (int64, error)
 	RevokeUserSessions(ctx context.Context, arg RevokeUserSessionsParams) (int64, error)
 	// Creates lines; of those that exist it stores what became of them.
 	SaveImportLines(ctx context.Context, rowsJson string) error
 	ScheduleSource(ctx context.Context, arg ScheduleSourceParams) error
+	// Those that the feed lists, and those of which it is not known when it did.
+	SeeContentDeletions(ctx context.Context, arg SeeContentDeletionsParams) error
 	Session(ctx context.Context, id string) (Session, error)
 	SessionState(ctx context.Context, id string) (SessionStateRow, error)
 	SetContentStatus(ctx context.Context, arg SetContentStatusParams) (int64, error)
@@ -214,6 +234,9 @@ type Querier interface {
 	SetSetting(ctx context.Context, arg SetSettingParams) error
 	Setting(ctx context.Context, key string) (string, error)
 	SigningKeys(ctx context.Context) ([]SigningKey, error)
+	// What shares another form of the id, the page, the text or the date with one of the items: a few rows for each, since what many share tells
+	// nothing. The indexes of pages and texts are those of all sources, so they are bounded before the source is looked at.
+	SimilarContents(ctx context.Context, arg SimilarContentsParams) ([]SimilarContentsRow, error)
 	Source(ctx context.Context, id string) (Source, error)
 	SourceByURLKey(ctx context.Context, urlKey string) (Source, error)
 	SourceContentCounts(ctx context.Context, ids string) ([]SourceContentCountsRow, error)

@@ -90,62 +90,6 @@ func (q *Queries) Content(ctx context.Context, id string) (ContentRow, error) {
 	return i, err
 }
 
-const contentStates = `-- name: ContentStates :many
-SELECT c.id, c.identity_kind, c.identity_key, c.content_hash, c.revision, c.published_at, c.published_inferred, c.raw_hash
-FROM json_each(CAST(?1 AS TEXT)) AS k
-CROSS JOIN contents c
-WHERE c.source_id = ?2 AND c.identity_kind = json_extract(k.value, '$.kind') AND c.identity_key = json_extract(k.value, '$.identity')
-`
-
-type ContentStatesParams struct {
-	Keys     string
-	SourceID string
-}
-
-type ContentStatesRow struct {
-	ID                string
-	IdentityKind      string
-	IdentityKey       string
-	ContentHash       string
-	Revision          int64
-	PublishedAt       int64
-	PublishedInferred bool
-	RawHash           string
-}
-
-// The list outside, the unique index inside: SQLite keeps the order of a CROSS JOIN, Postgres that of a LATERAL with a limit.
-func (q *Queries) ContentStates(ctx context.Context, arg ContentStatesParams) ([]ContentStatesRow, error) {
-	rows, err := q.db.QueryContext(ctx, contentStates, arg.Keys, arg.SourceID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []ContentStatesRow{}
-	for rows.Next() {
-		var i ContentStatesRow
-		if err := rows.Scan(
-			&i.ID,
-			&i.IdentityKind,
-			&i.IdentityKey,
-			&i.ContentHash,
-			&i.Revision,
-			&i.PublishedAt,
-			&i.PublishedInferred,
-			&i.RawHash,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const createContent = `-- name: CreateContent :execrows
 INSERT INTO contents (id, source_id, guid, identity_kind, identity_key, status, revision, duplicate_of, version, fetched_at, updated_at,
   published_at, published_inferred, language, word_count, content_hash, text_hash, alt_key, raw_hash, changed_at, duplicate_count, details, url, canonical_url, title, summary,
@@ -344,16 +288,18 @@ func (q *Queries) LockContentsOfSource(ctx context.Context, sourceID string) (in
 
 const reviseContent = `-- name: ReviseContent :exec
 UPDATE contents SET status = 'new', revision = revision + 1, version = version + 1, updated_at = ?1, guid = ?2,
-  alt_key = ?3, raw_hash = ?4, changed_at = ?5, details = ?6,
-  published_at = ?7, published_inferred = ?8, language = ?9, word_count = ?10,
-  content_hash = ?11, text_hash = ?12, url = ?13, canonical_url = ?14, title = ?15, summary = ?16,
-  authors = ?17, categories = ?18, enclosures = ?19, content_html = ?20, content_text = ?21
-WHERE id = ?22
+  identity_kind = ?3, identity_key = ?4, alt_key = ?5, raw_hash = ?6, changed_at = ?7, details = ?8,
+  published_at = ?9, published_inferred = ?10, language = ?11, word_count = ?12,
+  content_hash = ?13, text_hash = ?14, url = ?15, canonical_url = ?16, title = ?17, summary = ?18,
+  authors = ?19, categories = ?20, enclosures = ?21, content_html = ?22, content_text = ?23
+WHERE id = ?24
 `
 
 type ReviseContentParams struct {
 	UpdatedAt         int64
 	Guid              string
+	IdentityKind      string
+	IdentityKey       string
 	AltKey            string
 	RawHash           string
 	ChangedAt         int64
@@ -380,6 +326,8 @@ func (q *Queries) ReviseContent(ctx context.Context, arg ReviseContentParams) er
 	_, err := q.db.ExecContext(ctx, reviseContent,
 		arg.UpdatedAt,
 		arg.Guid,
+		arg.IdentityKind,
+		arg.IdentityKey,
 		arg.AltKey,
 		arg.RawHash,
 		arg.ChangedAt,

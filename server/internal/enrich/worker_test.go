@@ -189,7 +189,7 @@ func TestWorkerForgetsTasksOfDeletedItems(t *testing.T) {
 	w := newWorld(t)
 	c := w.add("fake", "text")
 	w.runOnce(w.worker(fake(func(ctx context.Context, c kgl.Content) (kgl.Extraction, error) {
-		return wholeText(c), w.db.DeleteContent(ctx, c.ID)
+		return wholeText(c), w.db.DeleteContent(ctx, c.ID, kgl.RemovedByPerson, w.clock.Now())
 	}), Config{}), 1)
 	w.want("entities", w.entities())
 	if _, err := w.db.Content(t.Context(), c.ID); !kgl.Is(err, kgl.CodeNotFound) {

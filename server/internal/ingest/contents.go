@@ -31,10 +31,10 @@ func (s *Contents) DeleteContent(ctx context.Context, id string, ifVersion *int6
 		if ifVersion != nil && *ifVersion != c.Version {
 			return kgl.Errorf(kgl.CodePreconditionFailed, "the content was changed meanwhile; read it again")
 		}
-		if err := tx.DeleteContent(ctx, id); err != nil {
+		if err := tx.DeleteContent(ctx, id, kgl.RemovedByPerson, s.clock.Now()); err != nil {
 			return err
 		}
-		details := map[string]any{"source_id": c.SourceID}
+		details := map[string]any{"source_id": c.SourceID, "reason": kgl.RemovedByPerson}
 		if err := tx.AppendEvents(ctx, []kgl.Event{kgl.NewEvent(s.ids, s.clock, kgl.EventContentDeleted, "content", id, details)}); err != nil {
 			return err
 		}

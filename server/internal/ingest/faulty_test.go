@@ -12,6 +12,7 @@ import (
 type faults struct {
 	mu     sync.Mutex
 	writes map[string]int
+	looked map[string]int                   // calls that look for items
 	before func(call string, arg any) error // may panic
 }
 
@@ -40,11 +41,21 @@ func (f *faults) reads(name string, arg any) error {
 	return before(name, arg)
 }
 
-// reset forgets the counted writes.
+// countRead counts a look for items.
+func (f *faults) countRead(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.looked == nil {
+		f.looked = map[string]int{}
+	}
+	f.looked[name]++
+}
+
+// reset forgets the counted calls.
 func (f *faults) reset() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.writes = nil
+	f.writes, f.looked = nil, nil
 }
 
 // faulty is a store with faults.
@@ -71,7 +82,29 @@ func (s faulty) ReviseContent(ctx context.Context, c kgl.Content) error {
 	return s.Store.ReviseContent(ctx, c)
 }
 
+func (s faulty) MoveContents(ctx context.Context, moves []kgl.ContentMove, now time.Time) error {
+	if len(moves) > 0 {
+		if err := s.f.call("MoveContents", moves); err != nil {
+			return err
+		}
+	}
+	return s.Store.MoveContents(ctx, moves, now)
+}
+
+func (s faulty) SeeRemoved(ctx context.Context, sourceID string, ids []kgl.ContentIdentity, now, before time.Time) error {
+	if err := s.f.call("SeeRemoved", ids); err != nil {
+		return err
+	}
+	return s.Store.SeeRemoved(ctx, sourceID, ids, now, before)
+}
+
+func (s faulty) SimilarContents(ctx context.Context, sourceID string, traits []kgl.ContentTraits) ([]kgl.ContentState, error) {
+	s.f.countRead("SimilarContents")
+	return s.Store.SimilarContents(ctx, sourceID, traits)
+}
+
 func (s faulty) ContentStates(ctx context.Context, sourceID string, ids []kgl.ContentIdentity) ([]kgl.ContentState, error) {
+	s.f.countRead("ContentStates")
 	if err := s.f.reads("ContentStates", sourceID); err != nil {
 		return nil, err
 	}

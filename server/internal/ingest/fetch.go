@@ -56,6 +56,7 @@ type heard struct {
 }
 
 func (w *Worker) newAttempt(src kgl.Source) *attempt {
+	src = reread(src, w.clock.Now())
 	return &attempt{source: src, result: kgl.FetchResult{
 		FetchedURL: src.URL, ETag: src.ETag, LastModified: src.LastModified, BodyHash: src.BodyHash, State: src.State,
 		Fetch: kgl.Fetch{
@@ -161,7 +162,7 @@ func (w *Worker) read(ctx context.Context, a *attempt, resp *outbound.Response) 
 	if hash == a.source.BodyHash {
 		r.Fetch.Outcome = kgl.FetchUnchanged
 	} else {
-		doc, err := feed.Parse(ctx, resp.Body, feed.Options{
+		doc, err := feed.ParseDeferred(ctx, resp.Body, feed.Options{
 			ContentType: resp.Header.Get("Content-Type"), BaseURL: resp.FinalURL, Now: w.clock.Now(),
 			Limits: feed.Limits{MaxBytes: int(w.cfg.MaxDocument)},
 		})

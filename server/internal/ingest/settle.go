@@ -43,6 +43,7 @@ func (w *Worker) settle(ctx context.Context, tx kgl.Store, a *attempt, done stor
 	r, now := &a.result, w.clock.Now()
 	state := a.source.State
 	state.Repaired, state.Warnings, state.UnstableIDs, state.IDDrift = r.State.Repaired, r.State.Warnings, r.State.UnstableIDs, r.State.IDDrift
+	state.IDSettled, state.IDProbe, state.ListedAt, state.RereadAt = r.State.IDSettled, r.State.IDProbe, r.State.ListedAt, r.State.RereadAt
 	at := Situation{Now: now, Own: a.source.FetchInterval}
 	r.Move = nil
 	if r.Fetch.Outcome == kgl.FetchFailed {
@@ -63,6 +64,7 @@ func (w *Worker) settle(ctx context.Context, tx kgl.Store, a *attempt, done stor
 		now: now, fate: at.Fate, failures: at.Failures, throttled: at.Throttled, error: r.Fetch.Error,
 		redirect: state.Redirect, gap: at.Gap, newest: at.Newest,
 	})
+	state.HealthReason = explainIDs(r.Health, state.HealthReason, state.UnstableIDs)
 	r.State = state
 	r.Fetch.Details.Next, r.Fetch.Details.NextAt = state.Decision, state.PlannedAt
 	return nil

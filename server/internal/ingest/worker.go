@@ -31,7 +31,8 @@ type Config struct {
 	KeepFetches int           // rows of history a source keeps; default 100
 	ParseBudget int64         // bytes of documents that are read and stored at once; default 16 MiB
 	MaxDocument int64         // bytes of a document, unpacked and as UTF-8; default 32 MiB
-	Extractors  []string      // each gets a task for every new revision
+	Retention   Retention
+	Extractors  []string // each gets a task for every new revision
 	Schedule    Schedule
 	Vault       *Vault         // opens the credentials of sources; nil: they cannot be fetched
 	DomainRate  kgl.DomainRate // of requests to all hosts of a registrable domain; zero: no limit
@@ -56,6 +57,7 @@ func (c Config) withDefaults() Config {
 	if c.MaxDocument <= 0 {
 		c.MaxDocument = 32 << 20
 	}
+	c.Retention = c.Retention.withDefaults()
 	c.Schedule = c.Schedule.withDefaults()
 	return c
 }

@@ -6,34 +6,11 @@ import (
 	"slices"
 	"time"
 
-	"github.com/peermesh/kgl-backend/server/internal/feed"
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
 )
 
 // stored counts what a write did.
 type stored struct{ created, updated, failed int }
-
-// change is what a document means for the store: items that are new, and items
-// that replace a stored revision. What is stored as it is does not appear.
-type change struct {
-	created []kgl.Content
-	revised []kgl.Content
-	texts   readable // of all of them
-}
-
-func (c change) empty() bool { return len(c.created)+len(c.revised) == 0 }
-
-// single returns the change as changes of one item each.
-func (c change) single() []change {
-	var list []change
-	for i := range c.created {
-		list = append(list, change{created: c.created[i : i+1], texts: c.texts})
-	}
-	for i := range c.revised {
-		list = append(list, change{revised: c.revised[i : i+1], texts: c.texts})
-	}
-	return list
-}
 
 // write stores an attempt: items, duplicate links, enrichment tasks, events
 // and the state of the source in one transaction. When the database refuses an
@@ -119,50 +96,6 @@ func (w *Worker) writeOneByOne(ctx context.Context, lease kgl.HostLease, a *atte
 	return done, err
 }
 
-// compare matches the items of the document against what is stored. It only
-// reads; the host's lease keeps other writers away from the source.
-func (w *Worker) compare(ctx context.Context, a *attempt) (change, error) {
-	if len(a.items) == 0 {
-		return change{}, nil
-	}
-	ids := make([]kgl.ContentIdentity, len(a.items))
-	for i, item := range a.items {
-		ids[i] = identityOf(item)
-	}
-	states, err := w.store.ContentStates(ctx, a.source.ID, ids)
-	if err != nil {
-		return change{}, err
-	}
-	known := make(map[kgl.ContentIdentity]kgl.ContentState, len(states))
-	for _, s := range states {
-		known[s.Identity] = s
-	}
-	var ch change
-	for i, item := range a.items {
-		state, found := known[ids[i]]
-		switch {
-		case state.Deleted && (state.ContentHash == item.ContentHash || hasWarning(item.Warnings, feed.WarnTruncated)):
-			// A person deleted it, and the feed has it as it was.
-		case !found, state.Deleted:
-			c := w.content(a.source.ID, ids[i], item)
-			ch.created = append(ch.created, c)
-			known[ids[i]] = kgl.ContentState{ID: c.ID, ContentHash: c.ContentHash} // a repeated item is stored once
-		case hasWarning(item.Warnings, feed.WarnTruncated):
-			// The rest of the item is missing, which is no edit.
-		case state.Revision > 0 && state.ContentHash != item.ContentHash:
-			c := w.content(a.source.ID, ids[i], item)
-			c.ID, c.Revision = state.ID, state.Revision+1
-			if c.PublishedInferred { // an edit without a date is not published anew
-				c.PublishedAt, c.PublishedInferred = state.PublishedAt, state.PublishedInferred
-			}
-			ch.revised = append(ch.revised, c)
-			known[ids[i]] = kgl.ContentState{ID: state.ID, ContentHash: item.ContentHash}
-		}
-	}
-	ch.texts = readItems(ch.created, ch.revised)
-	return ch, nil
-}
-
 // apply stores the items of a change with their links, tasks and events.
 func (w *Worker) apply(ctx context.Context, tx kgl.Store, ch change) (stored, error) {
 	if ch.empty() {
@@ -172,15 +105,11 @@ func (w *Worker) apply(ctx context.Context, tx kgl.Store, ch change) (stored, er
 	if err != nil {
 		return stored{}, err
 	}
-	links, err := w.duplicates(ctx, tx, created, ch.revised, ch.texts, func() error {
-		for _, c := range ch.revised {
-			if err := tx.ReviseContent(ctx, c); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	links, err := w.reviseAndLink(ctx, tx, created, ch)
 	if err != nil {
+		return stored{}, err
+	}
+	if err := w.noteRemoved(ctx, tx, ch); err != nil {
 		return stored{}, err
 	}
 	all := slices.Concat(created, ch.revised)
@@ -191,6 +120,40 @@ func (w *Worker) apply(ctx context.Context, tx kgl.Store, ch change) (stored, er
 		return stored{}, err
 	}
 	return stored{created: len(created), updated: len(ch.revised)}, nil
+}
+
+// reviseAndLink stores edits and moves of stored items, and links what is the
+// same as items of other sources by now.
+func (w *Worker) reviseAndLink(ctx context.Context, tx kgl.Store, created []kgl.Content, ch change) ([]kgl.DuplicateLink, error) {
+	revise := func() error { return w.revise(ctx, tx, ch) }
+	if len(created)+len(ch.revised) == 0 {
+		return nil, revise()
+	}
+	return w.duplicates(ctx, tx, created, ch.revised, ch.texts, revise)
+}
+
+// revise stores edits and moves of stored items.
+func (w *Worker) revise(ctx context.Context, tx kgl.Store, ch change) error {
+	for _, c := range ch.revised {
+		if err := tx.ReviseContent(ctx, c); err != nil {
+			return err
+		}
+		if newest := c.Revision - 1 - w.cfg.Retention.Revisions; newest > 0 {
+			if err := tx.DropRevisions(ctx, c.ID, newest); err != nil {
+				return err
+			}
+		}
+	}
+	return tx.MoveContents(ctx, ch.moved, w.clock.Now())
+}
+
+// noteRemoved keeps what is remembered of removed items.
+func (w *Worker) noteRemoved(ctx context.Context, tx kgl.Store, ch change) error {
+	if err := tx.ForgetRemoved(ctx, ch.sourceID, ch.back); err != nil || !ch.note {
+		return err
+	}
+	now := w.clock.Now()
+	return tx.SeeRemoved(ctx, ch.sourceID, ch.seen, now, now.Add(-rememberRemoved))
 }
 
 func (w *Worker) create(ctx context.Context, tx kgl.Store, cs []kgl.Content) ([]kgl.Content, error) {
@@ -298,8 +261,4 @@ func userMessage(err error) string {
 		return e.Message
 	}
 	return "the fetch failed because of an internal fault"
-}
-
-func identityOf(item feed.Item) kgl.ContentIdentity {
-	return kgl.ContentIdentity{Kind: kgl.IdentityKind(item.IdentityKind), Key: item.IdentityKey}
 }

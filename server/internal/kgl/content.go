@@ -1,6 +1,10 @@
 package kgl
 
-import "time"
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"time"
+)
 
 // ContentStatus says how far enrichment of a content item has come.
 type ContentStatus string
@@ -67,7 +71,23 @@ type ContentDetails struct {
 	ImageURL        string     `json:"image_url,omitempty"`
 	Media           *Media     `json:"media,omitempty"`
 	Repairs         []Warning  `json:"repairs,omitempty"` // what was mended or worked around to read the item
+	Held            *Held      `json:"held,omitempty"`    // it is edited too often
 }
+
+// Held says that edits of an item are taken over once a day at most.
+type Held struct {
+	Reason HeldReason `json:"reason"`
+	Since  time.Time  `json:"since"`
+}
+
+// HeldReason says why edits of an item are held.
+type HeldReason string
+
+// The reasons to hold edits.
+const (
+	HeldOften HeldReason = "often" // there were too many within a day
+	HeldFlips HeldReason = "flips" // it goes back to states that it had before
+)
 
 // PublishedSource names where PublishedAt comes from: published, updated, url
 // or fetched.
@@ -137,18 +157,77 @@ type ContentIdentity struct {
 	Key  string
 }
 
+// RemovalReason says why an item is not stored any more.
+type RemovalReason string
+
+// The reasons of a removal.
+const (
+	RemovedByPerson RemovalReason = "deleted"
+	RemovedByAge    RemovalReason = "expired" // by the retention of its source
+)
+
 // ContentState is what ingestion needs to know of a stored item to decide
 // whether a fetched one is new, changed or the same.
 type ContentState struct {
-	ID          string
+	ID          string // empty for a removed item
 	Identity    ContentIdentity
-	ContentHash string
+	GUID        string
+	AltKey      string
 	RawHash     string
+	ContentHash string
 	Revision    int64
 	PublishedAt time.Time
 
 	PublishedInferred bool
-	Deleted           bool // it was deleted, with this ContentHash; only that and Identity are set
+
+	Removed   RemovalReason // the item was removed, and this is what is remembered of it; empty: it is stored
+	RemovedAt time.Time
+
+	// Only set by SimilarContents.
+	CanonicalURL string
+	TextHash     string
+	TitleKey     string // see TitleKey
+	Summary      string // empty for a removed item
+}
+
+// ContentTraits asks for the items of a source that share something with one
+// whose identity is not stored; an empty field asks for nothing.
+type ContentTraits struct {
+	AltKey       string
+	CanonicalURL string
+	TextHash     string
+	PublishedAt  time.Time
+}
+
+// ContentMove gives a stored item another identity, or takes over hashes of a
+// document that changed nothing that a revision would show.
+type ContentMove struct {
+	ID          string
+	Identity    ContentIdentity
+	GUID        string
+	AltKey      string
+	RawHash     string
+	ContentHash string
+}
+
+// RevisionMark tells of an earlier state of an item without its body.
+type RevisionMark struct {
+	ContentID   string
+	Revision    int64
+	RecordedAt  time.Time // when the next state replaced it
+	ContentHash string
+}
+
+// TitleKey returns a short key that is equal for titles that differ in nothing
+// but case, white space and punctuation; empty for a title without a letter or
+// a digit. Titles are not told by it.
+func TitleKey(title string) string {
+	folded := NormalizeName(title)
+	if folded == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(folded))
+	return hex.EncodeToString(sum[:16])
 }
 
 // ContentRevision is an earlier state of an item. RecordedAt is when the next

@@ -34,6 +34,7 @@ const (
 	CodeLeaseLost            Code = "lease_lost"              // the work was claimed by another worker meanwhile
 	CodeFetchFailed          Code = "fetch_failed"            // an outgoing request failed or was refused
 	CodeFeedInvalid          Code = "feed_invalid"            // the document is not a feed that can be read
+	CodeCursorExpired        Code = "cursor_expired"          // what the cursor goes on from is not kept any more; begin anew
 	CodeInternal             Code = "internal"                // a fault of ours
 )
 

@@ -85,10 +85,15 @@ type FetchState struct {
 	Redirect   *PermanentRedirect `json:"redirect,omitempty"`    // to be adopted when it lasts
 	FormerURLs []string           `json:"former_urls,omitempty"` // URLs that redirected for good, newest first
 
-	Repaired    bool      `json:"repaired,omitempty"` // the last document that was read was mended
-	Warnings    []Warning `json:"warnings,omitempty"` // about that document
-	UnstableIDs bool      `json:"unstable_ids,omitempty"`
-	IDDrift     int64     `json:"id_drift,omitempty"` // fetches in a row in which known items had new ids
+	Repaired    bool      `json:"repaired,omitempty"`     // the last document that was read was mended
+	Warnings    []Warning `json:"warnings,omitempty"`     // about that document
+	UnstableIDs bool      `json:"unstable_ids,omitempty"` // known items come back with new ids: ids do not count
+	IDDrift     int64     `json:"id_drift,omitempty"`     // fetches in a row in which known items had new ids
+	IDSettled   int64     `json:"id_settled,omitempty"`   // with UnstableIDs: fetches in a row in which one item kept its id
+	IDProbe     string    `json:"id_probe,omitempty"`     // that item and its id, hashed
+
+	ListedAt *time.Time `json:"listed_at,omitempty"` // when it was last noted which removed items the feed still lists
+	RereadAt *time.Time `json:"reread_at,omitempty"` // from then on its document is read even when it did not change: edits are held
 }
 
 // FeedHints is what a server and a feed say about how often to ask.

@@ -32,6 +32,7 @@ type Store interface {
 	IdempotencyStore
 	SettingStore
 	DashboardStore
+	RetentionStore
 
 	// InTx runs fn in a transaction: committed when fn returns nil, rolled back
 	// otherwise. A nested call joins the outer transaction. When the database
@@ -161,9 +162,17 @@ type HostStore interface {
 // ContentStore keeps items and their revisions.
 type ContentStore interface {
 	// ContentStates returns the items of a source that have one of the
-	// identities: the stored ones, and those that DeleteContent removed and that
-	// are not stored again. It does not write.
+	// identities: the stored ones, and those that were removed. It does not write.
 	ContentStates(ctx context.Context, sourceID string, ids []ContentIdentity) ([]ContentState, error)
+
+	// SimilarContents returns items of a source, stored or removed, that share a
+	// trait with one of those asked for: up to twenty for each. It does not write.
+	SimilarContents(ctx context.Context, sourceID string, traits []ContentTraits) ([]ContentState, error)
+
+	// MoveContents gives stored items other identities, without a revision; the
+	// version grows where the GUID changes. Items that do not exist are left out.
+	// CodeConflict: another item of the source has the identity.
+	MoveContents(ctx context.Context, moves []ContentMove, now time.Time) error
 
 	// CreateContents stores new items. An item whose identity is stored already
 	// is left out; the result holds the ids of those that were stored, in the
@@ -171,8 +180,8 @@ type ContentStore interface {
 	// CodeConflict: a source does not exist.
 	CreateContents(ctx context.Context, cs []Content) ([]string, error)
 
-	// ReviseContent replaces the body of an item, keeps the old one as a
-	// revision, sets the status to new, clears links that were based on the old
+	// ReviseContent replaces the body and the identity of an item, keeps the old body as a
+	// revision with ChangedFields, sets the status to new, clears links that were based on the old
 	// body and removes open tasks on it, whose leases are lost. CodeNotFound;
 	// CodeConflict: the stored revision is not c.Revision-1.
 	ReviseContent(ctx context.Context, c Content) error
@@ -191,7 +200,20 @@ type ContentStore interface {
 	// the relationships that an extractor found and that are left without
 	// evidence: the event of the item stands for them too. ContentStates tells of
 	// the item from then on. CodeNotFound.
-	DeleteContent(ctx context.Context, id string) error
+	DeleteContent(ctx context.Context, id string, reason RemovalReason, now time.Time) error
+
+	// SeeRemoved notes that the feed of a source listed removed items at now, and
+	// forgets those that it has not listed since before.
+	SeeRemoved(ctx context.Context, sourceID string, ids []ContentIdentity, now, before time.Time) error
+
+	// ForgetRemoved forgets that items were removed: they are stored again.
+	ForgetRemoved(ctx context.Context, sourceID string, ids []ContentIdentity) error
+
+	// RevisionMarks returns what is kept of earlier states of items, oldest first.
+	RevisionMarks(ctx context.Context, contentIDs []string) ([]RevisionMark, error)
+
+	// DropRevisions removes the revisions of an item up to a number.
+	DropRevisions(ctx context.Context, contentID string, newest int64) error
 
 	// ContentRevisions returns a page of earlier revisions, newest first.
 	// Position: Int (revision).
@@ -321,7 +343,9 @@ type EventStore interface {
 	AppendEvents(ctx context.Context, es []Event) error
 
 	// EventsAfter returns at most limit events behind a position, in order. It
-	// never returns an event while one before it may still be committed.
+	// never returns an event while one before it may still be committed. A reader
+	// that begins, at the zero position, gets what is kept.
+	// CodeCursorExpired: events behind the position were dropped by DropEvents.
 	EventsAfter(ctx context.Context, after EventPosition, limit int) ([]Event, error)
 }
 
@@ -477,4 +501,26 @@ type SettingStore interface {
 type DashboardStore interface {
 	// Dashboard returns the counts as they are at now.
 	Dashboard(ctx context.Context, now time.Time) (Dashboard, error)
+}
+
+// RetentionStore finds and removes what has outlived its use.
+type RetentionStore interface {
+	// ClaimRetention makes owner the one that runs retention until the given
+	// time, and says whether it did: nobody else has an unexpired claim.
+	ClaimRetention(ctx context.Context, owner string, now, until time.Time) (bool, error)
+
+	// RetentionSources returns at most limit sources by id, after an id: all, or
+	// those with a retention of their own. Only ID and Settings are set.
+	RetentionSources(ctx context.Context, after string, all bool, limit int) ([]Source, error)
+
+	// ExpiredContents returns the ids of at most limit items of a source that
+	// were published before a time (zero: none for that) or that are not among
+	// the keep newest (0: none for that), oldest first, and leaves out those that
+	// are referred to: by items folded under them, by mentions and evidence that
+	// a person made, and by evidence of relationships that a person made.
+	ExpiredContents(ctx context.Context, sourceID string, before time.Time, keep int64, limit int) ([]string, error)
+
+	// DropEvents removes at most limit of the oldest events, as far as they
+	// occurred before a time, and returns their number.
+	DropEvents(ctx context.Context, before time.Time, limit int) (int64, error)
 }

@@ -152,7 +152,8 @@ func (db *DB) ReviseContent(ctx context.Context, ct kgl.Content) error {
 
 func revisionOf(r contentRow) sqlitedb.ReviseContentParams {
 	return sqlitedb.ReviseContentParams{
-		ID: r.ID, UpdatedAt: r.UpdatedAt, Guid: r.Guid, AltKey: r.AltKey, RawHash: r.RawHash, ChangedAt: r.ChangedAt, Details: r.Details,
+		ID: r.ID, UpdatedAt: r.UpdatedAt, Guid: r.Guid, IdentityKind: r.IdentityKind, IdentityKey: r.IdentityKey,
+		AltKey: r.AltKey, RawHash: r.RawHash, ChangedAt: r.ChangedAt, Details: r.Details,
 		PublishedAt: r.PublishedAt, PublishedInferred: r.PublishedInferred, Language: r.Language,
 		WordCount: r.WordCount, ContentHash: r.ContentHash, TextHash: r.TextHash, URL: r.URL, CanonicalURL: r.CanonicalURL,
 		Title: r.Title, Summary: r.Summary, Authors: r.Authors, Categories: r.Categories, Enclosures: r.Enclosures,
@@ -164,24 +165,6 @@ func revisionOf(r contentRow) sqlitedb.ReviseContentParams {
 func (db *DB) SetContentStatus(ctx context.Context, id string, status kgl.ContentStatus, now time.Time) error {
 	return db.write(ctx, func(ctx context.Context, c *conn) error {
 		n, err := c.SetContentStatus(ctx, sqlitedb.SetContentStatusParams{ID: id, Status: string(status), UpdatedAt: micros(now)})
-		return affected(n, err, "content item")
-	})
-}
-
-// DeleteContent implements kgl.ContentStore. A group of duplicates whose
-// first-seen item goes gets a new one.
-func (db *DB) DeleteContent(ctx context.Context, id string) error {
-	return db.write(ctx, func(ctx context.Context, c *conn) error {
-		if err := leaveGroups(ctx, c, []string{id}); err != nil {
-			return err
-		}
-		if err := forgetContent(ctx, c, id); err != nil {
-			return err
-		}
-		if err := c.RecordContentDeletion(ctx, id); err != nil {
-			return err
-		}
-		n, err := c.DeleteContent(ctx, id)
 		return affected(n, err, "content item")
 	})
 }

@@ -8,63 +8,6 @@ import (
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
 )
 
-// identityKey asks for an item by its identity.
-type identityKey struct {
-	Kind     string `json:"kind"`
-	Identity string `json:"identity"`
-}
-
-// ContentStates implements kgl.ContentStore.
-func (db *DB) ContentStates(ctx context.Context, sourceID string, ids []kgl.ContentIdentity) ([]kgl.ContentState, error) {
-	if len(ids) == 0 {
-		return nil, nil
-	}
-	keys := make([]identityKey, len(ids))
-	for i, id := range ids {
-		keys[i] = identityKey{Kind: string(id.Kind), Identity: id.Key}
-	}
-	text, err := jsonText(unique(keys))
-	if err != nil {
-		return nil, failure(err)
-	}
-	var states []kgl.ContentState
-	err = db.read(ctx, func(c *conn) error {
-		rows, err := c.ContentStates(ctx, sqlitedb.ContentStatesParams{SourceID: sourceID, Keys: text})
-		if err != nil {
-			return err
-		}
-		deletions, err := c.ContentDeletions(ctx, sqlitedb.ContentDeletionsParams{SourceID: sourceID, Keys: text})
-		if err != nil {
-			return err
-		}
-		states = contentStates(rows, deletions)
-		return nil
-	})
-	return states, err
-}
-
-// contentStates joins the stored items with the deleted ones that are not
-// stored again.
-func contentStates(rows []sqlitedb.ContentStatesRow, deletions []sqlitedb.ContentDeletionsRow) []kgl.ContentState {
-	states := make([]kgl.ContentState, 0, len(rows)+len(deletions))
-	stored := make(map[kgl.ContentIdentity]bool, len(rows))
-	for _, r := range rows {
-		identity := kgl.ContentIdentity{Kind: kgl.IdentityKind(r.IdentityKind), Key: r.IdentityKey}
-		stored[identity] = true
-		states = append(states, kgl.ContentState{
-			ID: r.ID, Identity: identity, ContentHash: r.ContentHash, Revision: r.Revision,
-			PublishedAt: timeOf(r.PublishedAt), PublishedInferred: r.PublishedInferred, RawHash: r.RawHash,
-		})
-	}
-	for _, d := range deletions {
-		identity := kgl.ContentIdentity{Kind: kgl.IdentityKind(d.IdentityKind), Key: d.IdentityKey}
-		if !stored[identity] {
-			states = append(states, kgl.ContentState{Identity: identity, ContentHash: d.ContentHash, Deleted: true})
-		}
-	}
-	return states
-}
-
 // unique returns the values without repetitions, in the order of their first
 // appearance.
 func unique[T comparable](values []T) []T {
@@ -148,19 +91,30 @@ func contentsQuery(e Engine, f kgl.ContentFilter, sort kgl.ContentSort, withBody
 	if p.After != nil {
 		after = []any{p.After.Int, p.After.ID}
 	}
-	dir, column := descending, sqlText("published_at")
-	if sort == kgl.ContentOldestFirst || sort == kgl.ContentByChange {
-		dir = ascending
-	}
-	if byChange(sort) {
-		column = "changed_at"
-	}
+	column, dir := contentOrder(sort)
 	q.orderBy(dir, []sqlText{column, "id"}, after)
 	return q
 }
 
-func byChange(sort kgl.ContentSort) bool {
-	return sort == kgl.ContentByChange || sort == kgl.ContentLastChanged
+func contentOrder(sort kgl.ContentSort) (sqlText, direction) {
+	switch sort {
+	case kgl.ContentOldestFirst:
+		return "published_at", ascending
+	case kgl.ContentByChange:
+		return "changed_at", ascending
+	case kgl.ContentLastChanged:
+		return "changed_at", descending
+	default:
+		return "published_at", descending
+	}
+}
+
+// contentPosition returns where an item stands in an order.
+func contentPosition(sort kgl.ContentSort) func(kgl.Content) kgl.Position {
+	if column, _ := contentOrder(sort); column == "changed_at" {
+		return func(c kgl.Content) kgl.Position { return kgl.Position{Int: micros(c.ChangedAt), ID: c.ID} }
+	}
+	return func(c kgl.Content) kgl.Position { return kgl.Position{Int: micros(c.PublishedAt), ID: c.ID} }
 }
 
 // Contents implements kgl.ContentStore.
@@ -168,13 +122,7 @@ func (db *DB) Contents(ctx context.Context, f kgl.ContentFilter, sort kgl.Conten
 	var list kgl.List[kgl.Content]
 	err := db.read(ctx, func(c *conn) (err error) {
 		list, err = readList(ctx, c, contentsQuery(c.engine, f, sort, withBody, p), p, contentScanner(withBody),
-			func(ct kgl.Content) kgl.Position {
-				at := ct.PublishedAt
-				if byChange(sort) {
-					at = ct.ChangedAt
-				}
-				return kgl.Position{Int: micros(at), ID: ct.ID}
-			})
+			contentPosition(sort))
 		return err
 	})
 	return list, err

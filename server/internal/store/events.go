@@ -42,7 +42,10 @@ func (db *DB) AppendEvents(ctx context.Context, es []kgl.Event) error {
 // EventsAfter implements kgl.EventStore: see docs/decisions/0003-event-order.md.
 func (db *DB) EventsAfter(ctx context.Context, after kgl.EventPosition, limit int) ([]kgl.Event, error) {
 	var events []kgl.Event
-	err := db.read(ctx, func(c *conn) error {
+	err := db.snapshot(ctx, func(ctx context.Context, c *conn) error {
+		if err := checkNotCut(ctx, c, after); err != nil {
+			return err
+		}
 		rows, err := c.EventsAfter(ctx, sqlitedb.EventsAfterParams{TxID: after.Tx, Seq: after.Seq, RowLimit: int64(max(limit, 0))})
 		if err != nil {
 			return err

@@ -115,7 +115,7 @@ func checkIngestionSchema(t *testing.T, db *store.DB) {
 	}
 	states, err := db.ContentStates(t.Context(), "ok", []kgl.ContentIdentity{{Kind: kgl.IdentityGUID, Key: "g9"}})
 	noError(t, err)
-	if len(states) != 1 || !states[0].Deleted {
+	if len(states) != 1 || states[0].Removed != kgl.RemovedByPerson {
 		t.Errorf("the deleted item is %+v", states)
 	}
 	noError(t, db.Ping(t.Context()))

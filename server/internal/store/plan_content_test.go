@@ -66,6 +66,8 @@ func contentPlans(e store.Engine) []listPlan {
 		{"content of a language", contents(kgl.ContentFilter{Language: "de"}), "contents_language", false},
 		{"content of a time", contents(kgl.ContentFilter{Published: span}), "contents_first_seen", false},
 		{"content by everything", contents(kgl.ContentFilter{SourceID: "s1", Status: failed, Language: "de", Published: span}), "contents_", true},
+		{"content that changed", store.ContentsQuery(e, kgl.ContentFilter{ChangedAfter: time.UnixMicro(5)}, kgl.ContentByChange, false, moment), "contents_changed", false},
+		{"content by its last change", store.ContentsQuery(e, kgl.ContentFilter{Duplicates: kgl.DuplicatesAll}, kgl.ContentLastChanged, true, kgl.Page{}), "contents_changed", false},
 		{"content of two states", contents(kgl.ContentFilter{Status: []kgl.ContentStatus{kgl.ContentNew, kgl.ContentFailed}}), "contents_", false},
 		{"revisions", store.RevisionsQuery(e, "c1", kgl.Page{Limit: 20, After: &kgl.Position{Int: 5}}), "", false},
 		{"fetches", store.FetchesQuery(e, "s1", moment), "source_fetches_source", false},
@@ -87,7 +89,14 @@ var workerPlans = []struct {
 	{"hosts", "NextFreeHost", "hosts_due", false},
 	{"hosts", "LeasedHosts", "hosts_leased", false},
 	{"sources", "DueSources", "sources_host_due", false},
-	{"contents", "ContentStates", "sqlite_autoindex_contents_2|contents_source_id_identity_kind_identity_key_key", false},
+	{"identity", "ContentStates", "sqlite_autoindex_contents_2|contents_source_id_identity_kind_identity_key_key", false},
+	{"identity", "SimilarContents", "contents_alt", true},
+	{"identity", "SimilarContents", "contents_canonical_url", true},
+	{"identity", "SimilarContents", "contents_text_hash", true},
+	{"identity", "SimilarContents", "contents_source", true},
+	{"identity", "RevisionMarks", "content_revisions", true},
+	{"retention", "OldestKept", "contents_source", true},
+	{"retention", "RetentionSources", "sources", false},
 	{"duplicates", "FirstByURL", "contents_canonical_url", false},
 	{"duplicates", "FirstByText", "contents_text_hash", false},
 	{"duplicates", "LinksOfHeads", "duplicate_links_group", true},
@@ -107,6 +116,7 @@ var planValues = map[string]string{
 	"row_limit": "20", "now": "1000000000", "lease_until": "1", "lease_owner": "'w'", "host": "'h7'", "extractor": "'mock'",
 	"source_id": "'s1'", "heads": `'["c1","c2"]'`, "content_id": "'c1'", "after_at": "5", "after_id": "''", "after_reason": "''",
 	"key0": "1", "key1": "1", "key2": "1", "key3": "1", "key4": "1", "key5": "1", "since": "19990", "key_version": "1", "before": "100", "tx_id": "0", "seq": "4000",
+	"ids": `'["c1","c2"]'`, "every_source": "1", "since": "19990", "key_version": "1", "before": "100", "tx_id": "0", "seq": "4000",
 }
 
 var parameter = regexp.MustCompile(`@(\w+)`)
@@ -125,7 +135,7 @@ func namedQuery(t *testing.T, e store.Engine, file, name string) string {
 	_, query, _ = strings.Cut(query, "\n")
 	query, _, _ = strings.Cut(query, ";")
 	keys := `'[{"idx":0,"kind":"guid","identity":"g1","source_id":"s1","canonical_url":"u1","text_hash":"x1",` +
-		`"since":0,"key0":1,"key1":1,"key2":1,"key3":1,"key4":1,"key5":1}]'`
+		`"since":0,"key0":1,"key1":1,"key2":1,"key3":1,"key4":1,"key5":1,"alt":"a1","url":"u1","text":"x1","published":5000000}]'`
 	return parameter.ReplaceAllStringFunc(query, func(p string) string {
 		if p == "@keys" {
 			return keys
@@ -171,6 +181,8 @@ func seedPlans(t *testing.T, db *store.DB) {
 			"content_hash, text_hash, url, canonical_url, title, summary, authors, categories, enclosures, content_html, content_text) SELECT 'c' || (i % 1000 + 1), i, 1, 1, FALSE, '', 1, '', '', '', '', '', '', '[]', '[]', '[]', '', ''" + numbers("3000"),
 		"INSERT INTO duplicate_links (content_id, duplicate_of, reason, score, created_at) SELECT 'c' || (i * 5), 'c' || (i * 5 - 1), 'same_text', 1, i" + numbers("4000"),
 		"INSERT INTO content_signatures (content_id, key_version, seen_at, key0, key1, key2, key3, key4, key5) SELECT 'c' || i, 1, i, i % 5000, i, i, i, i, i" + numbers("20000"),
+		"INSERT INTO content_deletions (source_id, identity_kind, identity_key, content_hash, alt_key, canonical_url, text_hash) " +
+			"SELECT 's' || (i % 300 + 1), 'guid', 'd' || i, 'h', 'a' || i, 'u' || i, 'x' || i" + numbers("6000"),
 		"INSERT INTO enrichment_tasks SELECT 't' || i, 'c' || i, 1, 'mock', CASE WHEN i % 30 = 0 THEN 'pending' ELSE 'done' END, 0, CAST(i AS BIGINT) * 100000, '', 0, NULL, '', 0, 0" + numbers("20000"),
 		"INSERT INTO events (tx_id, id, type, subject_type, subject_id, data, occurred_at) SELECT 0, 'e' || i, 'x', 'content', 'c', '{}', 0" + numbers("8000"),
 	} {
@@ -180,7 +192,7 @@ func seedPlans(t *testing.T, db *store.DB) {
 
 // jsonScan is the step that reads a JSON parameter, or the rows of a bounded
 // subquery.
-var jsonScan = regexp.MustCompile(`SCAN (k|t EXISTS|json_each) VIRTUAL TABLE|SCAN \(subquery-\d+\)|Function Scan`)
+var jsonScan = regexp.MustCompile(`SCAN (k|t EXISTS|json_each) VIRTUAL TABLE|SCAN \(subquery-\d+\)|SCAN h$|Function Scan`)
 
 func checkCostedPlan(t *testing.T, db *store.DB, query string, args []any, index string, sorts bool) {
 	t.Helper()

@@ -13,8 +13,10 @@ import (
 // transaction that is not over stores a mention and evidence found in it.
 func TestDeleteCountsWhatIsBeingStored(t *testing.T) {
 	for name, remove := range map[string]func(ctx context.Context, db *store.DB) error{
-		"content": func(ctx context.Context, db *store.DB) error { return db.DeleteContent(ctx, "c1") },
-		"source":  func(ctx context.Context, db *store.DB) error { return db.DeleteSource(ctx, "s1") },
+		"content": func(ctx context.Context, db *store.DB) error {
+			return db.DeleteContent(ctx, "c1", kgl.RemovedByPerson, time.UnixMicro(1))
+		},
+		"source": func(ctx context.Context, db *store.DB) error { return db.DeleteSource(ctx, "s1") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			db := open(t, postgresTemplate.NewDatabase(t))

@@ -1,7 +1,14 @@
 DROP TABLE duplicate_exclusions;
 ALTER TABLE duplicate_links DROP COLUMN created_by;
 DROP TABLE content_signatures;
+DROP INDEX IF EXISTS content_deletions_alt;
+DROP INDEX IF EXISTS content_deletions_url;
+DROP INDEX IF EXISTS content_deletions_text;
 ALTER TABLE content_deletions DROP COLUMN seen_at;
+ALTER TABLE content_deletions DROP COLUMN guid;
+ALTER TABLE content_deletions DROP COLUMN title_key;
+ALTER TABLE content_deletions DROP COLUMN published_at;
+ALTER TABLE content_deletions DROP COLUMN published_inferred;
 ALTER TABLE content_deletions DROP COLUMN deleted_at;
 ALTER TABLE content_deletions DROP COLUMN text_hash;
 ALTER TABLE content_deletions DROP COLUMN canonical_url;

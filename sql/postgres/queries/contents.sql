@@ -1,11 +1,3 @@
--- The list outside, the unique index inside: SQLite keeps the order of a CROSS JOIN, Postgres that of a LATERAL with a limit.
--- name: ContentStates :many
-SELECT c.id, c.identity_kind, c.identity_key, c.content_hash, c.revision, c.published_at, c.published_inferred, c.raw_hash
-FROM jsonb_to_recordset(CAST(CAST(@keys AS TEXT) AS JSONB)) AS k (kind TEXT, identity TEXT)
-CROSS JOIN LATERAL (SELECT x.id, x.identity_kind, x.identity_key, x.content_hash, x.revision, x.published_at, x.published_inferred,
-  x.raw_hash FROM contents x
-  WHERE x.source_id = @source_id AND x.identity_kind = k.kind AND x.identity_key = k.identity LIMIT 1) AS c;
-
 -- name: CreateContents :many
 INSERT INTO contents (id, source_id, guid, identity_kind, identity_key, status, revision, duplicate_of, version, fetched_at, updated_at,
   published_at, published_inferred, language, word_count, content_hash, text_hash, alt_key, raw_hash, changed_at, duplicate_count, details, url, canonical_url, title, summary,
@@ -58,7 +50,7 @@ FROM contents c WHERE c.id = @id;
 
 -- name: ReviseContent :exec
 UPDATE contents SET status = 'new', revision = revision + 1, version = version + 1, updated_at = @updated_at, guid = @guid,
-  alt_key = @alt_key, raw_hash = @raw_hash, changed_at = @changed_at, details = @details,
+  identity_kind = @identity_kind, identity_key = @identity_key, alt_key = @alt_key, raw_hash = @raw_hash, changed_at = @changed_at, details = @details,
   published_at = @published_at, published_inferred = @published_inferred, language = @language, word_count = @word_count,
   content_hash = @content_hash, text_hash = @text_hash, url = @url, canonical_url = @canonical_url, title = @title, summary = @summary,
   authors = @authors, categories = @categories, enclosures = @enclosures, content_html = @content_html, content_text = @content_text

@@ -139,8 +139,15 @@ ALTER TABLE content_deletions ADD COLUMN reason TEXT NOT NULL DEFAULT 'deleted' 
 ALTER TABLE content_deletions ADD COLUMN alt_key TEXT NOT NULL DEFAULT '';
 ALTER TABLE content_deletions ADD COLUMN canonical_url TEXT NOT NULL DEFAULT '';
 ALTER TABLE content_deletions ADD COLUMN text_hash TEXT NOT NULL DEFAULT '';
+ALTER TABLE content_deletions ADD COLUMN guid TEXT NOT NULL DEFAULT '';
+ALTER TABLE content_deletions ADD COLUMN title_key TEXT NOT NULL DEFAULT '';
+ALTER TABLE content_deletions ADD COLUMN published_at BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE content_deletions ADD COLUMN published_inferred BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE content_deletions ADD COLUMN deleted_at BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE content_deletions ADD COLUMN seen_at BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX content_deletions_alt ON content_deletions (source_id, alt_key) WHERE alt_key <> '';
+CREATE INDEX content_deletions_url ON content_deletions (source_id, canonical_url) WHERE canonical_url <> '';
+CREATE INDEX content_deletions_text ON content_deletions (source_id, text_hash) WHERE text_hash <> '';
 
 -- The keys by which an index finds items with nearly the same text; all are null when the text is too short.
 -- seen_at is fetched_at of the item.

@@ -47,7 +47,7 @@ func contentNotFound(t *testing.T, db *store.DB) {
 	_, err := db.Content(ctx(t), id(1))
 	wantCode(t, err, kgl.CodeNotFound)
 	wantCode(t, db.SetContentStatus(ctx(t), id(1), kgl.ContentFailed, epoch), kgl.CodeNotFound)
-	wantCode(t, db.DeleteContent(ctx(t), id(1)), kgl.CodeNotFound)
+	wantCode(t, db.DeleteContent(ctx(t), id(1), kgl.RemovedByPerson, epoch), kgl.CodeNotFound)
 	wantCode(t, db.ReviseContent(ctx(t), newContent(1, newSource(1, "a.example", nil))), kgl.CodeNotFound)
 	if l := got(db.ContentRevisions(ctx(t), id(1), kgl.Page{Limit: 5}))(t); len(l.Rows) != 0 {
 		t.Fatal("an unknown item has revisions")
@@ -107,10 +107,7 @@ func contentStates(t *testing.T, db *store.DB) {
 	}
 	states := got(db.ContentStates(ctx(t), a.ID, asked))(t)
 	slices.SortFunc(states, func(x, y kgl.ContentState) int { return slices.Compare([]byte(x.ID), []byte(y.ID)) })
-	same(t, states, []kgl.ContentState{
-		{ID: id(10_001), Identity: asked[0], ContentHash: "content-1", Revision: 1, PublishedAt: newContent(1, a).PublishedAt, PublishedInferred: true},
-		{ID: byURL.ID, Identity: asked[1], ContentHash: "content-2", Revision: 1, PublishedAt: byURL.PublishedAt},
-	})
+	same(t, states, []kgl.ContentState{stateOf(newContent(1, a)), stateOf(byURL)})
 	same(t, got(db.ContentStates(ctx(t), a.ID, nil))(t), nil)
 }
 
@@ -276,7 +273,7 @@ func deleteContent(t *testing.T, db *store.DB) {
 	must(t, db.ReviseContent(ctx(t), revised(cs[0], second(5))))
 	must(t, db.CreateTasks(ctx(t), []kgl.EnrichmentTask{newTask(1, cs[0])}))
 	last := got(db.Content(ctx(t), cs[0].ID))(t)
-	must(t, db.DeleteContent(ctx(t), cs[0].ID))
+	must(t, db.DeleteContent(ctx(t), cs[0].ID, kgl.RemovedByPerson, epoch))
 	wantDeletionKept(t, db, last)
 	_, err := db.Content(ctx(t), cs[0].ID)
 	wantCode(t, err, kgl.CodeNotFound)
@@ -310,21 +307,37 @@ func createMany(t *testing.T, db *store.DB) {
 	same(t, all, cs)
 }
 
-// wantDeletionKept expects that a deleted item is known as such, until it is
-// stored again.
+// wantDeletionKept expects that a deleted item is known as such, until that is
+// forgotten.
 func wantDeletionKept(t *testing.T, db *store.DB, c kgl.Content) {
 	t.Helper()
 	identity := kgl.ContentIdentity{Kind: c.IdentityKind, Key: c.IdentityKey}
-	states := func() []kgl.ContentState {
-		return got(db.ContentStates(ctx(t), c.SourceID, []kgl.ContentIdentity{identity}))(t)
+	asked := []kgl.ContentIdentity{identity}
+	states := func() []kgl.ContentState { return got(db.ContentStates(ctx(t), c.SourceID, asked))(t) }
+	removed := kgl.ContentState{
+		Identity: identity, GUID: c.GUID, AltKey: c.AltKey, ContentHash: c.ContentHash, PublishedAt: c.PublishedAt, PublishedInferred: c.PublishedInferred,
+		Removed: kgl.RemovedByPerson, RemovedAt: epoch,
 	}
-	same(t, states(), []kgl.ContentState{{Identity: identity, ContentHash: c.ContentHash, Deleted: true}})
+	same(t, states(), []kgl.ContentState{removed})
 	again := c
 	again.ID, again.Revision, again.Version = id(77_001), 1, 1
 	addContents(t, db, again)
-	same(t, states(), []kgl.ContentState{{
-		ID: again.ID, Identity: identity, ContentHash: c.ContentHash, Revision: 1, PublishedAt: c.PublishedAt, PublishedInferred: c.PublishedInferred,
-	}})
-	must(t, db.DeleteContent(ctx(t), again.ID)) // a second deletion takes the place of the first
-	same(t, states(), []kgl.ContentState{{Identity: identity, ContentHash: c.ContentHash, Deleted: true}})
+	same(t, states(), []kgl.ContentState{stateOf(again), removed})
+	must(t, db.ForgetRemoved(ctx(t), c.SourceID, asked))
+	same(t, states(), []kgl.ContentState{stateOf(again)})
+	must(t, db.DeleteContent(ctx(t), again.ID, kgl.RemovedByAge, second(9)))
+	removed.Removed, removed.RemovedAt = kgl.RemovedByAge, second(9)
+	same(t, states(), []kgl.ContentState{removed})
+	addContents(t, db, again)
+	must(t, db.DeleteContent(ctx(t), again.ID, kgl.RemovedByPerson, epoch)) // a second removal takes the place of the first
+	removed.Removed, removed.RemovedAt = kgl.RemovedByPerson, epoch
+	same(t, states(), []kgl.ContentState{removed})
+}
+
+// stateOf returns what ContentStates tells of a stored item.
+func stateOf(c kgl.Content) kgl.ContentState {
+	return kgl.ContentState{
+		ID: c.ID, Identity: kgl.ContentIdentity{Kind: c.IdentityKind, Key: c.IdentityKey}, GUID: c.GUID, AltKey: c.AltKey, RawHash: c.RawHash,
+		ContentHash: c.ContentHash, Revision: c.Revision, PublishedAt: c.PublishedAt, PublishedInferred: c.PublishedInferred,
+	}
 }

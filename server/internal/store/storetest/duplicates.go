@@ -258,7 +258,7 @@ func duplicatePages(t *testing.T, db *store.DB) {
 func deleteHead(t *testing.T, db *store.DB) {
 	cs := items(t, db, 4)
 	got(db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{link(4, 1), textLink(3, 1), link(2, 1)}))(t)
-	must(t, db.DeleteContent(ctx(t), cs[0].ID))
+	must(t, db.DeleteContent(ctx(t), cs[0].ID, kgl.RemovedByPerson, epoch))
 	for n, want := range map[int]string{2: "", 3: cs[1].ID, 4: cs[1].ID} {
 		if have := content(t, db, id(10_000+n)).DuplicateOf; have != want {
 			t.Errorf("item %d is folded under %q, want %q", n, have, want)
@@ -290,7 +290,7 @@ func deleteHeads(t *testing.T, db *store.DB) {
 func deleteMember(t *testing.T, db *store.DB) {
 	cs := items(t, db, 3)
 	got(db.LinkDuplicates(ctx(t), []kgl.DuplicateLink{link(2, 1), link(3, 1)}))(t)
-	must(t, db.DeleteContent(ctx(t), cs[1].ID))
+	must(t, db.DeleteContent(ctx(t), cs[1].ID, kgl.RemovedByPerson, epoch))
 	same(t, group(t, db, 1), untimed(link(3, 1)))
 }
 

@@ -93,7 +93,7 @@ func evidenceDeleted(t *testing.T, db *store.DB) {
 		_, err := db.Relationship(ctx(t), id)
 		wantCode(t, err, kgl.CodeNotFound)
 	}
-	must(t, db.DeleteContent(ctx(t), cs[0]))
+	must(t, db.DeleteContent(ctx(t), cs[0], kgl.RemovedByPerson, epoch))
 	wantGone(r.ID) // whoever found its evidence
 	wantEvidence(t, db, map[string]int64{other.ID: 1, manual.ID: 1, bare.ID: 0})
 	must(t, db.DeleteSource(ctx(t), id(5001)))

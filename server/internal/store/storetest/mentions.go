@@ -169,7 +169,7 @@ func mentionDeleted(t *testing.T, db *store.DB) {
 		got(db.ReplaceEvidence(ctx(t), content, kgl.ExtractorMock, []kgl.Evidence{newEvidence(20+i, r.ID, content)}))(t)
 	}
 	wantMentions(t, db, map[string]int64{a.ID: 2, b.ID: 2})
-	must(t, db.DeleteContent(ctx(t), cs[0]))
+	must(t, db.DeleteContent(ctx(t), cs[0], kgl.RemovedByPerson, epoch))
 	wantMentions(t, db, map[string]int64{a.ID: 1, b.ID: 1})
 	wantEvidence(t, db, map[string]int64{r.ID: 1})
 	must(t, db.DeleteSource(ctx(t), id(5001)))

@@ -107,7 +107,7 @@ func nearGone(t *testing.T, db *store.DB) {
 	for n := 1; n <= 4; n++ {
 		must(t, db.PutContentKeys(ctx(t), []kgl.ContentKeys{keysOf(n, 1, 2, 3, 4, 5, 6)}))
 	}
-	must(t, db.DeleteContent(ctx(t), id(10_001)))
+	must(t, db.DeleteContent(ctx(t), id(10_001), kgl.RemovedByPerson, epoch))
 	must(t, db.DeleteSource(ctx(t), id(2)))
 	same(t, heads(t, db, keysOf(9, 1, 2, 3, 4, 5, 6), 0, 9), []int{3, 4})
 	same(t, got(db.DeleteOldKeys(ctx(t), second(3), 10))(t), int64(0))
@@ -175,11 +175,11 @@ func countFolded(t *testing.T, db *store.DB) {
 	wantCounts(t, db, 5, 0, 0, 0, 0, 0)
 	must(t, db.ReviseContent(ctx(t), revised(content(t, db, cs[1].ID), second(60))))
 	wantCounts(t, db, 4, 0, 0, 0, 0, 0)
-	must(t, db.DeleteContent(ctx(t), cs[5].ID))
+	must(t, db.DeleteContent(ctx(t), cs[5].ID, kgl.RemovedByPerson, epoch))
 	wantCounts(t, db, 3, 0, 0, 0, 0)
 	must(t, db.DeleteSource(ctx(t), cs[4].SourceID))
 	wantCounts(t, db, 2, 0, 0, 0)
-	must(t, db.DeleteContent(ctx(t), cs[0].ID))
+	must(t, db.DeleteContent(ctx(t), cs[0].ID, kgl.RemovedByPerson, epoch))
 	for n, want := range map[int]int64{2: 0, 3: 1, 4: 0} {
 		same(t, content(t, db, id(10_000+n)).Duplicates, want)
 	}
