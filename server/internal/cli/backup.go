@@ -23,7 +23,7 @@ func newBackup(env *Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "backup FILE",
 		Short: "Write the SQLite database and its signing keys to one file",
-		Long: `Backup writes the database as it is at one moment, and the signing keys, to one new
+		Long: `Backup writes the database as it is at one moment, and its key files, to one new
 file that only you can read. Servers may run and write meanwhile. The file appears
 under its name when it is whole, checked and on the disk, so a backup that was killed
 leaves nothing that looks like one. It is an SQLite file that every SQLite tool opens.

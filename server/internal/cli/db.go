@@ -46,7 +46,8 @@ run again, unless what it had copied has changed in the source; then it starts o
 and says so. Until a copy is complete no kgl serves its target.
 
 On Postgres the signing keys are sealed under KGL_MASTER_KEY, with SQLite they lie in
-signing-keys.json in KGL_DATA_DIR, or beside the database: copy takes them along.
+signing-keys.json in KGL_DATA_DIR, or beside the database: copy takes them along,
+and seals the credentials of sources under the key of the target.
 Others on this machine can see a command line: give a URL with a password in a file,
 or give the password in PGPASSWORD or ~/.pgpass.`,
 		Example: `  kgl db copy --to postgres://kgl@localhost/kgl
