@@ -161,11 +161,32 @@ func operateContent(t *testing.T, b *backend) {
 	duplicates, err := c.ListContentDuplicatesWithResponse(ctx, id, nil)
 	ok(t, err, duplicates, http.StatusOK)
 	f := newFeedServer(t)
-	f.serve("/feed.xml", rssFeed("Short", newItem("one")))
+	f.serve("/feed.xml", rssFeed("Short", newItem("one"), newItem("two")))
 	own := c.createSource(t, f.url("/feed.xml")).ID
 	c.waitForFetches(t, own, 1)
+	c.linkAndTakeApart(t, c.content(t, own))
 	deleted, err := c.DeleteContentWithResponse(ctx, c.content(t, own)[0].ID, nil)
 	ok(t, err, deleted, http.StatusNoContent)
+}
+
+// linkAndTakeApart links the second of two items to the first, and undoes it.
+func (c *caller) linkAndTakeApart(t *testing.T, items []client.Content) {
+	t.Helper()
+	ctx := t.Context()
+	linked, err := c.LinkContentDuplicateWithResponse(ctx, items[1].ID, nil, client.DuplicateCreate{DuplicateOf: items[0].ID})
+	ok(t, err, linked, http.StatusCreated)
+	if l := linked.JSON201; l.DuplicateOf != items[0].ID || l.Reason != client.DuplicateReasonManual || l.Score != 1 || l.CreatedBy.IsNull() {
+		t.Errorf("linked = %+v", l)
+	}
+	head, err := c.GetContentWithResponse(ctx, items[0].ID, nil)
+	ok(t, err, head, http.StatusOK)
+	if head.JSON200.DuplicateCount != 1 {
+		t.Errorf("%d items are folded under the head", head.JSON200.DuplicateCount)
+	}
+	apart, err := c.TakeContentApartWithResponse(ctx, items[0].ID)
+	ok(t, err, apart, http.StatusNoContent)
+	again, err := c.TakeContentApartWithResponse(ctx, items[0].ID)
+	ok(t, err, again, http.StatusConflict)
 }
 
 func operateEntities(t *testing.T, b *backend) {
