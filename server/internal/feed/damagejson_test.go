@@ -55,7 +55,7 @@ func jsonDamages() []damage {
 	afterItem := func(ins string) changer {
 		return one(func(s *subject, it *subjectItem, _ *rand.Rand) *change { return &change{at: it.whole.to, ins: ins} })
 	}
-	return []damage{
+	list := []damage{
 		{name: "JSON: cut at half", apply: cutShare(50)},
 		{name: "JSON: cut anywhere", apply: cutAt(func(s *subject, r *rand.Rand) int { a := s.area(); return a.from + r.Intn(a.len()) })},
 		{name: "JSON: cut in a key", apply: cutInside(`":`, -1)},
@@ -137,4 +137,8 @@ func jsonDamages() []damage {
 		{name: "JSON: byte changed", apply: anyByte(1, func(at int, _ *subject, r *rand.Rand) change { return change{at, 1, string([]byte{byte(r.Intn(256))})} })},
 		{name: "JSON: byte lost", apply: anyByte(1, func(at int, _ *subject, _ *rand.Rand) change { return change{at, 1, ""} })},
 	}
+	for i := range list {
+		list[i].family = "JSON"
+	}
+	return list
 }

@@ -11,6 +11,7 @@ import (
 // if set, then changes the bytes of the whole.
 type damage struct {
 	name        string
+	family      string
 	apply       func(s *subject, r *rand.Rand) []change
 	encode      func([]byte) []byte // nil result: this document cannot be written that way
 	contentType string
@@ -277,11 +278,25 @@ func textByte(ins string) picker {
 
 func xmlDamages() []damage {
 	var out []damage
-	for _, list := range [][]damage{
-		cutDamages(), byteDamages(), encodingDamages(), surroundingDamages(), prologDamages(),
-		tagDamages(), textDamages(), sectionDamages(), attributeDamages(), namespaceDamages(),
+	for _, f := range []struct {
+		name  string
+		kinds []damage
+	}{
+		{"cut off, holes, blocks twice", cutDamages()},
+		{"single bytes", byteDamages()},
+		{"charsets, labels, gzip", encodingDamages()},
+		{"before, between and after", surroundingDamages()},
+		{"declaration and document type", prologDamages()},
+		{"tags", tagDamages()},
+		{"text and references", textDamages()},
+		{"CDATA, comments, instructions", sectionDamages()},
+		{"attributes", attributeDamages()},
+		{"namespaces and names", namespaceDamages()},
 	} {
-		out = append(out, list...)
+		for _, d := range f.kinds {
+			d.family = f.name
+			out = append(out, d)
+		}
 	}
 	return out
 }

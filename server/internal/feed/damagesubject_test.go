@@ -248,11 +248,14 @@ func (s *subject) takeItem(it *subjectItem, id, url, title string) bool {
 	if c := it.find("title"); c != nil {
 		it.tit = c.whole
 	}
-	for _, c := range it.children {
+	// A link that FeedBurner replaced stands behind the others and counts most.
+	for _, c := range slices.Backward(it.children) {
 		if c.name == "link" || c.name == "url" || c.name == "guid" || c.name == "id" || c.name == "origlink" {
 			if url != "" && strings.Contains(s.plain(c.whole), url) {
 				it.link = c.whole
-				break
+				if c.name == "origlink" {
+					break
+				}
 			}
 		}
 	}

@@ -57,7 +57,8 @@ func identifies(name []byte, atom bool) bool {
 // cut-off link or date leads to something else.
 func isKeyField(name []byte) bool {
 	switch local(name) {
-	case "link", "guid", "id", "pubdate", "date", "updated", "published", "modified", "issued", "url", "uri", "comments":
+	case "link", "guid", "id", "pubdate", "date", "updated", "published", "modified", "issued", "url", "uri", "comments",
+		"origlink":
 		return true
 	}
 	return false
