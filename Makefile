@@ -282,3 +282,10 @@ measure-duplicates: ## Measure how same articles are found: precision, recall by
 .PHONY: e2e-xss
 e2e-xss: build $(NODE_BIN) ## Hostile markup through the whole service and into a real browser (needs chromium; more of it from KGL_SHARED); minutes
 	node --test tools/ts/xss.test.mjs
+
+##@ Damage
+
+# The tables of docs/damage.md; all captured feeds and gofeed beside take about ten minutes.
+.PHONY: damage
+damage: ## Damage feeds in every way and print what is recovered; KGL_SHARED=folder with feeds/ for captured ones
+	KGL_DAMAGE=all go test -count 1 -timeout 60m -v -run 'TestDamaged' ./server/internal/feed
