@@ -49,7 +49,8 @@ func (r resolver) link(raw string, mailto bool) string {
 	}
 	switch u.Scheme {
 	case "http", "https":
-		if u.Host == "" || u.Opaque != "" {
+		// Package url lets some of what no host may have pass.
+		if u.Host == "" || u.Opaque != "" || strings.ContainsAny(u.Host, " \"<>`") {
 			return ""
 		}
 		u.User = nil
