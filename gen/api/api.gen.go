@@ -633,6 +633,30 @@ func (e ListSourcesParamsSort) Valid() bool {
 	}
 }
 
+// Defines values for ListSourceFetchesParamsOutcome.
+const (
+	ListSourceFetchesParamsOutcomeFailed      ListSourceFetchesParamsOutcome = "failed"
+	ListSourceFetchesParamsOutcomeNewContent  ListSourceFetchesParamsOutcome = "new_content"
+	ListSourceFetchesParamsOutcomeNotModified ListSourceFetchesParamsOutcome = "not_modified"
+	ListSourceFetchesParamsOutcomeUnchanged   ListSourceFetchesParamsOutcome = "unchanged"
+)
+
+// Valid indicates whether the value is a known member of the ListSourceFetchesParamsOutcome enum.
+func (e ListSourceFetchesParamsOutcome) Valid() bool {
+	switch e {
+	case ListSourceFetchesParamsOutcomeFailed:
+		return true
+	case ListSourceFetchesParamsOutcomeNewContent:
+		return true
+	case ListSourceFetchesParamsOutcomeNotModified:
+		return true
+	case ListSourceFetchesParamsOutcomeUnchanged:
+		return true
+	default:
+		return false
+	}
+}
+
 // AuditEvent defines model for AuditEvent.
 type AuditEvent struct {
 	// Action Example: source.create
@@ -2660,6 +2684,9 @@ type UpdateSourceParams struct {
 
 // ListSourceFetchesParams defines parameters for ListSourceFetches.
 type ListSourceFetchesParams struct {
+	// Outcome One or more outcomes
+	Outcome *[]ListSourceFetchesParamsOutcome `form:"outcome,omitempty" json:"outcome,omitempty"`
+
 	// Limit Rows on a page
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -2669,6 +2696,9 @@ type ListSourceFetchesParams struct {
 	// IfNoneMatch ETags of the representations that the caller has
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
+
+// ListSourceFetchesParamsOutcome defines parameters for ListSourceFetches.
+type ListSourceFetchesParamsOutcome string
 
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
@@ -4453,6 +4483,13 @@ func (w *ServerInterfaceWrapper) ListSourceFetches(ctx echo.Context) error {
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params ListSourceFetchesParams
+	// ------------- Optional query parameter "outcome" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "outcome", ctx.QueryParams(), &params.Outcome, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter outcome: %s", err))
+	}
+
 	// ------------- Optional query parameter "limit" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})

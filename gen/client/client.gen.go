@@ -635,6 +635,30 @@ func (e ListSourcesParamsSort) Valid() bool {
 	}
 }
 
+// Defines values for ListSourceFetchesParamsOutcome.
+const (
+	ListSourceFetchesParamsOutcomeFailed      ListSourceFetchesParamsOutcome = "failed"
+	ListSourceFetchesParamsOutcomeNewContent  ListSourceFetchesParamsOutcome = "new_content"
+	ListSourceFetchesParamsOutcomeNotModified ListSourceFetchesParamsOutcome = "not_modified"
+	ListSourceFetchesParamsOutcomeUnchanged   ListSourceFetchesParamsOutcome = "unchanged"
+)
+
+// Valid indicates whether the value is a known member of the ListSourceFetchesParamsOutcome enum.
+func (e ListSourceFetchesParamsOutcome) Valid() bool {
+	switch e {
+	case ListSourceFetchesParamsOutcomeFailed:
+		return true
+	case ListSourceFetchesParamsOutcomeNewContent:
+		return true
+	case ListSourceFetchesParamsOutcomeNotModified:
+		return true
+	case ListSourceFetchesParamsOutcomeUnchanged:
+		return true
+	default:
+		return false
+	}
+}
+
 // AuditEvent defines model for AuditEvent.
 type AuditEvent struct {
 	// Action Example: source.create
@@ -2668,6 +2692,9 @@ type UpdateSourceParams struct {
 
 // ListSourceFetchesParams defines parameters for ListSourceFetches.
 type ListSourceFetchesParams struct {
+	// Outcome One or more outcomes
+	Outcome *[]ListSourceFetchesParamsOutcome `form:"outcome,omitempty" json:"outcome,omitempty"`
+
 	// Limit Rows on a page
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -2677,6 +2704,9 @@ type ListSourceFetchesParams struct {
 	// IfNoneMatch ETags of the representations that the caller has
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
+
+// ListSourceFetchesParamsOutcome defines parameters for ListSourceFetches.
+type ListSourceFetchesParamsOutcome string
 
 // ListUsersParams defines parameters for ListUsers.
 type ListUsersParams struct {
@@ -7441,6 +7471,18 @@ func NewListSourceFetchesRequest(server string, sourceID SourceID, params *ListS
 		// styled parameters, preserving literal commas as delimiters
 		// per the OpenAPI spec (e.g. "color=blue,black,brown").
 		var rawQueryFragments []string
+
+		if params.Outcome != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "outcome", *params.Outcome, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
 
 		if params.Limit != nil {
 

@@ -336,7 +336,7 @@ func (q *Queries) PendingImportLines(ctx context.Context, arg PendingImportLines
 const refreshHosts = `-- name: RefreshHosts :exec
 UPDATE hosts SET updated_at = CAST($1 AS BIGINT), due_at = (
   SELECT CASE WHEN MIN(s.next_fetch_at) < hosts.not_before THEN hosts.not_before ELSE MIN(s.next_fetch_at) END
-  FROM sources s WHERE s.host = hosts.host AND s.next_fetch_at IS NOT NULL AND s.status IN ('active', 'failing'))
+  FROM sources s WHERE s.host = hosts.host AND s.next_fetch_at IS NOT NULL AND s.status <> 'paused' AND s.status <> 'gone')
 WHERE hosts.host = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS JSONB))))
 `
 
@@ -345,7 +345,8 @@ type RefreshHostsParams struct {
 	Hosts     string
 }
 
-// RefreshHost for several.
+// RefreshHost for several. A list of the states that are fetched would make Postgres read their whole index while it
+// has no statistics.
 func (q *Queries) RefreshHosts(ctx context.Context, arg RefreshHostsParams) error {
 	_, err := q.db.Exec(ctx, refreshHosts, arg.UpdatedAt, arg.Hosts)
 	return err

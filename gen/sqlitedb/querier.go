@@ -198,7 +198,8 @@ type Querier interface {
 	RefoldContents(ctx context.Context, ids string) error
 	// A host is due when its first source is, but not before the time until which it asked to be left alone.
 	RefreshHost(ctx context.Context, arg RefreshHostParams) error
-	// RefreshHost for several.
+	// RefreshHost for several. A list of the states that are fetched would make Postgres read their whole index while it
+	// has no statistics.
 	RefreshHosts(ctx context.Context, arg RefreshHostsParams) error
 	Relationship(ctx context.Context, id string) (RelationshipRow, error)
 	RelationshipEvidence(ctx context.Context, arg RelationshipEvidenceParams) ([]RelationshipEvidence, error)

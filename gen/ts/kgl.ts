@@ -4175,6 +4175,8 @@ export interface operations {
                 cursor?: components["parameters"]["cursor"];
                 /** @description Rows on a page */
                 limit?: components["parameters"]["limit"];
+                /** @description One or more outcomes */
+                outcome?: ("new_content" | "unchanged" | "not_modified" | "failed")[];
             };
             header?: {
                 /** @description ETags of the representations that the caller has */

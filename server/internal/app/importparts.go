@@ -33,6 +33,11 @@ func (a *App) ImportWorker() *ingest.ImportWorker {
 // newImportWorker makes what adds the feeds of imports.
 func (a *App) newImportWorker() func(context.Context) {
 	worker := a.ImportWorker()
+	worker.Progress = func(i kgl.SourceImport) {
+		if i.State == kgl.ImportDone {
+			a.env.Log.Info("an import is done", "import_id", i.ID, "added", i.Added, "existing", i.Existing, "failed", i.Failed, "dry_run", i.DryRun)
+		}
+	}
 	wake := worker.Wake
 	a.wake.importWorker.Store(&wake)
 	return worker.Run

@@ -169,7 +169,7 @@ func (s *sources) Delete(context.Context, string, *int64) error { return s.check
 func (s *sources) Refresh(context.Context, string) (time.Time, error) {
 	return result(s.fault, testTime)
 }
-func (s *sources) Fetches(context.Context, string, kgl.Page) (kgl.List[kgl.Fetch], error) {
+func (s *sources) Fetches(context.Context, string, kgl.Page, ...kgl.FetchOutcome) (kgl.List[kgl.Fetch], error) {
 	return result(s.fault, one(kgl.Fetch{ID: testUserID, SourceID: testSourceID, StartedAt: testTime, Outcome: kgl.FetchFailed, ErrorCode: "timeout", Error: "no answer"}))
 }
 

@@ -19,7 +19,7 @@ type SourceService interface {
 	Patch(ctx context.Context, id string, p ingest.SourcePatch) (kgl.Source, error)
 	Delete(ctx context.Context, id string, ifVersion *int64) error
 	Refresh(ctx context.Context, id string) (time.Time, error)
-	Fetches(ctx context.Context, id string, p kgl.Page) (kgl.List[kgl.Fetch], error)
+	Fetches(ctx context.Context, id string, p kgl.Page, outcomes ...kgl.FetchOutcome) (kgl.List[kgl.Fetch], error)
 	Tags(ctx context.Context, p kgl.Page) (kgl.List[kgl.TagCount], error)
 	Bulk(ctx context.Context, which ingest.BulkSelect, what ingest.BulkAction, dryRun bool) (ingest.BulkResult, error)
 	Export(ctx context.Context, w io.Writer, f kgl.SourceFilter) error
@@ -162,7 +162,8 @@ func (s *server) ListSourceFetches(ctx context.Context, r api.ListSourceFetchesR
 	if err != nil {
 		return nil, err
 	}
-	list, err := s.Sources.Fetches(ctx, r.SourceID, page)
+	outcomes := convertAll(valueOr(r.Params.Outcome, nil), func(o api.ListSourceFetchesParamsOutcome) kgl.FetchOutcome { return kgl.FetchOutcome(o) })
+	list, err := s.Sources.Fetches(ctx, r.SourceID, page, outcomes...)
 	if err != nil {
 		return nil, err
 	}

@@ -98,7 +98,6 @@ func (w *ImportWorker) Once(ctx context.Context) (bool, error) {
 			w.Progress(next)
 		}
 	}
-	w.log.InfoContext(ctx, "an import is done", "import_id", i.ID, "added", i.Added, "existing", i.Existing, "failed", i.Failed)
 	return true, nil
 }
 

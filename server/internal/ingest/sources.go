@@ -335,12 +335,13 @@ func (s *Sources) Export(ctx context.Context, w io.Writer, f kgl.SourceFilter) e
 // exportPage is how many sources are read at a time.
 const exportPage = 1000
 
-// Fetches returns a page of the fetch history. CodeNotFound: no such source.
-func (s *Sources) Fetches(ctx context.Context, id string, p kgl.Page) (kgl.List[kgl.Fetch], error) {
+// Fetches returns a page of the fetch history, of those with one of the
+// outcomes if any are given. CodeNotFound: no such source.
+func (s *Sources) Fetches(ctx context.Context, id string, p kgl.Page, outcomes ...kgl.FetchOutcome) (kgl.List[kgl.Fetch], error) {
 	if _, err := s.store.Source(ctx, id); err != nil {
 		return kgl.List[kgl.Fetch]{}, err
 	}
-	return s.store.Fetches(ctx, id, p)
+	return s.store.Fetches(ctx, id, p, outcomes...)
 }
 
 func (s *Sources) record(ctx context.Context, tx kgl.Store, event kgl.EventType, action, id string, details map[string]any) error {

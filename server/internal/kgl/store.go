@@ -99,9 +99,10 @@ type SourceStore interface {
 	// SourceContentCounts returns the number of items of each of the sources.
 	SourceContentCounts(ctx context.Context, ids []string) (map[string]int64, error)
 
-	// Fetches returns a page of a source's fetch history, newest first.
+	// Fetches returns a page of a source's fetch history, newest first; of those
+	// with one of the outcomes, if any are given.
 	// Position: Int (started_at) and ID. It is empty for an unknown source.
-	Fetches(ctx context.Context, sourceID string, p Page) (List[Fetch], error)
+	Fetches(ctx context.Context, sourceID string, p Page, outcomes ...FetchOutcome) (List[Fetch], error)
 }
 
 // HostStore hands hosts to workers, so that one worker at a time talks to a

@@ -166,9 +166,10 @@ func fetchRow(f kgl.Fetch) (sqlitedb.CreateFetchParams, error) {
 	}, errors.Join(err1, err2)
 }
 
-func fetchesQuery(e Engine, sourceID string, p kgl.Page) *listQuery {
+func fetchesQuery(e Engine, sourceID string, p kgl.Page, outcomes ...kgl.FetchOutcome) *listQuery {
 	q := newList(e, selectFetches)
 	q.compare("source_id", "=", sourceID)
+	q.in("outcome", texts(outcomes))
 	var after []any
 	if p.After != nil {
 		after = []any{p.After.Int, p.After.ID}
@@ -178,10 +179,10 @@ func fetchesQuery(e Engine, sourceID string, p kgl.Page) *listQuery {
 }
 
 // Fetches implements kgl.SourceStore.
-func (db *DB) Fetches(ctx context.Context, sourceID string, p kgl.Page) (kgl.List[kgl.Fetch], error) {
+func (db *DB) Fetches(ctx context.Context, sourceID string, p kgl.Page, outcomes ...kgl.FetchOutcome) (kgl.List[kgl.Fetch], error) {
 	var list kgl.List[kgl.Fetch]
 	err := db.read(ctx, func(c *conn) (err error) {
-		list, err = readList(ctx, c, fetchesQuery(c.engine, sourceID, p), p, scanFetch,
+		list, err = readList(ctx, c, fetchesQuery(c.engine, sourceID, p, outcomes...), p, scanFetch,
 			func(f kgl.Fetch) kgl.Position { return kgl.Position{Int: micros(f.StartedAt), ID: f.ID} })
 		return err
 	})
