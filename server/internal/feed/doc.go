@@ -9,8 +9,8 @@
 //	lex, scan  one tolerant pass over the tags: is it well formed, is it safe,
 //	           where are its items, what did the items say that the parser loses
 //	namespace  the root gets the namespace of its format
-//	repair     a broken document is written anew as a well-formed one (jsonrepair.go
-//	           for JSON); mend counts what was mended, and in which item
+//	repair     a broken document is written anew as a well-formed one (jsondoc.go
+//	           and jsonrepair.go for JSON); mend counts what was mended, and in which item
 //	assemble   the document that the parser gets: marked, cut to its limits
 //	lift       long texts go past the parser, and are decoded when needed
 //	xmlfeed    gofeed parses it (rss.go, atom.go, media.go map its result); jsonfeed.go
