@@ -70,16 +70,18 @@ func TestExplain(t *testing.T) {
 
 func TestTriggers(t *testing.T) {
 	at, other := start, start.Add(time.Minute)
+	planned := func(t *time.Time) kgl.FetchState { return kgl.FetchState{Decision: &kgl.FetchDecision{}, PlannedAt: t} }
 	for _, tc := range []struct {
 		src  kgl.Source
 		want string
 	}{
 		{kgl.Source{NextFetchAt: &at}, TriggerFirst},
 		{kgl.Source{LastFetchedAt: &at, NextFetchAt: &at}, TriggerSchedule}, // of before this was remembered
-		{kgl.Source{LastFetchedAt: &at, NextFetchAt: &at, State: kgl.FetchState{PlannedAt: &at}}, TriggerSchedule},
-		{kgl.Source{LastFetchedAt: &at, NextFetchAt: &at, State: kgl.FetchState{PlannedAt: &other}}, TriggerRequest},
-		{kgl.Source{LastFetchedAt: &at, NextFetchAt: &at, ConsecutiveFailures: 2, State: kgl.FetchState{PlannedAt: &at}}, TriggerRetry},
-		{kgl.Source{LastFetchedAt: &at, NextFetchAt: &at, ConsecutiveFailures: 99, Status: kgl.SourceGone, State: kgl.FetchState{PlannedAt: &at}}, TriggerProbe},
+		{kgl.Source{LastFetchedAt: &at, NextFetchAt: &at, State: planned(&at)}, TriggerSchedule},
+		{kgl.Source{LastFetchedAt: &at, NextFetchAt: &at, State: planned(&other)}, TriggerRequest},
+		{kgl.Source{LastFetchedAt: &at, NextFetchAt: &at, State: planned(nil)}, TriggerRequest}, // resumed from gone
+		{kgl.Source{LastFetchedAt: &at, NextFetchAt: &at, ConsecutiveFailures: 2, State: planned(&at)}, TriggerRetry},
+		{kgl.Source{LastFetchedAt: &at, NextFetchAt: &at, ConsecutiveFailures: 99, Status: kgl.SourceGone, State: planned(&at)}, TriggerProbe},
 	} {
 		if have := triggerOf(tc.src); have != tc.want {
 			t.Errorf("%+v: %s, want %s", tc.src, have, tc.want)

@@ -22,11 +22,11 @@ const maxFormerURLs = 20
 
 // triggerOf returns why a source that is due is fetched.
 func triggerOf(src kgl.Source) string {
-	planned := src.State.PlannedAt
+	planned, next := src.State.PlannedAt, src.NextFetchAt
 	switch {
 	case src.LastFetchedAt == nil:
 		return TriggerFirst
-	case planned != nil && src.NextFetchAt != nil && !planned.Equal(*src.NextFetchAt):
+	case src.State.Decision != nil && next != nil && (planned == nil || !planned.Equal(*next)):
 		return TriggerRequest
 	case src.Status == kgl.SourceGone:
 		return TriggerProbe
