@@ -105,8 +105,6 @@ func endTag(replace func(tag string) string, names ...string) picker {
 
 func none(string) string { return "" }
 
-func always(s string) func(string) string { return func(string) string { return s } }
-
 // itemEnd replaces the end tag of an item.
 func itemEnd(ins string) picker {
 	return func(s *subject, it *subjectItem, _ *rand.Rand) *change {
@@ -141,31 +139,6 @@ func inTag(alter func(tag string) string) picker {
 			}
 		}
 		return nil
-	}
-}
-
-// first replaces the first occurrence in the document of old.
-func first(old, replacement string) changer {
-	return func(s *subject, _ *rand.Rand) []change {
-		if i := bytes.Index(s.doc, []byte(old)); i >= 0 {
-			return []change{{i, len(old), replacement}}
-		}
-		return nil
-	}
-}
-
-// anyOf replaces a random occurrence of old.
-func anyOf(old, replacement string) changer {
-	return func(s *subject, r *rand.Rand) []change {
-		n := bytes.Count(s.doc, []byte(old))
-		if n == 0 {
-			return nil
-		}
-		at := -1
-		for skip := r.Intn(n); skip >= 0; skip-- {
-			at += 1 + bytes.Index(s.doc[at+1:], []byte(old))
-		}
-		return []change{{at, len(old), replacement}}
 	}
 }
 
@@ -260,7 +233,7 @@ func anyByte(times int, make func(at int, s *subject, r *rand.Rand) change) chan
 	}
 }
 
-// bodyByte inserts at a random place in the text of bodies and titles.
+// textByte inserts at a random place in the text of a body.
 func textByte(ins string) picker {
 	return func(s *subject, it *subjectItem, r *rand.Rand) *change {
 		c := it.find("description", "content", "encoded", "summary", "content_html", "content_text")
