@@ -275,7 +275,7 @@ bench-docs: ## Write the tables of bench-results/report.json into docs/performan
 
 .PHONY: measure-duplicates
 measure-duplicates: ## Measure how same articles are found: precision, recall by kind, ways to find candidates, cost
-	go test ./server/internal/neardup -count 1 -v -run 'TestPlanted|TestGenerated|TestCandidates' -documents 100000 -bench . -benchmem
+	go test ./server/internal/neardup -count 1 -v -run 'TestPlanted|TestGenerated|TestResemblanceAlone|TestCandidates' -documents 100000 -bench . -benchmem
 
 ##@ Safety
 

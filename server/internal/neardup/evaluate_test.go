@@ -1,6 +1,7 @@
 package neardup
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -9,6 +10,10 @@ import (
 	"strings"
 	"testing"
 )
+
+// What ingestion looks at: the newest documents of a key, and the heads that
+// share most keys.
+const newest, compared = 8, 6
 
 // grouped runs documents, in their order, through what ingestion does: find
 // candidates by key, compare with their heads, join the group of the best one.
@@ -28,17 +33,19 @@ func group(docs []doc, same func(a, b Text) Verdict) *grouped {
 		if !ok {
 			continue
 		}
-		heads := map[int]bool{}
+		shared := map[int]int{} // keys, by head
 		for _, k := range keys {
 			list := index[k]
-			for _, j := range list[max(0, len(list)-8):] {
-				heads[g.head[j]] = true
+			for _, j := range list[max(0, len(list)-newest):] {
+				shared[g.head[j]]++
 			}
 			index[k] = append(list, i)
 		}
+		heads := slices.SortedFunc(maps.Keys(shared), func(a, b int) int { return cmp.Or(shared[b]-shared[a], a-b) })
+		heads = heads[:min(len(heads), compared)]
 		g.candidates[i] = len(heads)
 		best := 0.0
-		for h := range heads {
+		for _, h := range heads {
 			if v := same(text, g.texts[h]); v.Same && (v.Score > best || v.Score == best && h < g.head[i]) {
 				best, g.head[i] = v.Score, h
 			}
@@ -196,5 +203,21 @@ func TestGenerated(t *testing.T) {
 	}
 	if all.recall() < 0.85 {
 		t.Errorf("recall %.4f", all.recall())
+	}
+}
+
+// What the resemblance of two texts alone would do: the reason for looking at
+// what differs.
+func TestResemblanceAlone(t *testing.T) {
+	docs := newCorpus(1, 6000).docs
+	for _, least := range []float64{0.7, 0.8, 0.9, 0.95, 0.98} {
+		all, _, _ := judgeGroups(docs, group(docs, func(a, b Text) Verdict {
+			e := weigh(a, b)
+			return Verdict{Same: e.common >= minCommon && e.score() >= least, Score: e.score()}
+		}))
+		t.Logf("from %.2f of the shorter text: %s", least, all)
+		if all.precision() >= 0.99 {
+			t.Errorf("from %.2f on, the resemblance would do: %s", least, all)
+		}
 	}
 }

@@ -122,7 +122,7 @@ func reportScheme(t *testing.T, s scheme, docs []doc, texts []Text) {
 	firsts := map[int]int{} // document by story
 	byKind := map[string]*count{}
 	var all count
-	var heads, most int
+	var heads, most, alone, aloneHeads int
 	var took time.Duration
 	for i, d := range docs {
 		if texts[i].units < minCommon {
@@ -140,6 +140,9 @@ func reportScheme(t *testing.T, s scheme, docs []doc, texts []Text) {
 			index[k] = append(list, int32(i))
 		}
 		heads, most = heads+len(found), max(most, len(found))
+		if d.family == 0 || d.family > len(templates) {
+			alone, aloneHeads = alone+1, aloneHeads+len(found)
+		}
 		first, seen := firsts[d.story]
 		if !seen {
 			firsts[d.story] = i
@@ -156,7 +159,8 @@ func reportScheme(t *testing.T, s scheme, docs []doc, texts []Text) {
 		all.missed++
 		byKind[d.kind].missed++
 	}
-	line := fmt.Sprintf("%-62s found %.4f, candidates %.2f (most %d), %4d ns a text", s.name, ratio(all.right, all.right+all.missed), float64(heads)/float64(len(docs)), most, took.Nanoseconds()/int64(len(docs)))
+	line := fmt.Sprintf("%-62s found %.4f, candidates %.2f (%.2f without those of templates, most %d), %4d ns a text", s.name, ratio(all.right, all.right+all.missed),
+		float64(heads)/float64(len(docs)), float64(aloneHeads)/float64(max(alone, 1)), most, took.Nanoseconds()/int64(len(docs)))
 	for _, k := range []string{"teaser", "teaser in a frame", "copy-edited", "paragraph rewritten", "syndicated"} {
 		if c := byKind[k]; c != nil {
 			line += fmt.Sprintf("; %s %.3f", k, ratio(c.right, c.right+c.missed))
