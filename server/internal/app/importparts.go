@@ -17,11 +17,9 @@ const probePause = 200 * time.Millisecond
 
 // newProbe makes what looks at URLs for people.
 func newProbe(cfg *config.Config, client *outbound.Client, db *store.DB, clock kgl.Clock) *ingest.Probe {
-	schedule := ingest.DefaultSchedule(nil)
-	schedule.Interval = cfg.Ingest.FetchInterval
 	return ingest.NewProbe(ingest.ProbeConfig{
 		Each: min(cfg.Ingest.FetchTimeout, 8*time.Second), MaxBody: int64(cfg.Ingest.FetchMaxBody),
-		Pause: min(cfg.Ingest.HostDelay, probePause), Schedule: schedule,
+		Pause: min(cfg.Ingest.HostDelay, probePause), Schedule: fetchSchedule(cfg, Env{}),
 	}, client, client, db, clock)
 }
 
