@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-	"io"
 	"strconv"
 	"strings"
 )
@@ -24,38 +22,21 @@ func trimJSONPrefix(text []byte) []byte {
 }
 
 type jsonFeed struct {
-	Version     jsonText      `json:"version"`
-	Title       jsonText      `json:"title"`
-	HomePageURL jsonText      `json:"home_page_url"`
-	FeedURL     jsonText      `json:"feed_url"`
-	Description jsonText      `json:"description"`
-	Icon        jsonText      `json:"icon"`
-	Favicon     jsonText      `json:"favicon"`
-	Language    jsonText      `json:"language"`
-	Author      jsonAuthors   `json:"author"`
-	Authors     jsonAuthors   `json:"authors"`
-	Items       jsonListOfRaw `json:"items"`
+	version, title, homePageURL, feedURL, description, icon, favicon, language jsonText
 
-	skipped int // items beyond the limit
+	author, authors jsonAuthors
+	items           [][]byte
+	skipped         int // items beyond the limit
+	found           bool
 }
 
 type jsonItem struct {
-	ID            jsonText        `json:"id"`
-	URL           jsonText        `json:"url"`
-	ExternalURL   jsonText        `json:"external_url"`
-	Title         jsonText        `json:"title"`
-	ContentHTML   jsonText        `json:"content_html"`
-	ContentText   jsonText        `json:"content_text"`
-	Summary       jsonText        `json:"summary"`
-	Image         jsonText        `json:"image"`
-	BannerImage   jsonText        `json:"banner_image"`
-	DatePublished jsonText        `json:"date_published"`
-	DateModified  jsonText        `json:"date_modified"`
-	Language      jsonText        `json:"language"`
-	Author        jsonAuthors     `json:"author"`
-	Authors       jsonAuthors     `json:"authors"`
-	Tags          jsonTexts       `json:"tags"`
-	Attachments   jsonAttachments `json:"attachments"`
+	id, url, externalURL, title, contentHTML, contentText, summary jsonText
+	image, bannerImage, datePublished, dateModified, language      jsonText
+
+	author, authors jsonAuthors
+	tags            jsonTexts
+	attachments     jsonAttachments
 }
 
 type jsonAttachment struct {
@@ -71,12 +52,9 @@ type jsonText string
 
 // UnmarshalJSON implements json.Unmarshaler; it never fails.
 func (t *jsonText) UnmarshalJSON(b []byte) error {
-	var s string
 	switch {
 	case len(b) > 0 && b[0] == '"':
-		if json.Unmarshal(b, &s) == nil {
-			*t = jsonText(s)
-		}
+		*t = jsonText(jsonUnquote(b))
 	case len(b) > 0 && b[0] != '{' && b[0] != '[' && string(b) != "null":
 		*t = jsonText(b)
 	}
@@ -142,37 +120,34 @@ func (l *jsonAttachments) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-type jsonListOfRaw []json.RawMessage
-
-// parseJSON reads a JSON Feed document.
+// parseJSON reads a JSON Feed document, which is valid JSON.
 func parseJSON(ctx context.Context, text []byte, limits Limits, n *notes) (*rawFeed, error) {
-	text = trimJSONPrefix(text)
-	f, err := readJSONFeed(ctx, text, limits, n)
+	f, err := readJSONFeed(trimJSONPrefix(text), limits, n)
 	if err != nil {
 		return nil, err
 	}
 	raw := &rawFeed{
 		skipped:     f.skipped,
 		format:      FormatJSON,
-		title:       markup{value: string(f.Title), typ: "text"},
-		description: markup{value: string(f.Description), typ: "text"},
-		links:       addText(nil, string(f.HomePageURL)),
-		selfURL:     string(f.FeedURL),
-		imageURL:    firstText(string(f.Icon), string(f.Favicon)),
-		language:    string(f.Language),
-		authors:     append(append([]Author(nil), f.Authors...), f.Author...),
+		title:       markup{value: string(f.title), typ: "text"},
+		description: markup{value: string(f.description), typ: "text"},
+		links:       addText(nil, string(f.homePageURL)),
+		selfURL:     string(f.feedURL),
+		imageURL:    firstText(string(f.icon), string(f.favicon)),
+		language:    string(f.language),
+		authors:     append(append([]Author(nil), f.authors...), f.author...),
 	}
-	if i := strings.LastIndex(string(f.Version), "/version/"); i >= 0 {
-		raw.version = string(f.Version)[i+len("/version/"):]
+	if i := strings.LastIndex(string(f.version), "/version/"); i >= 0 {
+		raw.version = string(f.version)[i+len("/version/"):]
 	} else {
 		n.add(WarnUnknownFormat, "the document does not say that it is a JSON Feed")
 	}
-	for i, b := range f.Items {
+	for i, b := range f.items {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		var it jsonItem
-		if err := json.Unmarshal(b, &it); err != nil {
+		if err := jsonMembers(b, it.set); err != nil {
 			n.mend(WarnItemSkipped, "item %d is not an object", i+1)
 			raw.skipped++
 			continue
@@ -182,98 +157,119 @@ func parseJSON(ctx context.Context, text []byte, limits Limits, n *notes) (*rawF
 	return raw, nil
 }
 
-// readJSONFeed walks over the members of the document one by one, so that what
-// precedes a break is kept.
-func readJSONFeed(ctx context.Context, text []byte, limits Limits, n *notes) (*jsonFeed, error) {
+// readJSONFeed walks over the members of the document.
+func readJSONFeed(text []byte, limits Limits, n *notes) (*jsonFeed, error) {
 	f := &jsonFeed{}
-	d := json.NewDecoder(contextReader{ctx, bytes.NewReader(text)})
-	if _, err := d.Token(); err != nil {
-		return nil, invalid("the document is not JSON")
-	}
-	top := map[string]json.RawMessage{}
-	found, err := false, error(nil)
-	for err == nil && d.More() {
-		var key json.Token
-		if key, err = d.Token(); err != nil {
-			break
+	err := jsonMembers(text, func(key string, value []byte) error {
+		if key != "items" {
+			return f.set(key, value)
 		}
-		if key == "items" {
-			found = true
-			err = readJSONItems(d, f, limits, n)
-			continue
-		}
-		var value json.RawMessage
-		if err = d.Decode(&value); err == nil {
-			top[key.(string)] = value
-		}
-	}
-	if err == nil {
-		_, err = d.Token()
-	}
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	if !found {
+		f.found = true
+		return jsonElements(value, func(value []byte) error {
+			if len(f.items) == limits.MaxItems {
+				f.skipped++
+			} else {
+				f.items = append(f.items, value)
+			}
+			return nil
+		})
+	})
+	switch {
+	case !f.found:
 		return nil, invalid("the JSON document is not a feed: it has no items")
+	case err != nil && len(f.items) == 0:
+		return nil, invalid("the JSON document is damaged and no item of it can be read")
+	case err != nil:
+		n.mend(WarnMalformed, "the JSON document is damaged; what stands before the damage was read")
 	}
-	if err != nil {
-		if len(f.Items) == 0 {
-			return nil, invalid("the JSON document is damaged and no item of it can be read")
-		}
-		code := WarnMalformed
-		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-			code = WarnTruncated
-		}
-		n.mend(code, "the JSON document is damaged; what stands before the damage was read")
+	if f.skipped > 0 {
+		n.add(WarnTooManyItems, "the document has %d items; the first %d were read", len(f.items)+f.skipped, len(f.items))
 	}
-	items := f.Items
-	if b, err := json.Marshal(top); err == nil {
-		if err := json.Unmarshal(b, f); err != nil {
-			n.add(WarnFieldType, "the feed's own fields could not be read")
-		}
-	}
-	f.Items = items
 	return f, nil
 }
 
-func readJSONItems(d *json.Decoder, f *jsonFeed, limits Limits, n *notes) error {
-	open, err := d.Token()
-	if err != nil || open != json.Delim('[') {
-		return errors.Join(err, errors.New("items is not a list"))
+// set takes a member of the document. Names are compared without regard to
+// case; of several members of one name the last counts.
+func (f *jsonFeed) set(key string, value []byte) error {
+	texts := map[string]*jsonText{
+		"version": &f.version, "title": &f.title, "home_page_url": &f.homePageURL, "feed_url": &f.feedURL,
+		"description": &f.description, "icon": &f.icon, "favicon": &f.favicon, "language": &f.language,
 	}
-	for d.More() {
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return err
-		}
-		if len(f.Items) == limits.MaxItems {
-			f.skipped++
-			continue
-		}
-		f.Items = append(f.Items, value)
+	switch key = strings.ToLower(key); key {
+	case "author":
+		f.author = nil
+		return f.author.UnmarshalJSON(value)
+	case "authors":
+		f.authors = nil
+		return f.authors.UnmarshalJSON(value)
 	}
-	if f.skipped > 0 {
-		n.add(WarnTooManyItems, "the document has %d items; the first %d were read", len(f.Items)+f.skipped, len(f.Items))
+	if t := texts[key]; t != nil {
+		return t.UnmarshalJSON(value)
 	}
-	_, err = d.Token()
-	return err
+	return nil
+}
+
+// set takes a member of an item, as that of a document.
+func (it *jsonItem) set(key string, value []byte) error {
+	var t *jsonText
+	switch strings.ToLower(key) {
+	case "id":
+		t = &it.id
+	case "url":
+		t = &it.url
+	case "external_url":
+		t = &it.externalURL
+	case "title":
+		t = &it.title
+	case "content_html":
+		t = &it.contentHTML
+	case "content_text":
+		t = &it.contentText
+	case "summary":
+		t = &it.summary
+	case "image":
+		t = &it.image
+	case "banner_image":
+		t = &it.bannerImage
+	case "date_published":
+		t = &it.datePublished
+	case "date_modified":
+		t = &it.dateModified
+	case "language":
+		t = &it.language
+	case "author":
+		it.author = nil
+		return it.author.UnmarshalJSON(value)
+	case "authors":
+		it.authors = nil
+		return it.authors.UnmarshalJSON(value)
+	case "tags":
+		it.tags = nil
+		return it.tags.UnmarshalJSON(value)
+	case "attachments":
+		it.attachments = nil
+		return it.attachments.UnmarshalJSON(value)
+	default:
+		return nil
+	}
+	return t.UnmarshalJSON(value)
 }
 
 func fromJSONItem(it jsonItem) rawItem {
 	raw := rawItem{
-		id:         strings.TrimSpace(string(it.ID)),
-		title:      markup{value: string(it.Title), typ: "text"},
-		content:    addMarkup(nil, string(it.ContentHTML), "html"),
-		summary:    addMarkup(nil, string(it.Summary), "text"),
-		published:  addText(nil, string(it.DatePublished)),
-		updated:    addText(nil, string(it.DateModified)),
-		authors:    append(append([]Author(nil), it.Authors...), it.Author...),
-		categories: it.Tags,
-		language:   string(it.Language),
+		id:         strings.TrimSpace(string(it.id)),
+		title:      markup{value: string(it.title), typ: "text"},
+		content:    addMarkup(nil, string(it.contentHTML), "html"),
+		summary:    addMarkup(nil, string(it.summary), "text"),
+		published:  addText(nil, string(it.datePublished)),
+		updated:    addText(nil, string(it.dateModified)),
+		authors:    append(append([]Author(nil), it.authors...), it.author...),
+		categories: it.tags,
+		language:   string(it.language),
 	}
-	raw.content = addMarkup(raw.content, string(it.ContentText), "text")
-	raw.links = addWebAddress(addText(nil, string(it.URL), string(it.ExternalURL)), raw.id)
-	for _, a := range it.Attachments {
+	raw.content = addMarkup(raw.content, string(it.contentText), "text")
+	raw.links = addWebAddress(addText(nil, string(it.url), string(it.externalURL)), raw.id)
+	for _, a := range it.attachments {
 		size := string(a.Size)
 		if f, err := strconv.ParseFloat(size, 64); err == nil && f > 0 && f < 1<<53 {
 			size = strconv.FormatInt(int64(f), 10)
@@ -281,9 +277,9 @@ func fromJSONItem(it jsonItem) rawItem {
 		raw.enclosures = append(raw.enclosures, Enclosure{string(a.URL), string(a.MimeType), parseLength(size)})
 		raw.media.duration = firstText(raw.media.duration, string(a.Duration))
 	}
-	raw.images = addText(nil, string(it.Image), string(it.BannerImage))
-	if it.Image != "" {
-		raw.enclosures = append(raw.enclosures, Enclosure{URL: string(it.Image), Type: "image/*"})
+	raw.images = addText(nil, string(it.image), string(it.bannerImage))
+	if it.image != "" {
+		raw.enclosures = append(raw.enclosures, Enclosure{URL: string(it.image), Type: "image/*"})
 	}
 	return raw
 }
