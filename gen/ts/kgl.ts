@@ -439,6 +439,71 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/source-imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List imports of sources
+         * @description Newest first. An import and its lines are kept for 30 days.
+         */
+        get: operations["listSourceImports"];
+        put?: never;
+        /**
+         * Add the feeds of an OPML list
+         * @description Takes an OPML document of at most 16 MiB and 20,000 outlines, and adds its feeds in the background. A line that cannot be added keeps no other from it; feeds that are watched already are left as they are. The folders and categories of the list become tags. `text/xml` and `text/x-opml` are accepted, too.
+         */
+        post: operations["createSourceImport"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/source-imports/{import_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How far an import has come */
+        get: operations["getSourceImport"];
+        put?: never;
+        post?: never;
+        /**
+         * Cancel an import
+         * @description What it has added stays, and so does its report. An import that has ended cannot be canceled: 409.
+         */
+        delete: operations["cancelSourceImport"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/source-imports/{import_id}/lines": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What became of the lines of an import
+         * @description In the order of the list.
+         */
+        get: operations["listSourceImportLines"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/sources": {
         parameters: {
             query?: never;
@@ -600,71 +665,6 @@ export interface paths {
          * @description By title, with the first tag of a source as its folder. Request headers and passwords are not in it.
          */
         get: operations["exportSources"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/sources/imports": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List imports of sources
-         * @description Newest first. An import and its lines are kept for 30 days.
-         */
-        get: operations["listSourceImports"];
-        put?: never;
-        /**
-         * Add the feeds of an OPML list
-         * @description Takes an OPML document of at most 16 MiB and 20,000 outlines, and adds its feeds in the background. A line that cannot be added keeps no other from it; feeds that are watched already are left as they are. The folders and categories of the list become tags. `text/xml` and `text/x-opml` are accepted, too.
-         */
-        post: operations["createSourceImport"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/sources/imports/{import_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** How far an import has come */
-        get: operations["getSourceImport"];
-        put?: never;
-        post?: never;
-        /**
-         * Cancel an import
-         * @description What it has added stays, and so does its report. An import that has ended cannot be canceled: 409.
-         */
-        delete: operations["cancelSourceImport"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/sources/imports/{import_id}/lines": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * What became of the lines of an import
-         * @description In the order of the list.
-         */
-        get: operations["listSourceImportLines"];
         put?: never;
         post?: never;
         delete?: never;
@@ -3934,6 +3934,215 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    listSourceImports: {
+        parameters: {
+            query?: {
+                /** @description next_cursor of the page before, with the same filters and order */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Rows on a page */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: {
+                /** @description ETags of the representations that the caller has */
+                "If-None-Match"?: components["parameters"]["ifNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ListETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceImportList"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    createSourceImport: {
+        parameters: {
+            query?: {
+                /** @description Only tell what would become of each line */
+                dry_run?: boolean;
+                /**
+                 * @description What the list is called, for people
+                 * @example subscriptions.opml
+                 */
+                file_name?: string;
+                /** @description Tags for every source that is added, besides those of the list */
+                tags?: components["schemas"]["Tag"][];
+            };
+            header?: {
+                /**
+                 * @description A key of the caller's making, unique per request that is meant once; 1 to 255 visible ASCII characters
+                 * @example 5f0c7a52-3c1e-4f7f-9d5e-3f1f6d5e8a10
+                 */
+                "Idempotency-Key"?: components["parameters"]["idempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /** @example <opml version="2.0"><body><outline text="Example" xmlUrl="https://blog.example.org/feed.xml"/></body></opml> */
+                "application/xml": string;
+            };
+        };
+        responses: {
+            /** @description The import goes on in the background */
+            202: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceImport"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getSourceImport: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETags of the representations that the caller has */
+                "If-None-Match"?: components["parameters"]["ifNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Id of the import
+                 * @example 0198c6f0-0000-7000-8000-00000000000b
+                 */
+                import_id: components["parameters"]["importId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The resource */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SourceImport"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    cancelSourceImport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the import
+                 * @example 0198c6f0-0000-7000-8000-00000000000b
+                 */
+                import_id: components["parameters"]["importId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Canceled */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["Conflict"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listSourceImportLines: {
+        parameters: {
+            query?: {
+                /** @description next_cursor of the page before, with the same filters and order */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Rows on a page */
+                limit?: components["parameters"]["limit"];
+                /** @description One or more outcomes */
+                outcome?: components["schemas"]["ImportLineOutcome"][];
+            };
+            header?: {
+                /** @description ETags of the representations that the caller has */
+                "If-None-Match"?: components["parameters"]["ifNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Id of the import
+                 * @example 0198c6f0-0000-7000-8000-00000000000b
+                 */
+                import_id: components["parameters"]["importId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ListETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportLineList"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     listSources: {
         parameters: {
             query?: {
@@ -4407,215 +4616,6 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
-            406: components["responses"]["NotAcceptable"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["InternalError"];
-            503: components["responses"]["Unavailable"];
-        };
-    };
-    listSourceImports: {
-        parameters: {
-            query?: {
-                /** @description next_cursor of the page before, with the same filters and order */
-                cursor?: components["parameters"]["cursor"];
-                /** @description Rows on a page */
-                limit?: components["parameters"]["limit"];
-            };
-            header?: {
-                /** @description ETags of the representations that the caller has */
-                "If-None-Match"?: components["parameters"]["ifNoneMatch"];
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description One page */
-            200: {
-                headers: {
-                    ETag: components["headers"]["ListETag"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SourceImportList"];
-                };
-            };
-            304: components["responses"]["NotModified"];
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
-            403: components["responses"]["Forbidden"];
-            406: components["responses"]["NotAcceptable"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["InternalError"];
-            503: components["responses"]["Unavailable"];
-        };
-    };
-    createSourceImport: {
-        parameters: {
-            query?: {
-                /** @description Only tell what would become of each line */
-                dry_run?: boolean;
-                /**
-                 * @description What the list is called, for people
-                 * @example subscriptions.opml
-                 */
-                file_name?: string;
-                /** @description Tags for every source that is added, besides those of the list */
-                tags?: components["schemas"]["Tag"][];
-            };
-            header?: {
-                /**
-                 * @description A key of the caller's making, unique per request that is meant once; 1 to 255 visible ASCII characters
-                 * @example 5f0c7a52-3c1e-4f7f-9d5e-3f1f6d5e8a10
-                 */
-                "Idempotency-Key"?: components["parameters"]["idempotencyKey"];
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /** @example <opml version="2.0"><body><outline text="Example" xmlUrl="https://blog.example.org/feed.xml"/></body></opml> */
-                "application/xml": string;
-            };
-        };
-        responses: {
-            /** @description The import goes on in the background */
-            202: {
-                headers: {
-                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
-                    Location: components["headers"]["Location"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SourceImport"];
-                };
-            };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
-            403: components["responses"]["Forbidden"];
-            406: components["responses"]["NotAcceptable"];
-            409: components["responses"]["Conflict"];
-            413: components["responses"]["TooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
-            422: components["responses"]["Unprocessable"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["InternalError"];
-            503: components["responses"]["Unavailable"];
-        };
-    };
-    getSourceImport: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description ETags of the representations that the caller has */
-                "If-None-Match"?: components["parameters"]["ifNoneMatch"];
-            };
-            path: {
-                /**
-                 * @description Id of the import
-                 * @example 0198c6f0-0000-7000-8000-00000000000b
-                 */
-                import_id: components["parameters"]["importId"];
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description The resource */
-            200: {
-                headers: {
-                    ETag: components["headers"]["ETag"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["SourceImport"];
-                };
-            };
-            304: components["responses"]["NotModified"];
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            406: components["responses"]["NotAcceptable"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["InternalError"];
-            503: components["responses"]["Unavailable"];
-        };
-    };
-    cancelSourceImport: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                /**
-                 * @description Id of the import
-                 * @example 0198c6f0-0000-7000-8000-00000000000b
-                 */
-                import_id: components["parameters"]["importId"];
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Canceled */
-            204: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content?: never;
-            };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            406: components["responses"]["NotAcceptable"];
-            409: components["responses"]["Conflict"];
-            429: components["responses"]["TooManyRequests"];
-            500: components["responses"]["InternalError"];
-            503: components["responses"]["Unavailable"];
-        };
-    };
-    listSourceImportLines: {
-        parameters: {
-            query?: {
-                /** @description next_cursor of the page before, with the same filters and order */
-                cursor?: components["parameters"]["cursor"];
-                /** @description Rows on a page */
-                limit?: components["parameters"]["limit"];
-                /** @description One or more outcomes */
-                outcome?: components["schemas"]["ImportLineOutcome"][];
-            };
-            header?: {
-                /** @description ETags of the representations that the caller has */
-                "If-None-Match"?: components["parameters"]["ifNoneMatch"];
-            };
-            path: {
-                /**
-                 * @description Id of the import
-                 * @example 0198c6f0-0000-7000-8000-00000000000b
-                 */
-                import_id: components["parameters"]["importId"];
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description One page */
-            200: {
-                headers: {
-                    ETag: components["headers"]["ListETag"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ImportLineList"];
-                };
-            };
-            304: components["responses"]["NotModified"];
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
             406: components["responses"]["NotAcceptable"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];

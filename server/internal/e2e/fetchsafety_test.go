@@ -48,7 +48,7 @@ func lookAt(t *testing.T, c *caller, target string) map[string]string {
 		seen[way] = string(text)
 	}
 	list := `<opml version="2.0"><body><outline xmlUrl="` + target + `?by=list"/></body></opml>`
-	c.do("POST", "/api/v1/sources/imports", list, "Content-Type", "application/xml").want(t, http.StatusAccepted)
+	c.do("POST", "/api/v1/source-imports", list, "Content-Type", "application/xml").want(t, http.StatusAccepted)
 	var imported client.Source
 	eventually(t, "the list was imported", func() string {
 		for _, s := range decode[client.SourceList](t, c.do("GET", "/api/v1/sources?limit=100", "").want(t, 200).body).Data {

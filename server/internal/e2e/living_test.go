@@ -24,7 +24,7 @@ func (f *feedServer) page(path, body string) {
 // importList sends an OPML list and waits until it is done.
 func (c *caller) importList(t testing.TB, list, query string) client.SourceImport {
 	t.Helper()
-	i := decode[client.SourceImport](t, c.do("POST", "/api/v1/sources/imports"+query, list, "Content-Type", "text/x-opml").want(t, http.StatusAccepted).body)
+	i := decode[client.SourceImport](t, c.do("POST", "/api/v1/source-imports"+query, list, "Content-Type", "text/x-opml").want(t, http.StatusAccepted).body)
 	return c.waitForImport(t, i.ID)
 }
 
@@ -230,7 +230,7 @@ func testImport(t *testing.T, b *backend) {
 	if again := c.importList(t, list, ""); again.Added != 0 || again.Existing != 3 {
 		t.Errorf("again = %+v", again)
 	}
-	c.do("DELETE", "/api/v1/sources/imports/"+done.ID, "").want(t, http.StatusConflict)
+	c.do("DELETE", "/api/v1/source-imports/"+done.ID, "").want(t, http.StatusConflict)
 	listed, err := c.ListSourceImportsWithResponse(t.Context(), nil)
 	ok(t, err, listed, http.StatusOK)
 	if len(listed.JSON200.Data) < 3 || listed.JSON200.Data[1].ID != done.ID {
@@ -239,8 +239,8 @@ func testImport(t *testing.T, b *backend) {
 	if empty := c.importList(t, "<opml><body/></opml>", ""); empty.Total != 0 {
 		t.Errorf("an empty list: %+v", empty)
 	}
-	c.do("POST", "/api/v1/sources/imports", "<rss/>", "Content-Type", "application/xml").want(t, http.StatusUnprocessableEntity)
-	c.do("POST", "/api/v1/sources/imports?tags="+strings.Repeat("x", 41), "<opml/>", "Content-Type", "application/xml").want(t, 400)
+	c.do("POST", "/api/v1/source-imports", "<rss/>", "Content-Type", "application/xml").want(t, http.StatusUnprocessableEntity)
+	c.do("POST", "/api/v1/source-imports?tags="+strings.Repeat("x", 41), "<opml/>", "Content-Type", "application/xml").want(t, 400)
 	rows := b.auditRows(t, client.ListAuditEventsParams{SubjectID: &done.ID})
 	if len(rows) != 2 || rows[0].Action != "source_import.create" || rows[1].Action != "source_import.finish" {
 		t.Errorf("audit = %+v", rows)
@@ -256,7 +256,7 @@ func testCancelImport(t *testing.T, c *caller) {
 		fmt.Fprintf(&list, "<outline text='x' xmlUrl='https://canceled-%d.example/%s'/>\n", n%50, newPassword())
 	}
 	list.WriteString("</body></opml>")
-	i := decode[client.SourceImport](t, c.do("POST", "/api/v1/sources/imports", list.String(), "Content-Type", "application/xml").want(t, 202).body)
+	i := decode[client.SourceImport](t, c.do("POST", "/api/v1/source-imports", list.String(), "Content-Type", "application/xml").want(t, 202).body)
 	res, err := c.CancelSourceImportWithResponse(t.Context(), i.ID)
 	ok(t, err, res, http.StatusNoContent)
 	read, err := c.GetSourceImportWithResponse(t.Context(), i.ID, nil)
@@ -280,7 +280,7 @@ func testImportOnce(t *testing.T, b *backend) {
 	var group sync.WaitGroup
 	for n := range answers {
 		group.Go(func() {
-			answers[n] = c.do("POST", "/api/v1/sources/imports", list, "Content-Type", "application/xml", "Idempotency-Key", key)
+			answers[n] = c.do("POST", "/api/v1/source-imports", list, "Content-Type", "application/xml", "Idempotency-Key", key)
 		})
 	}
 	group.Wait()
@@ -295,7 +295,7 @@ func testImportOnce(t *testing.T, b *backend) {
 	if len(ids) != 1 {
 		t.Errorf("%d imports of one request", len(ids))
 	}
-	c.do("POST", "/api/v1/sources/imports", list+" ", "Content-Type", "application/xml", "Idempotency-Key", key).want(t, http.StatusUnprocessableEntity)
+	c.do("POST", "/api/v1/source-imports", list+" ", "Content-Type", "application/xml", "Idempotency-Key", key).want(t, http.StatusUnprocessableEntity)
 }
 
 // testExport reads a list back in.

@@ -12,7 +12,7 @@ func TestImportBodies(t *testing.T) {
 	h := newHarness(t)
 	send := func(contentType, body string, header ...string) *http.Response {
 		t.Helper()
-		r := request{method: "POST", path: "/api/v1/sources/imports?dry_run=true&tags=a&tags=b&file_name=my.opml", body: body, header: http.Header{"Content-Type": {contentType}}}
+		r := request{method: "POST", path: "/api/v1/source-imports?dry_run=true&tags=a&tags=b&file_name=my.opml", body: body, header: http.Header{"Content-Type": {contentType}}}
 		for i := 0; i < len(header); i += 2 {
 			r.header.Set(header[i], header[i+1])
 		}
@@ -48,7 +48,7 @@ func TestImportIsMeantOnce(t *testing.T) {
 	h := newHarness(t)
 	h.keys.reruns = 1
 	call := func(query, body string) *http.Response {
-		r := request{method: "POST", path: "/api/v1/sources/imports" + query, body: body, header: http.Header{"Content-Type": {"text/xml"}, "Idempotency-Key": {"k"}}}
+		r := request{method: "POST", path: "/api/v1/source-imports" + query, body: body, header: http.Header{"Content-Type": {"text/xml"}, "Idempotency-Key": {"k"}}}
 		return h.send(r).Result()
 	}
 	if res := call("?tags=a", "<opml/>"); res.StatusCode != 202 || res.Header.Get("Location") == "" {

@@ -20,7 +20,7 @@ type ImportService interface {
 	Cancel(ctx context.Context, id string) error
 }
 
-const importsPath = sourcesPath + "imports/"
+const importsPath = "/api/v1/source-imports/"
 
 // CreateSourceImport takes an OPML list in.
 func (s *server) CreateSourceImport(ctx context.Context, r api.CreateSourceImportRequestObject) (api.CreateSourceImportResponseObject, error) {

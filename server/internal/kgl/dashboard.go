@@ -21,7 +21,7 @@ type Dashboard struct {
 type DashboardSources struct {
 	Total, Active, Paused, Failing, Gone int64
 	ByHealth                             map[SourceHealth]int64 // those that are not 0
-	LastSuccessAt                        *time.Time // the newest success of any source
+	LastSuccessAt                        *time.Time             // the newest success of any source
 }
 
 // DashboardContent counts content by status. Duplicates counts the items that
