@@ -347,7 +347,7 @@ func (q *Queries) PendingImportLines(ctx context.Context, arg PendingImportLines
 const refreshHosts = `-- name: RefreshHosts :exec
 UPDATE hosts SET updated_at = CAST(?1 AS BIGINT), due_at = (
   SELECT CASE WHEN MIN(s.next_fetch_at) < hosts.not_before THEN hosts.not_before ELSE MIN(s.next_fetch_at) END
-  FROM sources s WHERE s.host = hosts.host AND s.next_fetch_at IS NOT NULL AND s.status <> 'paused' AND s.status <> 'gone')
+  FROM sources s WHERE s.host = hosts.host AND s.next_fetch_at IS NOT NULL AND s.status <> 'paused')
 WHERE hosts.host IN (SELECT value FROM json_each(CAST(?2 AS TEXT)))
 `
 

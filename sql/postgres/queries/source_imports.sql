@@ -14,7 +14,7 @@ ORDER BY host FOR NO KEY UPDATE;
 -- name: RefreshHosts :exec
 UPDATE hosts SET updated_at = CAST(@updated_at AS BIGINT), due_at = (
   SELECT CASE WHEN MIN(s.next_fetch_at) < hosts.not_before THEN hosts.not_before ELSE MIN(s.next_fetch_at) END
-  FROM sources s WHERE s.host = hosts.host AND s.next_fetch_at IS NOT NULL AND s.status <> 'paused' AND s.status <> 'gone')
+  FROM sources s WHERE s.host = hosts.host AND s.next_fetch_at IS NOT NULL AND s.status <> 'paused')
 WHERE hosts.host = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@hosts AS TEXT) AS JSONB))));
 
 -- name: CreateSources :many

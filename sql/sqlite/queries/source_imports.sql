@@ -12,7 +12,7 @@ SELECT host FROM hosts WHERE host IN (SELECT value FROM json_each(CAST(@hosts AS
 -- name: RefreshHosts :exec
 UPDATE hosts SET updated_at = CAST(@updated_at AS BIGINT), due_at = (
   SELECT CASE WHEN MIN(s.next_fetch_at) < hosts.not_before THEN hosts.not_before ELSE MIN(s.next_fetch_at) END
-  FROM sources s WHERE s.host = hosts.host AND s.next_fetch_at IS NOT NULL AND s.status <> 'paused' AND s.status <> 'gone')
+  FROM sources s WHERE s.host = hosts.host AND s.next_fetch_at IS NOT NULL AND s.status <> 'paused')
 WHERE hosts.host IN (SELECT value FROM json_each(CAST(@hosts AS TEXT)));
 
 -- name: CreateSources :many
