@@ -199,7 +199,7 @@ func (r sourceReport) deciding() [][2]string {
 	}
 	redirect := ""
 	if p := s.State.Redirect; p != nil {
-		redirect = fmt.Sprintf("to %s, %d times since %s", p.URL, p.Fetches, when(&p.Since))
+		redirect = fmt.Sprintf("to %s, since %s (seen %d times)", p.URL, when(&p.Since), p.Fetches)
 	}
 	domain := "no limit"
 	if r.Domain != "" && r.Rate.Interval > 0 {

@@ -118,7 +118,7 @@ func waitingOf(src kgl.Source, host kgl.Host, now time.Time) []Waiting {
 		case src.Health == kgl.HealthThrottled:
 			code, why = WaitThrottled, "its server asked for patience, and it is due"
 		case src.ConsecutiveFailures > 0:
-			code, why = WaitBackoff, fmt.Sprintf("%d fetches in a row failed, and it is due", src.ConsecutiveFailures)
+			code, why = WaitBackoff, lastFetches(src.ConsecutiveFailures)+", and it is due"
 		}
 		add(code, src.NextFetchAt, "%s in %s", why, InWords(src.NextFetchAt.Sub(now)))
 	}

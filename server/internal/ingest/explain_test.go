@@ -39,7 +39,7 @@ func TestExplain(t *testing.T) {
 		w.round(worker)
 		x = explain()
 		w.want("failed", fmt.Sprint(x.Trigger, texts(x)), "retry"+
-			"backoff: 1 fetches in a row failed, and it is due in 5 min; domain_rate: the hosts of a.example were asked as often as is polite; the next request may be made in 10 s")
+			"backoff: the last fetch failed, and it is due in 5 min; domain_rate: the hosts of a.example were asked as often as is polite; the next request may be made in 10 s")
 		w.want("rule", x.Source.State.Decision.Rule, RuleBackoff)
 
 		w.clock.Advance(time.Minute)

@@ -35,10 +35,8 @@ func healthOf(c checkup) (kgl.SourceHealth, string) {
 		return kgl.HealthGone, fmt.Sprintf("%d fetches failed in more than %d days: %s", c.failures, int(deadAfter.Hours()/24), c.error)
 	case c.throttled:
 		return kgl.HealthThrottled, c.error
-	case c.failures > 1:
-		return kgl.HealthFailing, fmt.Sprintf("the last %d fetches failed: %s", c.failures, c.error)
 	case c.failures > 0:
-		return kgl.HealthFailing, "the last fetch failed: " + c.error
+		return kgl.HealthFailing, lastFetches(c.failures) + ": " + c.error
 	case c.redirect != nil:
 		return kgl.HealthMoved, movedReason(*c.redirect)
 	}

@@ -191,11 +191,15 @@ func (s Schedule) afterFailure(at Situation) Plan {
 	case at.Throttled && named == 0 && delay < s.patience(at):
 		return s.at(at, RuleThrottled, s.patience(at), 0, "the server asks for patience, and names no time")
 	}
-	why := "the last fetch failed"
-	if at.Failures > 1 {
-		why = fmt.Sprintf("the last %d fetches failed", at.Failures)
+	return s.at(at, RuleBackoff, delay, 0, lastFetches(at.Failures))
+}
+
+// lastFetches says how many fetches in a row failed.
+func lastFetches(failures int64) string {
+	if failures == 1 {
+		return "the last fetch failed"
 	}
-	return s.at(at, RuleBackoff, delay, 0, why)
+	return fmt.Sprintf("the last %d fetches failed", failures)
 }
 
 // patience returns how long a server is left alone that asks for it and names no

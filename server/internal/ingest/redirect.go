@@ -35,31 +35,34 @@ func redirected(before *kgl.PermanentRedirect, from, to string, same bool, now t
 	return &next
 }
 
-// adoptable returns where a source is to be moved, nil when its redirect has not
-// lasted yet or must be adopted by a person. The latter is noted as obstacle.
-func adoptable(src kgl.Source, r *kgl.PermanentRedirect, now time.Time) *kgl.SourceMove {
-	if r == nil || r.Fetches < adoptFetches || now.Sub(r.Since) < adoptAfter {
-		return nil
+// adoptable returns where the permanent redirect of a source moves it, and
+// whether it has lasted long enough for that. Where only a person may move it,
+// that is noted as obstacle and there is no move.
+func adoptable(src kgl.Source, r *kgl.PermanentRedirect, now time.Time) (move *kgl.SourceMove, lasted bool) {
+	if r == nil {
+		return nil, false
 	}
 	to, err := url.Parse(r.URL)
 	key, keyErr := feed.CanonicalURL(r.URL)
 	if err != nil || keyErr != nil || len(r.URL) > maxURLBytes {
 		r.Obstacle = "the URL cannot be kept"
-		return nil
+		return nil, false
 	}
 	to.Fragment, to.RawFragment = "", ""
-	move := &kgl.SourceMove{URL: to.String(), URLKey: key, Host: hostKey(to)}
-	far := registrable(move.Host) != registrable(src.Host) || registrable(move.Host) == "" && move.Host != src.Host
+	move = &kgl.SourceMove{URL: to.String(), URLKey: key, Host: hostKey(to)}
+	after := adoptAfter
+	if registrable(move.Host) != registrable(src.Host) || registrable(move.Host) == "" && move.Host != src.Host {
+		after = adoptFar
+	}
 	switch {
 	case src.Secrets != "" && !sameOrigin(src.URL, to):
 		r.Obstacle = "the source has credentials, which only a person may give to another server"
-	case far && !r.Same:
+		return nil, false
+	case after == adoptFar && !r.Same:
 		r.Obstacle = "it is another site, and the feed there was not recognised"
-	case far && now.Sub(r.Since) < adoptFar:
-	default:
-		return move
+		return nil, false
 	}
-	return nil
+	return move, r.Fetches >= adoptFetches && now.Sub(r.Since) >= after
 }
 
 // sameOrigin reports whether what the server of a URL may see is also for that
@@ -80,7 +83,7 @@ func (a *attempt) recognised(done stored) bool {
 
 // movedReason says what a redirect that is not adopted yet means.
 func movedReason(r kgl.PermanentRedirect) string {
-	text := fmt.Sprintf("it redirects for good to %s, %d times in a row since %s", r.URL, r.Fetches, r.Since.UTC().Format(time.DateOnly))
+	text := fmt.Sprintf("it redirects for good to %s, since %s", r.URL, r.Since.UTC().Format(time.DateOnly))
 	if r.Obstacle != "" {
 		text += "; not adopted: " + r.Obstacle
 	}

@@ -143,7 +143,7 @@ func (w *Worker) learnRhythm(a *attempt, done stored, state *kgl.FetchState, now
 // adopt moves the source to where it redirects, when that has lasted and nobody
 // else watches it.
 func (w *Worker) adopt(ctx context.Context, tx kgl.Store, a *attempt, state *kgl.FetchState, now time.Time) error {
-	move := adoptable(a.source, state.Redirect, now)
+	move, lasted := adoptable(a.source, state.Redirect, now)
 	if move == nil {
 		return nil
 	}
@@ -154,6 +154,9 @@ func (w *Worker) adopt(ctx context.Context, tx kgl.Store, a *attempt, state *kgl
 		return nil
 	case err != nil && !kgl.Is(err, kgl.CodeNotFound):
 		return err
+	}
+	if !lasted {
+		return nil
 	}
 	a.result.Move = move
 	former := slices.DeleteFunc(slices.Clone(state.FormerURLs), func(u string) bool { return u == move.URL || u == a.source.URL })
