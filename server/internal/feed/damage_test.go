@@ -30,8 +30,9 @@ const (
 
 // tally counts, for one kind of damage, items by the rule of damagesubject_test.go.
 type tally struct {
-	family                                               string
-	kinds, documents, left, recovered, gofeed, unflagged int
+	family                              string
+	kinds, documents, gofeed, unflagged int
+	counts
 }
 
 func (t tally) share() float64 { return float64(t.recovered) / float64(max(t.left, 1)) }
@@ -101,11 +102,10 @@ func (run *damageRun) damage(s *subject, d damage) {
 				k.unflagged++
 			}
 		}
-		recovered, left := s.score(list, s.original(), have)
-		k.left += left
-		k.recovered += recovered
-		if recovered < left && run.shows(d.name) {
-			run.t.Logf("%s, %s, round %d: %d of %d, error %v", s.name, d.name, round, recovered, left, err)
+		c := s.score(list, s.original(), have)
+		k.counts.add(c)
+		if (c.recovered < c.left || c.same < c.untouched) && run.shows(d.name) {
+			run.t.Logf("%s, %s, round %d: %+v, error %v", s.name, d.name, round, c, err)
 			if dir := os.Getenv("KGL_DAMAGE_KEEP"); dir != "" {
 				name := strings.NewReplacer("/", "_", " ", "_").Replace(d.name + "-" + s.name)
 				os.WriteFile(filepath.Join(dir, name), broken, 0o600)
@@ -113,8 +113,7 @@ func (run *damageRun) damage(s *subject, d damage) {
 		}
 		if run.withGofeed && s.gofeed != nil {
 			if theirs, err := gofeed.NewParser().Parse(bytes.NewReader(broken)); err == nil {
-				n, _ := s.score(list, gofeedItems(s.gofeed), gofeedItems(theirs.Items))
-				k.gofeed += n
+				k.gofeed += s.score(list, gofeedItems(s.gofeed), gofeedItems(theirs.Items)).recovered
 			}
 		}
 	}
@@ -184,10 +183,14 @@ func (run *damageRun) check() {
 			run.t.Errorf("%s: %d of %d items recovered, want %.0f %%", name, k.recovered, k.left, 100*wantOfKind)
 		}
 	}
+	if same := float64(all.same) / float64(max(all.untouched, 1)); same < wantOverall {
+		run.t.Errorf("%d of %d items beside the damage have their text, want %.0f %%", all.same, all.untouched, 100*wantOverall)
+	}
 	if all.share() < wantOverall {
 		run.t.Errorf("%d of %d items recovered, want %.0f %%", all.recovered, all.left, 100*wantOverall)
 	}
 	var out strings.Builder
+	fmt.Fprintf(&out, "%d of %d items recovered; of %d beside the damage, %d have their text\n", all.recovered, all.left, all.untouched, all.same)
 	fmt.Fprintf(&out, "%d kinds, %d documents; at most %v and %d KiB for one\n\n", len(run.kinds), all.documents, run.worstTime.Round(time.Millisecond), run.worstBytes>>10)
 	fmt.Fprintln(&out, "| family | kinds | documents | items | gofeed alone | here |\n|---|---|---|---|---|---|")
 	for _, name := range order {
@@ -209,8 +212,7 @@ func (run *damageRun) check() {
 func (t *tally) add(k *tally) {
 	t.kinds += k.kinds
 	t.documents += k.documents
-	t.left += k.left
-	t.recovered += k.recovered
+	t.counts.add(k.counts)
 	t.gofeed += k.gofeed
 }
 

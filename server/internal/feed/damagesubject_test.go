@@ -24,6 +24,8 @@ import (
 // very element that gives it. Where the title itself was struck, the item must
 // still have the same id and link.
 //
+// The text of a recovered item that no damage lies in must be what it was.
+//
 // A link that is published as a relative one depends on what stands before the
 // items (xml:base, the link of the site): it is compared unless that was struck.
 //
@@ -54,10 +56,10 @@ type subject struct {
 }
 
 type subjectItem struct {
-	id, url, title string
-	whole          extent
-	children       []child
-	key, link, tit extent // the elements that give id, link and title
+	id, url, title, text string
+	whole                extent
+	children             []child
+	key, link, tit       extent // the elements that give id, link and title
 }
 
 func (it *subjectItem) find(names ...string) *child {
@@ -103,6 +105,7 @@ func newSubject(t testing.TB, name string, body []byte) (*subject, bool) {
 		if it := &sound.Items[i]; !s.takeItem(&s.items[i], it.GUID, it.URL, it.Title) {
 			return nil, false
 		}
+		s.items[i].text = sound.Items[i].ContentText
 		if k := s.items[i].id + "\x00" + s.items[i].url; keys[k] {
 			return nil, false
 		} else {
@@ -323,9 +326,9 @@ func applyChanges(doc []byte, list []change) []byte {
 // score counts the items that are left and those that are recovered. has
 // returns the ids, links and titles that a parser gives, original those of the
 // sound document.
-type readItem struct{ id, url, title string }
+type readItem struct{ id, url, title, text string }
 
-func (s *subject) score(list []change, original, have []readItem) (recovered, left int) {
+func (s *subject) score(list []change, original, have []readItem) (c counts) {
 	byKey := map[string][]int{}
 	key := func(r readItem) string {
 		if r.id != "" {
@@ -343,7 +346,7 @@ func (s *subject) score(list []change, original, have []readItem) (recovered, le
 			continue
 		}
 		linkStruck := strikes(list, it.link) || headStruck && it.link == it.whole
-		left++
+		c.left++
 		want := original[i]
 		found := byKey[key(want)]
 		for n, at := range found {
@@ -352,17 +355,35 @@ func (s *subject) score(list []change, original, have []readItem) (recovered, le
 				continue
 			}
 			byKey[key(want)] = append(found[:n:n], found[n+1:]...)
-			recovered++
+			c.recovered++
+			if !strikes(list, it.whole) {
+				c.untouched++
+				if got.text == want.text {
+					c.same++
+				}
+			}
 			break
 		}
 	}
-	return recovered, left
+	return c
+}
+
+// counts are items of documents: those that are left, those of them that are
+// recovered, those of these that no damage lies in, and those of these whose
+// text is what it was.
+type counts struct{ left, recovered, untouched, same int }
+
+func (c *counts) add(d counts) {
+	c.left += d.left
+	c.recovered += d.recovered
+	c.untouched += d.untouched
+	c.same += d.same
 }
 
 func (s *subject) original() []readItem {
 	var out []readItem
 	for _, it := range s.items {
-		out = append(out, readItem{it.id, it.url, it.title})
+		out = append(out, readItem{it.id, it.url, it.title, it.text})
 	}
 	return out
 }
@@ -370,7 +391,7 @@ func (s *subject) original() []readItem {
 func readItems(doc *Document) []readItem {
 	var out []readItem
 	for i := range doc.Items {
-		out = append(out, readItem{doc.Items[i].GUID, doc.Items[i].URL, doc.Items[i].Title})
+		out = append(out, readItem{doc.Items[i].GUID, doc.Items[i].URL, doc.Items[i].Title, doc.Items[i].ContentText})
 	}
 	return out
 }
@@ -378,7 +399,7 @@ func readItems(doc *Document) []readItem {
 func gofeedItems(list []*gofeed.Item) []readItem {
 	var out []readItem
 	for _, it := range list {
-		out = append(out, readItem{it.GUID, it.Link, it.Title})
+		out = append(out, readItem{it.GUID, it.Link, it.Title, ""})
 	}
 	return out
 }
