@@ -66,11 +66,22 @@ func (a *App) newIngestWorker(metrics *telemetry.Metrics) func(context.Context) 
 		// Text of a single-byte charset grows when it becomes UTF-8.
 		MaxDocument: 2 * int64(a.cfg.Ingest.FetchMaxBody),
 		Extractors:  []string{a.extractor().Name()}, Schedule: fetchSchedule(a.cfg, a.env),
-		Vault: a.Vault, DomainRate: domainRate(a.cfg),
+		Vault: a.Vault, DomainRate: domainRate(a.cfg), Retention: retention(a.cfg), KeepFetches: a.cfg.Keep.Fetches,
 	}, a.Store, a.Outbound, a.env.Clock, a.IDs, a.env.Log, metrics.Ingest, a.wake.enrich)
 	wake := worker.Wake
 	a.wake.ingestWorker.Store(&wake)
 	return worker.Run
+}
+
+func (a *App) newKeeper(metrics *telemetry.Metrics) func(context.Context) {
+	return ingest.NewKeeper(retention(a.cfg), a.owner(), a.Store, a.env.Clock, a.IDs, a.env.Log, metrics.Ingest).Run
+}
+
+// retention returns how much is kept as the configuration sets it.
+func retention(cfg *config.Config) ingest.Retention {
+	return ingest.Retention{
+		MaxItems: int64(cfg.Keep.MaxItems), MaxAge: cfg.Keep.MaxAge, Revisions: int64(cfg.Keep.Revisions), Events: cfg.Keep.Events,
+	}
 }
 
 func (a *App) newEnrichWorker(metrics *telemetry.Metrics) func(context.Context) {

@@ -53,7 +53,7 @@ func (a *App) newServer(ctx context.Context) (*server, error) {
 		s.workers = append(s.workers, serveProfiles)
 	}
 	if cfg.HTTP.Roles.Has(config.RoleIngest) {
-		s.workers = append(s.workers, a.newIngestWorker(metrics), a.newImportWorker())
+		s.workers = append(s.workers, a.newIngestWorker(metrics), a.newImportWorker(), a.newKeeper(metrics))
 	}
 	if cfg.HTTP.Roles.Has(config.RoleEnrich) {
 		s.workers = append(s.workers, a.newEnrichWorker(metrics))

@@ -23,6 +23,7 @@ func (c *Config) check() []Problem {
 	c.checkDatabase(report)
 	c.checkAuth(report)
 	c.checkIngest(report)
+	c.checkRetention(report)
 	return found
 }
 
@@ -115,4 +116,17 @@ func (c *Config) checkIngest(report reporter) {
 			report("KGL_SEED_OPML", "must be the path of an OPML file that exists, or none")
 		}
 	}
+}
+
+func (c *Config) checkRetention(report reporter) {
+	const longest = 100 * 365 * 24 * time.Hour
+	report.number("KGL_RETENTION_MAX_ITEMS", c.Keep.MaxItems, 0, 1_000_000)
+	if c.Keep.MaxAge != 0 {
+		report.duration("KGL_RETENTION_MAX_AGE", c.Keep.MaxAge, 24*time.Hour, longest)
+	}
+	report.number("KGL_RETENTION_REVISIONS", c.Keep.Revisions, 1, 1000)
+	if c.Keep.Events != 0 {
+		report.duration("KGL_RETENTION_EVENTS", c.Keep.Events, 24*time.Hour, longest)
+	}
+	report.number("KGL_FETCH_HISTORY", c.Keep.Fetches, 1, 10_000)
 }

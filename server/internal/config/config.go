@@ -21,6 +21,7 @@ type Config struct {
 	Database Database
 	Auth     Auth
 	Ingest   Ingest
+	Keep     Retention
 	Log      Log
 
 	settings []Setting
@@ -73,6 +74,15 @@ type Ingest struct {
 	AllowedNetworks Networks      `env:"KGL_ALLOWED_NETWORKS"`
 	AllowedPorts    Ports         `env:"KGL_ALLOWED_PORTS" envDefault:"80,443"`
 	Contact         string        `env:"KGL_CONTACT"`
+}
+
+// Retention configures how much is kept of what was ingested.
+type Retention struct {
+	MaxItems  int           `env:"KGL_RETENTION_MAX_ITEMS" envDefault:"0"` // of a source; 0: all
+	MaxAge    time.Duration `env:"KGL_RETENTION_MAX_AGE" envDefault:"0"`   // after publication; 0: for ever
+	Revisions int           `env:"KGL_RETENTION_REVISIONS" envDefault:"20"`
+	Events    time.Duration `env:"KGL_RETENTION_EVENTS" envDefault:"720h"` // 0: for ever
+	Fetches   int           `env:"KGL_FETCH_HISTORY" envDefault:"100"`     // of a source
 }
 
 // SeedNone is the value of KGL_SEED_OPML that subscribes nothing.

@@ -88,6 +88,7 @@ func TestOneErrorNamesEveryVariable(t *testing.T) {
 		"KGL_ACCESS_TOKEN_TTL": "1h", "KGL_REFRESH_TOKEN_TTL": "1m", "KGL_SEED_OPML": "/no/such/file.opml", "KGL_WORKERS": "0",
 		"KGL_FETCH_INTERVAL": "1s", "KGL_FETCH_INTERVAL_MIN": "1s", "KGL_FETCH_INTERVAL_MAX": "1000h",
 		"KGL_DOMAIN_RATE": "-1", "KGL_DOMAIN_BURST": "0", "KGL_HOST_DELAY": "-1s", "KGL_FETCH_TIMEOUT": "1h", "KGL_FETCH_MAX_BODY": "1GiB", "KGL_CONTACT": "a\r\nb",
+		"KGL_RETENTION_MAX_ITEMS": "-1", "KGL_RETENTION_MAX_AGE": "1h", "KGL_RETENTION_REVISIONS": "0", "KGL_RETENTION_EVENTS": "1h", "KGL_FETCH_HISTORY": "0",
 	}
 	unparsable := map[string]string{
 		"KGL_ROLES": "cook", "KGL_PUBLIC_URL": "ftp://x", "KGL_CORS_ORIGINS": "http://a/b", "KGL_TRUSTED_PROXIES": "x",
@@ -96,6 +97,7 @@ func TestOneErrorNamesEveryVariable(t *testing.T) {
 		"KGL_WORKERS": "1.5", "KGL_FETCH_INTERVAL": "hourly", "KGL_FETCH_INTERVAL_MIN": "x", "KGL_FETCH_INTERVAL_MAX": "x",
 		"KGL_DOMAIN_RATE": "fast", "KGL_DOMAIN_BURST": "1.5", "KGL_FETCH_TIMEOUT": "x", "KGL_FETCH_MAX_BODY": "-1",
 		"KGL_ALLOWED_NETWORKS": "everything", "KGL_ALLOWED_PORTS": "0", "KGL_HOST_DELAY": "x", "KGL_LOG_LEVEL": "loud", "KGL_LOG_FORMAT": "xml",
+		"KGL_RETENTION_MAX_ITEMS": "many", "KGL_RETENTION_MAX_AGE": "x", "KGL_RETENTION_REVISIONS": "x", "KGL_RETENTION_EVENTS": "x", "KGL_FETCH_HISTORY": "x",
 	}
 	// The first set is reported by several parsers too, so drop what does not parse.
 	for _, name := range []string{"KGL_ROLES", "KGL_PUBLIC_URL", "KGL_CORS_ORIGINS", "KGL_TRUSTED_PROXIES"} {

@@ -39,7 +39,7 @@ func NewMetrics(version string) *Metrics {
 	m := &Metrics{Ingest: newIngestMetrics(), Enrich: newEnrichMetrics(), registry: registry}
 	registry.MustRegister(build, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	registry.MustRegister(m.Ingest.duration, m.Ingest.bytes, m.Ingest.items)
+	registry.MustRegister(m.Ingest.duration, m.Ingest.bytes, m.Ingest.items, m.Ingest.removed)
 	registry.MustRegister(m.Enrich.duration)
 	return m
 }
@@ -53,6 +53,7 @@ type IngestMetrics struct {
 	duration *prometheus.HistogramVec
 	bytes    prometheus.Counter
 	items    *prometheus.CounterVec
+	removed  *prometheus.CounterVec
 }
 
 func newIngestMetrics() *IngestMetrics {
@@ -67,6 +68,9 @@ func newIngestMetrics() *IngestMetrics {
 		items: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: namespace, Subsystem: "ingest", Name: "items_total", Help: "Items of feeds, by what became of them.",
 		}, []string{"result"}),
+		removed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: namespace, Subsystem: "ingest", Name: "removed_total", Help: "Rows that retention removed, by kind.",
+		}, []string{"kind"}),
 	}
 }
 
@@ -87,6 +91,14 @@ func (m *IngestMetrics) ItemsStored(created, updated, failed int) {
 	m.items.WithLabelValues("created").Add(float64(created))
 	m.items.WithLabelValues("updated").Add(float64(updated))
 	m.items.WithLabelValues("failed").Add(float64(failed))
+}
+
+// Removed counts rows of a kind, such as content, that retention removed.
+func (m *IngestMetrics) Removed(kind string, n int) {
+	if m == nil {
+		return
+	}
+	m.removed.WithLabelValues(kind).Add(float64(n))
 }
 
 // EnrichMetrics count enrichment tasks.
