@@ -460,8 +460,15 @@ func testSourceHealth(t *testing.T, b *backend) {
 		}
 		return ids
 	}
-	if ok, failing := list(c.source(t, good.ID).Health.State), list(client.SourceHealthStateFailing); !slices.Contains(ok, good.ID) || !slices.Equal(failing, []string{bad.ID}) {
-		t.Errorf("healthy %v, failing %v", ok, failing)
+	if well, failing := list(c.source(t, good.ID).Health.State), list(client.SourceHealthStateFailing); !slices.Contains(well, good.ID) || !slices.Equal(failing, []string{bad.ID}) {
+		t.Errorf("healthy %v, failing %v", well, failing)
+	}
+	failed, err := c.ListSourceFetchesWithResponse(t.Context(), bad.ID, &client.ListSourceFetchesParams{Outcome: &[]client.ListSourceFetchesParamsOutcome{client.ListSourceFetchesParamsOutcomeFailed}})
+	ok(t, err, failed, http.StatusOK)
+	unchanged, err := c.ListSourceFetchesWithResponse(t.Context(), bad.ID, &client.ListSourceFetchesParams{Outcome: &[]client.ListSourceFetchesParamsOutcome{client.ListSourceFetchesParamsOutcomeNewContent}})
+	ok(t, err, unchanged, http.StatusOK)
+	if len(failed.JSON200.Data) == 0 || len(unchanged.JSON200.Data) != 0 {
+		t.Errorf("%d fetches failed, %d brought something", len(failed.JSON200.Data), len(unchanged.JSON200.Data))
 	}
 	counts := c.dashboard(t).Sources
 	n := counts.ByHealth

@@ -75,6 +75,7 @@ func contentPlans(e store.Engine) []listPlan {
 		{"sources by title", store.SourcesQuery(e, kgl.SourceFilter{}, kgl.SourceByTitle, text), "sources_title", false},
 		{"sources by title with a prefix", store.SourcesQuery(e, kgl.SourceFilter{TitlePrefix: "feed 77"}, kgl.SourceByTitle, text), "sources_title", false},
 		{"sources of a status", sources(kgl.SourceFilter{Status: []kgl.SourceStatus{kgl.SourceGone}}), "sources_status", false},
+		{"sources of a health", sources(kgl.SourceFilter{Health: []kgl.SourceHealth{kgl.HealthGone}}), "sources_health", false},
 		{"sources of a host", store.SourcesQuery(e, kgl.SourceFilter{Host: "h7"}, kgl.SourceNewestFirst, kgl.Page{}), "sources_", true},
 		{"sources with a tag", sources(kgl.SourceFilter{Tag: "t"}), "sources_created", false},
 	}

@@ -16,6 +16,7 @@ func runSourceImports(t *testing.T, open Open) {
 	runEach(t, open, []test{
 		{"sources are created together and are due", createSources},
 		{"a source that exists is left out", createSourcesExisting},
+		{"a former URL is known", createSourcesFormer},
 		{"two who create the same sources at once make each once", createSourcesRace},
 		{"tags are counted and paged", sourceTags},
 		{"sources are locked and edited together", updateSources},
@@ -68,6 +69,19 @@ func createSourcesExisting(t *testing.T, db *store.DB) {
 	}
 	if none := got(db.SourceIDsByURLKeys(ctx(t), nil))(t); len(none) != 0 {
 		t.Errorf("known of nothing = %v", none)
+	}
+}
+
+func createSourcesFormer(t *testing.T, db *store.DB) {
+	s, now := moved(t, db, moveTo("b.example", "new"))
+	again, fresh := newSource(7, "a.example", nil), newSource(8, "a.example", nil)
+	again.URLKey = s.URLKey
+	if ids := got(db.CreateSources(ctx(t), []kgl.Source{again, fresh}))(t); !slices.Equal(ids, []string{fresh.ID}) {
+		t.Errorf("created %v, want all but what moved", ids)
+	}
+	known := got(db.SourceIDsByURLKeys(ctx(t), []string{s.URLKey, now.URLKey}))(t)
+	if len(known) != 2 || known[s.URLKey] != s.ID || known[now.URLKey] != s.ID {
+		t.Errorf("known = %v", known)
 	}
 }
 

@@ -26,6 +26,7 @@ func runSources(t *testing.T, open Open) {
 		{"a requested fetch is due now", requestFetch},
 		{"a source that waits keeps its place", requestFetchWaiting},
 		{"a fetch of a paused source cannot be requested", requestFetchRefused},
+		{"the history filters by outcome", fetchesByOutcome},
 		{"content is counted by source", sourceCounts},
 		{"a deleted source takes its content along", deleteSource},
 		{"an unknown source cannot be deleted", deleteUnknownSource},
@@ -252,6 +253,19 @@ func requestFetchRefused(t *testing.T, db *store.DB) {
 		wantCode(t, db.RequestFetch(ctx(t), s.ID, epoch), kgl.CodeConflict)
 	}
 	wantNextDue(t, db, nil)
+}
+
+func fetchesByOutcome(t *testing.T, db *store.DB) {
+	s, l := leased(t, db)
+	for i, outcome := range []kgl.FetchOutcome{kgl.FetchNewContent, kgl.FetchFailed, kgl.FetchNotModified, kgl.FetchFailed} {
+		r := fetchResult(i, s, second(i))
+		r.Fetch.Outcome = outcome
+		must(t, db.FinishFetch(ctx(t), l, r, 10))
+	}
+	all := pages(t, 1, func(p kgl.Page) (kgl.List[kgl.Fetch], error) { return db.Fetches(ctx(t), s.ID, p, kgl.FetchFailed) })
+	same(t, idsOf(all, fetchID), []string{id(20_003), id(20_001)})
+	both := got(db.Fetches(ctx(t), s.ID, kgl.Page{Limit: 9}, kgl.FetchNewContent, kgl.FetchNotModified))(t)
+	same(t, idsOf(both.Rows, fetchID), []string{id(20_002), id(20_000)})
 }
 
 func sourceCounts(t *testing.T, db *store.DB) {
