@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"strings"
+	"sync"
 )
 
 // errBodyLimit ends a body that is over its limit.
@@ -47,7 +48,7 @@ func (c *Client) receive(parent context.Context, resp *http.Response, p *progres
 		return nil, fail(ReasonTooLarge, u.Host, fmt.Errorf("Content-Length: %d", resp.ContentLength))
 	}
 	wire := &wireReader{body: resp.Body, left: wireLimit(maxBody)}
-	out.Body, err = decode(wire, coded, maxBody)
+	out.Body, err = c.decode(wire, coded, maxBody, bodyHint(resp.ContentLength, coded, maxBody))
 	out.WireBytes = wire.read
 	if r.CutBody && errors.Is(err, errBodyLimit) {
 		out.Cut, err = true, nil
@@ -166,23 +167,82 @@ func (r *wireReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// Bounds of the guess how long a body is once it is unpacked: documents of feeds
+// shrink to a fifth, and a lie must not cost memory.
+const (
+	usualRatio = 5
+	minHint    = 512
+	maxHint    = 1 << 20
+)
+
+// bodyHint guesses the length of a body, in bytes, from its length on the wire;
+// below 0 when that is not known.
+func bodyHint(length int64, coded bool, maxBody int64) int64 {
+	if coded {
+		length *= usualRatio
+	}
+	return min(max(length+1, minHint), maxHint, maxBody+1)
+}
+
 // decode reads a body, undoes gzip and counts what comes out. Over the limit
-// the body up to it is returned beside errBodyLimit.
-func decode(wire io.Reader, coded bool, maxBody int64) ([]byte, error) {
+// the body up to it is returned beside errBodyLimit. It is about hint bytes long.
+func (c *Client) decode(wire io.Reader, coded bool, maxBody, hint int64) ([]byte, error) {
 	src := wire
 	if coded {
-		members, err := newGzipReader(wire)
+		members, err := c.gzips.get(wire)
 		if err != nil {
 			return nil, err
 		}
+		defer c.gzips.put(members)
 		src = members
 	}
-	// Not a bytes.Buffer, which holds up to twice of what it was given.
-	body, err := io.ReadAll(io.LimitReader(src, maxBody+1))
+	body, err := readAll(io.LimitReader(src, maxBody+1), hint)
 	if int64(len(body)) > maxBody {
 		return body[:maxBody], errBodyLimit
 	}
 	return body, err
+}
+
+// readAll is io.ReadAll with a first buffer of the given size. It is not a
+// bytes.Buffer, which holds up to twice of what it was given.
+func readAll(src io.Reader, hint int64) ([]byte, error) {
+	body := make([]byte, 0, hint)
+	for {
+		n, err := src.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		if err != nil {
+			if errors.Is(err, io.EOF) {
+				err = nil
+			}
+			return body, err
+		}
+		if len(body) == cap(body) {
+			body = append(body, 0)[:len(body)]
+		}
+	}
+}
+
+// gzipPool keeps readers, whose windows and tables are as large as a document.
+type gzipPool struct{ idle sync.Pool }
+
+// get returns a reader of a gzip stream.
+func (p *gzipPool) get(wire io.Reader) (*gzipReader, error) {
+	r, reused := p.idle.Get().(*gzipReader)
+	if !reused {
+		return newGzipReader(wire)
+	}
+	r.src.Reset(wire)
+	if err := r.member.Reset(r.src); err != nil {
+		return nil, err
+	}
+	r.member.Multistream(false)
+	return r, nil
+}
+
+// put keeps a reader for another stream, and nothing of the last one.
+func (p *gzipPool) put(r *gzipReader) {
+	r.src.Reset(nil)
+	p.idle.Put(r)
 }
 
 // gzipReader reads the members of a gzip stream. What follows the last member

@@ -20,6 +20,7 @@ type Client struct {
 	guard     *guard
 	trusted   map[origin]bool
 	transport *http.Transport
+	gzips     gzipPool
 }
 
 // New returns a client under the policy and the limits of cfg. The error
