@@ -25,6 +25,9 @@ func addPerson(list []Author, text string) []Author {
 			return append(list, Author{Name: outside, Email: inside})
 		}
 	}
+	if strings.IndexByte(text, '@') < 0 {
+		return append(list, Author{Name: text})
+	}
 	if a, err := mail.ParseAddress(text); err == nil {
 		return append(list, Author{Name: a.Name, Email: a.Address})
 	}
