@@ -113,8 +113,8 @@ func waitFor(ctx context.Context, group *sync.WaitGroup) bool {
 // sweepEvery is how often what has outlived its use is removed.
 const sweepEvery = 10 * time.Minute
 
-// sweep removes expired sessions, counters and idempotency keys, a bounded
-// number at a time.
+// sweep removes expired sessions, counters, idempotency keys and old imports, a
+// bounded number at a time.
 func (s *server) sweep(ctx context.Context) {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
@@ -124,6 +124,9 @@ func (s *server) sweep(ctx context.Context) {
 		}
 		if _, err := s.app.Store.DeleteExpiredIdempotencyKeys(ctx, s.app.env.Clock.Now(), 1000); err != nil && ctx.Err() == nil {
 			s.app.env.Log.Warn("expired idempotency keys could not be removed", "error", err)
+		}
+		if _, err := s.app.Imports.Sweep(ctx); err != nil && ctx.Err() == nil {
+			s.app.env.Log.Warn("old imports of sources could not be removed", "error", err)
 		}
 		select {
 		case <-ctx.Done():
