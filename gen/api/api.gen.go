@@ -539,6 +539,8 @@ func (e ListContentParamsDuplicates) Valid() bool {
 
 // Defines values for ListContentParamsSort.
 const (
+	ListContentParamsSortChangedAt        ListContentParamsSort = "changed_at"
+	ListContentParamsSortMinusChangedAt   ListContentParamsSort = "-changed_at"
 	ListContentParamsSortMinusPublishedAt ListContentParamsSort = "-published_at"
 	ListContentParamsSortPublishedAt      ListContentParamsSort = "published_at"
 )
@@ -546,6 +548,10 @@ const (
 // Valid indicates whether the value is a known member of the ListContentParamsSort enum.
 func (e ListContentParamsSort) Valid() bool {
 	switch e {
+	case ListContentParamsSortChangedAt:
+		return true
+	case ListContentParamsSortMinusChangedAt:
+		return true
 	case ListContentParamsSortMinusPublishedAt:
 		return true
 	case ListContentParamsSortPublishedAt:
@@ -2366,7 +2372,10 @@ type ListContentParams struct {
 	// Language Language tag as published, such as en or pt-BR
 	Language *string `form:"language,omitempty" json:"language,omitempty"`
 
-	// Sort -published_at is newest first
+	// ChangedAfter Stored first, or changed by its source, after this time, in that order: sort is changed_at then. Whoever follows the changes reads all pages, and begins the next time at the newest changed_at that it has seen, less five minutes; what it gets twice has the same id and revision.
+	ChangedAfter *time.Time `form:"changed_after,omitempty" json:"changed_after,omitempty"`
+
+	// Sort -published_at is newest first and the default; with changed_after it is changed_at, the oldest change first, and the orders of publication are refused
 	Sort *ListContentParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// View summary leaves content_html and content_text out
@@ -3221,6 +3230,13 @@ func (w *ServerInterfaceWrapper) ListContent(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "language", ctx.QueryParams(), &params.Language, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter language: %s", err))
+	}
+
+	// ------------- Optional query parameter "changed_after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "changed_after", ctx.QueryParams(), &params.ChangedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter changed_after: %s", err))
 	}
 
 	// ------------- Optional query parameter "sort" -------------

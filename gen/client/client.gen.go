@@ -541,6 +541,8 @@ func (e ListContentParamsDuplicates) Valid() bool {
 
 // Defines values for ListContentParamsSort.
 const (
+	ListContentParamsSortChangedAt        ListContentParamsSort = "changed_at"
+	ListContentParamsSortMinusChangedAt   ListContentParamsSort = "-changed_at"
 	ListContentParamsSortMinusPublishedAt ListContentParamsSort = "-published_at"
 	ListContentParamsSortPublishedAt      ListContentParamsSort = "published_at"
 )
@@ -548,6 +550,10 @@ const (
 // Valid indicates whether the value is a known member of the ListContentParamsSort enum.
 func (e ListContentParamsSort) Valid() bool {
 	switch e {
+	case ListContentParamsSortChangedAt:
+		return true
+	case ListContentParamsSortMinusChangedAt:
+		return true
 	case ListContentParamsSortMinusPublishedAt:
 		return true
 	case ListContentParamsSortPublishedAt:
@@ -2368,7 +2374,10 @@ type ListContentParams struct {
 	// Language Language tag as published, such as en or pt-BR
 	Language *string `form:"language,omitempty" json:"language,omitempty"`
 
-	// Sort -published_at is newest first
+	// ChangedAfter Stored first, or changed by its source, after this time, in that order: sort is changed_at then. Whoever follows the changes reads all pages, and begins the next time at the newest changed_at that it has seen, less five minutes; what it gets twice has the same id and revision.
+	ChangedAfter *time.Time `form:"changed_after,omitempty" json:"changed_after,omitempty"`
+
+	// Sort -published_at is newest first and the default; with changed_after it is changed_at, the oldest change first, and the orders of publication are refused
 	Sort *ListContentParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// View summary leaves content_html and content_text out
@@ -2986,7 +2995,7 @@ type ClientInterface interface {
 
 	// ListContent List content
 	//
-	// Ordered by published_at, newest first unless asked otherwise. since and until compare published_at too: an item may be stored, processed or edited long after that time. Duplicates are folded to their first-seen item by default.
+	// Ordered by published_at, newest first unless asked otherwise. since and until compare published_at too: an item may be stored, processed or edited long after that time; changed_after finds those. Duplicates are folded to their first-seen item by default.
 	//
 	// Corresponds with GET /api/v1/content (the `ListContent` operationId).
 	ListContent(ctx context.Context, params *ListContentParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3639,7 +3648,7 @@ func (c *Client) IssueTokenWithFormdataBody(ctx context.Context, body IssueToken
 
 // ListContent List content
 //
-// Ordered by published_at, newest first unless asked otherwise. since and until compare published_at too: an item may be stored, processed or edited long after that time. Duplicates are folded to their first-seen item by default.
+// Ordered by published_at, newest first unless asked otherwise. since and until compare published_at too: an item may be stored, processed or edited long after that time; changed_after finds those. Duplicates are folded to their first-seen item by default.
 //
 // Corresponds with GET /api/v1/content (the `ListContent` operationId).
 func (c *Client) ListContent(ctx context.Context, params *ListContentParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5169,6 +5178,18 @@ func NewListContentRequest(server string, params *ListContentParams) (*http.Requ
 		if params.Language != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "language", *params.Language, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ChangedAfter != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "changed_after", *params.ChangedAfter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -8211,7 +8232,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListContentWithResponse List content
 	//
-	// Ordered by published_at, newest first unless asked otherwise. since and until compare published_at too: an item may be stored, processed or edited long after that time. Duplicates are folded to their first-seen item by default.
+	// Ordered by published_at, newest first unless asked otherwise. since and until compare published_at too: an item may be stored, processed or edited long after that time; changed_after finds those. Duplicates are folded to their first-seen item by default.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -17714,7 +17735,7 @@ func (c *ClientWithResponses) IssueTokenWithFormdataBodyWithResponse(ctx context
 
 // ListContentWithResponse List content
 //
-// Ordered by published_at, newest first unless asked otherwise. since and until compare published_at too: an item may be stored, processed or edited long after that time. Duplicates are folded to their first-seen item by default.
+// Ordered by published_at, newest first unless asked otherwise. since and until compare published_at too: an item may be stored, processed or edited long after that time; changed_after finds those. Duplicates are folded to their first-seen item by default.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -184,7 +184,7 @@ export interface paths {
         };
         /**
          * List content
-         * @description Ordered by published_at, newest first unless asked otherwise. since and until compare published_at too: an item may be stored, processed or edited long after that time. Duplicates are folded to their first-seen item by default.
+         * @description Ordered by published_at, newest first unless asked otherwise. since and until compare published_at too: an item may be stored, processed or edited long after that time; changed_after finds those. Duplicates are folded to their first-seen item by default.
          */
         get: operations["listContent"];
         put?: never;
@@ -3109,6 +3109,8 @@ export interface operations {
     listContent: {
         parameters: {
             query?: {
+                /** @description Stored first, or changed by its source, after this time, in that order: sort is changed_at then. Whoever follows the changes reads all pages, and begins the next time at the newest changed_at that it has seen, less five minutes; what it gets twice has the same id and revision. */
+                changed_after?: string;
                 /** @description next_cursor of the page before, with the same filters and order */
                 cursor?: components["parameters"]["cursor"];
                 /** @description fold shows each group by its first-seen item, show and all show every item, only shows the items that were folded away */
@@ -3119,8 +3121,8 @@ export interface operations {
                 limit?: components["parameters"]["limit"];
                 /** @description Published at or after this time */
                 since?: string;
-                /** @description -published_at is newest first */
-                sort?: "-published_at" | "published_at";
+                /** @description -published_at is newest first and the default; with changed_after it is changed_at, the oldest change first, and the orders of publication are refused */
+                sort?: "-published_at" | "published_at" | "changed_at" | "-changed_at";
                 /** @description Items of this source */
                 source_id?: components["schemas"]["ID"];
                 /** @description One or more states */

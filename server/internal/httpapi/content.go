@@ -42,13 +42,16 @@ func (s *server) ListContent(ctx context.Context, r api.ListContentRequestObject
 	if err != nil {
 		return nil, err
 	}
+	changedAfter, sort, err := changesOf(r.Params.ChangedAfter, r.Params.Sort)
+	if err != nil {
+		return nil, err
+	}
 	filter := kgl.ContentFilter{
 		SourceID: valueOr(r.Params.SourceID, ""), Published: published,
 		Status:     convertAll(valueOr(r.Params.Status, nil), func(v api.ContentStatus) kgl.ContentStatus { return kgl.ContentStatus(v) }),
 		Duplicates: duplicatesOf(valueOr(r.Params.Duplicates, api.ListContentParamsDuplicatesFold)),
-		Language:   valueOr(r.Params.Language, ""),
+		Language:   valueOr(r.Params.Language, ""), ChangedAfter: changedAfter,
 	}
-	sort := kgl.ContentSort(valueOr(r.Params.Sort, api.ListContentParamsSortMinusPublishedAt))
 	withBody := valueOr(r.Params.View, api.ListContentParamsViewFull) == api.ListContentParamsViewFull
 	list, err := s.Content.Contents(ctx, filter, sort, withBody, page)
 	if err != nil {
@@ -59,6 +62,19 @@ func (s *server) ListContent(ctx context.Context, r api.ListContentRequestObject
 		return nil, err
 	}
 	return contentPage{items: list.Rows, withBody: withBody, pagination: pagination}, nil
+}
+
+// changesOf returns the time after which items changed, zero for any, and the
+// order of the list: that of the changes when they are asked for.
+func changesOf(after *time.Time, sort *api.ListContentParamsSort) (time.Time, kgl.ContentSort, error) {
+	if after == nil {
+		return time.Time{}, kgl.ContentSort(valueOr(sort, api.ListContentParamsSortMinusPublishedAt)), nil
+	}
+	order := kgl.ContentSort(valueOr(sort, api.ListContentParamsSortChangedAt))
+	if order != kgl.ContentByChange && order != kgl.ContentLastChanged {
+		return time.Time{}, order, kgl.Invalid("sort", "must be changed_at or -changed_at with changed_after")
+	}
+	return after.UTC().Truncate(time.Microsecond), order, nil
 }
 
 // GetContent returns an item.
