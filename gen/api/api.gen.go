@@ -1435,9 +1435,12 @@ type PasswordChange struct {
 // PendingRedirect A permanent redirect that is adopted when it lasts; null when there is none
 type PendingRedirect struct {
 	// Fetches Fetches in a row that were redirected there
-	Fetches int64     `json:"fetches"`
-	Since   time.Time `json:"since"`
-	URL     string    `json:"url"`
+	Fetches int64 `json:"fetches"`
+
+	// Obstacle Why a person must change the URL, for people; null: it is adopted when it lasts
+	Obstacle nullable.Nullable[string] `json:"obstacle"`
+	Since    time.Time                 `json:"since"`
+	URL      string                    `json:"url"`
 }
 
 // Problem An error as in RFC 9457
@@ -1778,7 +1781,7 @@ type Source struct {
 	// SiteURL The site that the feed belongs to
 	SiteURL nullable.Nullable[string] `json:"site_url"`
 
-	// Status active is fetched on schedule, paused is not, failing is fetched with growing pauses, gone was withdrawn by its publisher
+	// Status active is fetched on schedule, paused is not, failing is fetched with growing pauses, gone was withdrawn by its publisher, or failed for months and is looked after once a month
 	Status SourceStatus `json:"status"`
 	Tags   []Tag        `json:"tags"`
 
@@ -1920,7 +1923,7 @@ type SourceSchedule struct {
 	// SourceID UUID of version 7 in its canonical lower-case form
 	SourceID ID `json:"source_id"`
 
-	// Status active is fetched on schedule, paused is not, failing is fetched with growing pauses, gone was withdrawn by its publisher
+	// Status active is fetched on schedule, paused is not, failing is fetched with growing pauses, gone was withdrawn by its publisher, or failed for months and is looked after once a month
 	Status SourceStatus `json:"status"`
 
 	// Trigger What the next fetch would be made for: first, schedule, request, retry or probe
@@ -1930,7 +1933,7 @@ type SourceSchedule struct {
 	WaitingFor []ScheduleWait `json:"waiting_for"`
 }
 
-// SourceStatus active is fetched on schedule, paused is not, failing is fetched with growing pauses, gone was withdrawn by its publisher
+// SourceStatus active is fetched on schedule, paused is not, failing is fetched with growing pauses, gone was withdrawn by its publisher, or failed for months and is looked after once a month
 type SourceStatus string
 
 // SourceStatusChoice defines model for SourceStatusChoice.

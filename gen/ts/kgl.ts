@@ -1483,6 +1483,8 @@ export interface components {
              * @description Fetches in a row that were redirected there
              */
             fetches: number;
+            /** @description Why a person must change the URL, for people; null: it is adopted when it lasts */
+            obstacle: string | null;
             /** Format: date-time */
             since: string;
             url: string;
@@ -1904,7 +1906,7 @@ export interface components {
             waiting_for: components["schemas"]["ScheduleWait"][];
         };
         /**
-         * @description active is fetched on schedule, paused is not, failing is fetched with growing pauses, gone was withdrawn by its publisher
+         * @description active is fetched on schedule, paused is not, failing is fetched with growing pauses, gone was withdrawn by its publisher, or failed for months and is looked after once a month
          * @enum {string}
          */
         SourceStatus: "active" | "paused" | "failing" | "gone";

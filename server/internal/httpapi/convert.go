@@ -126,7 +126,7 @@ func toRedirect(r *kgl.PermanentRedirect) nullable.Nullable[api.PendingRedirect]
 	if r == nil {
 		return nullable.NewNullNullable[api.PendingRedirect]()
 	}
-	return nullable.NewNullableWithValue(api.PendingRedirect{URL: r.URL, Since: r.Since.UTC(), Fetches: r.Fetches})
+	return nullable.NewNullableWithValue(api.PendingRedirect{URL: r.URL, Since: r.Since.UTC(), Fetches: r.Fetches, Obstacle: textOrNull(r.Obstacle)})
 }
 
 func toAuthentication(username string) nullable.Nullable[api.SourceAuthentication] {
