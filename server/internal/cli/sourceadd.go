@@ -28,8 +28,6 @@ func (f *credentialFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.headerFile, "header-file", "", "file with request headers, one 'Name: value' a line")
 }
 
-func (f *credentialFlags) given() bool { return f.user != "" || f.headerFile != "" }
-
 func (f *credentialFlags) read(env *Env) (outbound.Credentials, error) {
 	var c outbound.Credentials
 	if f.headerFile != "" {

@@ -54,6 +54,7 @@ var shared = []struct {
 	{"source changes", testSourceChanges},
 	{"discovery", testDiscovery},
 	{"trial of a feed", testTrial},
+	{"trial of no feed", testTrialFails},
 	{"import", testImport},
 	{"import that is meant once", testImportOnce},
 	{"export", testExport},

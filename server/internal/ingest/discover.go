@@ -73,10 +73,9 @@ func (p *Probe) Discover(ctx context.Context, raw string) (Discovery, error) {
 
 // search is one Discover under way.
 type search struct {
-	probe    *Probe
-	found    Discovery
-	known    map[string]int // where in found.Feeds a canonical URL is
-	verified int            // candidates that were fetched
+	probe *Probe
+	found Discovery
+	known map[string]int // where in found.Feeds a canonical URL is
 }
 
 func (s *search) run(ctx context.Context) error {
