@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"encoding/json"
 	"net/http"
 	"strconv"
 	"time"
@@ -109,34 +108,48 @@ func appendWarning(b []byte, w kgl.Warning) []byte {
 	return append(b, '}')
 }
 
-// appendMedia appends api.Media, which few items have.
+// appendMedia appends api.Media; null for nil.
 func appendMedia(b []byte, m *kgl.Media) []byte {
 	if m == nil {
 		return append(b, "null"...)
 	}
-	text, err := json.Marshal(toMedia(m))
-	if err != nil {
-		return append(b, "null"...) // it holds nothing that JSON cannot
+	b = appendTextOrNull(append(b, `{"chapters_url":`...), m.ChaptersURL)
+	b = appendIntOrNull(append(b, `,"duration_seconds":`...), m.Duration)
+	b = appendIntOrNull(append(b, `,"episode":`...), m.Episode)
+	b = appendTextOrNull(append(b, `,"episode_type":`...), m.EpisodeType)
+	b = append(b, `,"explicit":`...)
+	if m.Explicit == nil {
+		b = append(b, "null"...)
+	} else {
+		b = strconv.AppendBool(b, *m.Explicit)
 	}
-	return append(b, text...)
+	b = appendList(append(b, `,"keywords":`...), m.Keywords, appendText)
+	b = appendList(append(b, `,"persons":`...), m.Persons, appendPerson)
+	b = appendIntOrNull(append(b, `,"season":`...), m.Season)
+	b = appendList(append(b, `,"transcripts":`...), m.Transcripts, appendTranscript)
+	return append(b, '}')
 }
 
-func toMedia(m *kgl.Media) api.Media {
-	explicit := nullable.NewNullNullable[bool]()
-	if m.Explicit != nil {
-		explicit = nullable.NewNullableWithValue(*m.Explicit)
+func appendPerson(b []byte, p kgl.Person) []byte {
+	b = appendText(append(b, `{"name":`...), p.Name)
+	b = appendTextOrNull(append(b, `,"role":`...), p.Role)
+	b = appendTextOrNull(append(b, `,"url":`...), p.URL)
+	return append(b, '}')
+}
+
+func appendTranscript(b []byte, t kgl.Transcript) []byte {
+	b = appendTextOrNull(append(b, `{"language":`...), t.Language)
+	b = appendTextOrNull(append(b, `,"type":`...), t.Type)
+	b = appendText(append(b, `,"url":`...), t.URL)
+	return append(b, '}')
+}
+
+// appendIntOrNull appends a number that is not known when it is 0.
+func appendIntOrNull(b []byte, n int64) []byte {
+	if n == 0 {
+		return append(b, "null"...)
 	}
-	return api.Media{
-		DurationSeconds: unlessZero(m.Duration), Season: unlessZero(m.Season), Episode: unlessZero(m.Episode),
-		EpisodeType: textOrNull(m.EpisodeType), Explicit: explicit, ChaptersURL: textOrNull(m.ChaptersURL),
-		Transcripts: convertAll(m.Transcripts, func(t kgl.Transcript) api.Transcript {
-			return api.Transcript{URL: t.URL, Type: textOrNull(t.Type), Language: textOrNull(t.Language)}
-		}),
-		Keywords: notNil(m.Keywords),
-		Persons: convertAll(m.Persons, func(p kgl.Person) api.MediaPerson {
-			return api.MediaPerson{Name: p.Name, Role: textOrNull(p.Role), URL: textOrNull(p.URL)}
-		}),
-	}
+	return strconv.AppendInt(b, n, 10)
 }
 
 func appendTimeOrNull(b []byte, t *time.Time) []byte {
@@ -153,12 +166,7 @@ func appendAuthor(b []byte, a kgl.Author) []byte {
 }
 
 func appendEnclosure(b []byte, e kgl.Enclosure) []byte {
-	b = append(b, `{"length":`...)
-	if e.Length == 0 {
-		b = append(b, "null"...)
-	} else {
-		b = strconv.AppendInt(b, e.Length, 10)
-	}
+	b = appendIntOrNull(append(b, `{"length":`...), e.Length)
 	b = appendTextOrNull(append(b, `,"type":`...), e.Type)
 	b = appendText(append(b, `,"url":`...), e.URL)
 	return append(b, '}')

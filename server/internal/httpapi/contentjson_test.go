@@ -28,11 +28,36 @@ func toContent(c kgl.Content, withBody bool) api.Content {
 		Enclosures: convertAll(c.Enclosures, toEnclosure), Language: textOrNull(c.Language),
 		PublishedAt: c.PublishedAt, PublishedAtInferred: c.PublishedInferred, FetchedAt: c.FetchedAt, UpdatedAt: c.UpdatedAt,
 		Status: api.ContentStatus(c.Status), Revision: int(c.Revision), DuplicateOf: textOrNull(c.DuplicateOf), WordCount: int(c.WordCount),
+		DuplicateCount: c.Duplicates, ChangedAt: c.ChangedAt, ModifiedAt: timeOrNull(c.Details.ModifiedAt), PublishedAtSource: c.PublishedSource(),
+		CommentsURL: textOrNull(c.Details.CommentsURL), ImageURL: textOrNull(c.Details.ImageURL), Repaired: len(c.Details.Repairs) > 0,
+		Repairs: convertAll(c.Details.Repairs, toWarning), Media: nullable.NewNullNullable[api.Media](),
+	}
+	if c.Details.Media != nil {
+		out.Media = nullable.NewNullableWithValue(toMedia(c.Details.Media))
 	}
 	if withBody {
 		out.ContentHTML, out.ContentText = &c.HTML, &c.Text
 	}
 	return out
+}
+
+// toMedia converts media to the generated type.
+func toMedia(m *kgl.Media) api.Media {
+	explicit := nullable.NewNullNullable[bool]()
+	if m.Explicit != nil {
+		explicit = nullable.NewNullableWithValue(*m.Explicit)
+	}
+	return api.Media{
+		DurationSeconds: unlessZero(m.Duration), Season: unlessZero(m.Season), Episode: unlessZero(m.Episode),
+		EpisodeType: textOrNull(m.EpisodeType), Explicit: explicit, ChaptersURL: textOrNull(m.ChaptersURL),
+		Transcripts: convertAll(m.Transcripts, func(t kgl.Transcript) api.Transcript {
+			return api.Transcript{URL: t.URL, Type: textOrNull(t.Type), Language: textOrNull(t.Language)}
+		}),
+		Keywords: notNil(m.Keywords),
+		Persons: convertAll(m.Persons, func(p kgl.Person) api.MediaPerson {
+			return api.MediaPerson{Name: p.Name, Role: textOrNull(p.Role), URL: textOrNull(p.URL)}
+		}),
+	}
 }
 
 // encoded returns what the generated server would answer, without the escapes of
@@ -64,6 +89,9 @@ func fill(v reflect.Value, n *int) {
 		v.SetInt(int64(*n) * 1_000_003)
 	case reflect.Bool:
 		v.SetBool(true)
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+		fill(v.Elem(), n)
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
 		fill(v.Index(0), n)
@@ -86,7 +114,7 @@ func TestContentAsGenerated(t *testing.T) {
 	var full kgl.Content
 	n := 0
 	fill(reflect.ValueOf(&full).Elem(), &n)
-	if full.Enclosures[1].Length == 0 || full.UpdatedAt.IsZero() || full.Text == "" {
+	if full.Enclosures[1].Length == 0 || full.UpdatedAt.IsZero() || full.Text == "" || full.Details.Media == nil {
 		t.Fatalf("not filled: %+v", full)
 	}
 	some := full
