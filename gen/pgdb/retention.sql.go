@@ -141,7 +141,7 @@ func (q *Queries) OldestKept(ctx context.Context, arg OldestKeptParams) (OldestK
 
 const retentionSources = `-- name: RetentionSources :many
 SELECT s.id, s.settings FROM sources s
-WHERE s.id > $1 AND (CAST($2 AS BIGINT) = 1 OR s.settings LIKE '%"max_%')
+WHERE s.id > $1 AND (CAST($2 AS BIGINT) = 1 OR s.settings LIKE '%"max_items":%' OR s.settings LIKE '%"max_age_days":%')
 ORDER BY s.id LIMIT CAST($3 AS BIGINT)
 `
 

@@ -1,7 +1,7 @@
 -- Sources by id; only those with a retention of their own, unless every one is asked for.
 -- name: RetentionSources :many
 SELECT s.id, s.settings FROM sources s
-WHERE s.id > @after_id AND (CAST(@every_source AS BIGINT) = 1 OR s.settings LIKE '%"max_%')
+WHERE s.id > @after_id AND (CAST(@every_source AS BIGINT) = 1 OR s.settings LIKE '%"max_items":%' OR s.settings LIKE '%"max_age_days":%')
 ORDER BY s.id LIMIT @row_limit;
 
 -- The oldest of the newest items of a source.

@@ -30,6 +30,8 @@ func Run(t *testing.T, open Open) {
 		{"Domains", runDomains},
 		{"SourceAliases", runSourceAliases},
 		{"Contents", runContents},
+		{"Identity", runIdentity},
+		{"Retention", runRetention},
 		{"Duplicates", runDuplicates},
 		{"NearDuplicates", runNear},
 		{"Tasks", runTasks},
