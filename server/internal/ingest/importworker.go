@@ -14,6 +14,7 @@ const (
 	importBatch = 200             // lines in one transaction
 	importLease = time.Minute     // claim on an import; must outlast a batch
 	importPoll  = 5 * time.Second // how long at most until the next look for an import
+	importSoon  = 200 * time.Millisecond
 )
 
 // ImportWorker adds the feeds of imports. Any number of them in any number of
@@ -50,10 +51,14 @@ func (w *ImportWorker) Run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
+		again := importPoll
 		select {
 		case <-ctx.Done():
 			return
 		case <-w.wake:
+			// An import that was stored with an Idempotency-Key is there a moment
+			// after its service woke us.
+			again = importSoon
 		case <-timer.C:
 		}
 		for {
@@ -64,8 +69,9 @@ func (w *ImportWorker) Run(ctx context.Context) {
 			if !worked || err != nil {
 				break
 			}
+			again = importPoll
 		}
-		timer.Reset(importPoll)
+		timer.Reset(again)
 	}
 }
 
