@@ -248,6 +248,10 @@ func TestStartTogether(t *testing.T) {
 	})
 }
 
+// newerSchema makes a database look as a migration leaves it that no binary of
+// before fits.
+const newerSchema = "UPDATE schema_migrations SET version = 9999; UPDATE settings SET value = '9999' WHERE key = 'schema_compatible_from'"
+
 // TestSchemaThatDoesNotFit starts servers on databases that they cannot work
 // with: each says what to do, and changes nothing.
 func TestSchemaThatDoesNotFit(t *testing.T) {
@@ -257,8 +261,8 @@ func TestSchemaThatDoesNotFit(t *testing.T) {
 	}{
 		{"empty Postgres", "postgres", "", "kgl migrate up"},
 		{"empty SQLite, told not to migrate", "sqlite", "", "kgl migrate up"},
-		{"newer schema", "postgres", "UPDATE schema_migrations SET version = 9999", "newer kgl"},
-		{"newer schema", "sqlite", "UPDATE schema_migrations SET version = 9999", "newer kgl"},
+		{"newer schema", "postgres", newerSchema, "newer kgl"},
+		{"newer schema", "sqlite", newerSchema, "newer kgl"},
 		{"dirty schema", "postgres", "UPDATE schema_migrations SET dirty = true", "dirty"},
 		{"dirty schema", "sqlite", "UPDATE schema_migrations SET dirty = 1", "dirty"},
 	}

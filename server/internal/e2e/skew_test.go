@@ -13,7 +13,7 @@ import (
 // or too late, and no replica takes another one's work for abandoned.
 func TestClocksApart(t *testing.T) {
 	t.Parallel()
-	in := newInstallation(t, "postgres")
+	in := newInstallation(t, "postgres", hourly...)
 	var replicas []*backend
 	for _, ahead := range []time.Duration{0, time.Hour, -time.Hour} {
 		env, c := in.env(), &clock{}
@@ -57,12 +57,15 @@ func TestClocksApart(t *testing.T) {
 	}
 }
 
+// hourly has every source fetched once an hour, whatever its rhythm.
+var hourly = []string{"KGL_FETCH_INTERVAL_MIN=1h", "KGL_FETCH_INTERVAL=1h", "KGL_FETCH_INTERVAL_MAX=1h"}
+
 // TestClockSteps moves the clock of one machine an hour ahead and back, with
 // sources that are fetched every hour: each is fetched once more than time went
 // by, none in a storm, and a new one at once, whatever the clock shows.
 func TestClockSteps(t *testing.T) {
 	t.Parallel()
-	in := newInstallation(t, "sqlite")
+	in := newInstallation(t, "sqlite", hourly...)
 	b := in.start(t)
 	c, f := b.asAdmin(t), newFeedServer(t)
 	const sources = 20
