@@ -33,6 +33,21 @@ func BenchmarkIngestKnownItems(b *testing.B) {
 	})
 }
 
+// BenchmarkIngestFewNewItems measures documents of 30 items of which three are
+// new, as those of most feeds are.
+func BenchmarkIngestFewNewItems(b *testing.B) {
+	onBenchEngines(b, func(b *testing.B, w *world) {
+		benchmarkRounds(b, w, 30, func(round int) string {
+			const sentence = "The programme pays &lt;b&gt;small grants&lt;/b&gt; to people who make films, music and games. "
+			list := make([]string, 30)
+			for i := range list {
+				list[i] = fmt.Sprintf("item-%d|%s", 3*round+i, strings.Repeat(sentence, 30))
+			}
+			return rss("bench", list...)
+		})
+	})
+}
+
 // onBenchEngines runs a benchmark on SQLite, and on Postgres where a server for
 // it is named: one that a test starts would not be set up for speed.
 func onBenchEngines(b *testing.B, run func(b *testing.B, w *world)) {

@@ -123,7 +123,7 @@ type layer struct {
 	mass  bool // only counts when most items of the document pair up
 }
 
-// layers are the ways, strongest first: docs/decisions/0020-identity.md.
+// layers are the ways, strongest first: docs/decisions/0021-identity.md.
 var layers = []layer{
 	{"same_id", guidAndURL, stateGUIDAndURL, always, false},
 	{"alternate_id", altKey, stateAltKey, sameAddress, false},
