@@ -17,7 +17,7 @@ func TestRevisionsSayWhatChanged(t *testing.T) {
 		want   string // empty: no revision
 	}{
 		{"title", func(e *entry) { e.title = "One, corrected" }, "[title]"},
-		{"text", func(e *entry) { e.text += " More." }, "[content]"},
+		{"text", func(e *entry) { e.text += " More." }, "[summary content]"},
 		{"short text", func(e *entry) { e.text = "Short." }, "[summary content]"},
 		{"link", func(e *entry) { e.link += "-moved" }, "[url]"},
 		{"title and date", func(e *entry) { e.title, e.date = "Two", onDay(2) }, "[title published_at]"},
@@ -28,7 +28,7 @@ func TestRevisionsSayWhatChanged(t *testing.T) {
 		{"file", func(e *entry) {
 			e.date += `</pubDate><enclosure url="https://a.example/a.mp3" type="audio/mpeg" length="5"/><pubDate>` + e.date
 		}, "[enclosures]"},
-		{"white space", func(e *entry) { e.text = strings.ReplaceAll(e.text, " ", "\n  ") }, ""},
+		{"white space", func(e *entry) { e.text = strings.ReplaceAll(e.text, " ", "   ") }, ""},
 		{"date only", func(e *entry) { e.date = onDay(2) }, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
