@@ -40,6 +40,8 @@ func statusOf(code kgl.Code) int {
 		return http.StatusConflict
 	case kgl.CodePreconditionFailed:
 		return http.StatusPreconditionFailed
+	case kgl.CodeCursorExpired:
+		return http.StatusGone
 	case kgl.CodeTooLarge:
 		return http.StatusRequestEntityTooLarge
 	case kgl.CodeUnsupportedMediaType:
