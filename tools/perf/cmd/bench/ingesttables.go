@@ -12,8 +12,8 @@ const (
 	aimTenth     = 1.2  // times parsing and sanitising everything, when a tenth is new
 	aimPeak      = 60.0 // MB
 	mustPeak     = 200.0
-	aimLinear    = 1.1 // cost of a source among the most sources to that among the fewest
-	aimClaim     = 1.1 // cost of a claim among the most sources to that among the fewest
+	aimLinear    = 1.2 // cost of a source among the most sources to that among the fewest
+	aimClaim     = 1.3 // cost of a claim among the most sources to that among the fewest
 )
 
 // perSecond returns rates from costs in microseconds.
