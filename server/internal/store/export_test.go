@@ -15,6 +15,7 @@ import (
 	"github.com/peermesh/kgl-backend/gen/pgadapter"
 	"github.com/peermesh/kgl-backend/gen/pgdb"
 	"github.com/peermesh/kgl-backend/gen/sqlitedb"
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
 )
 
 // What the tests of this folder see of the inside.
@@ -195,4 +196,17 @@ func (db *DB) NotedProcess(ctx context.Context) (noted, backend uint32, err erro
 	defer c.Release()
 	err = c.QueryRow(ctx, "SELECT pg_backend_pid()").Scan(&backend)
 	return sessionOf(c), backend, err
+}
+
+// PlainFetch returns the statements that store a fetch which found nothing new,
+// and release its host, with their arguments.
+func PlainFetch(e Engine, l kgl.HostLease, r kgl.FetchResult) (map[string][]any, error) {
+	args, err := plainArgs(l, r)
+	if e == SQLite {
+		return map[string][]any{plainSQLite: args}, err
+	}
+	return map[string][]any{
+		plainPostgres:   append(args, r.Fetch.ID, 1, "", 304, 0, "[]", "{}"),
+		releasePostgres: {1, l.Host, l.Token, l.Owner, r.Fetch.ID},
+	}, err
 }
