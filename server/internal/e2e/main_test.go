@@ -52,6 +52,7 @@ var shared = []struct {
 	{"logout", testLogout},
 	{"source conditions", testSourceConditions},
 	{"source changes", testSourceChanges},
+	{"new site", testNewSite},
 	{"discovery", testDiscovery},
 	{"trial of a feed", testTrial},
 	{"trial of no feed", testTrialFails},

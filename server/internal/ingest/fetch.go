@@ -211,6 +211,9 @@ func (a *attempt) take(doc *feed.Document) {
 	a.items = doc.Items
 	h.title, h.ttl, h.skipHours, h.skipDays = doc.Feed.Title, doc.Feed.TTL, doc.Feed.SkipHours, doc.Feed.SkipDays
 	for i := range doc.Items {
+		if doc.Items[i].Repaired {
+			r.Fetch.Details.ItemsRepaired++
+		}
 		if !doc.Items[i].PublishedInferred {
 			h.published = append(h.published, doc.Items[i].PublishedAt)
 		}
