@@ -23,7 +23,7 @@ const phaseLimit = 5 * time.Minute
 // farmSize is how many feeds a farm has, of how many items, on how many hosts.
 type farmSize struct{ feeds, items, hosts int }
 
-// farm starts a feed farm on a port of its own.
+// farm starts a feed farm on a port of its own, and has it render its documents.
 func (b *bench) farm(ctx context.Context, size farmSize) (*process, error) {
 	addr, err := freeAddress()
 	if err != nil {
@@ -32,9 +32,12 @@ func (b *bench) farm(ctx context.Context, size farmSize) (*process, error) {
 	_, port, _ := strings.Cut(addr, ":")
 	base := "http://127.0.0.1:" + port
 	p, err := b.start(ctx, "farm", "feedfarm", base+"/_farm/stats", nil, "-feeds", strconv.Itoa(size.feeds), "-items", strconv.Itoa(size.items),
-		"-hosts", strconv.Itoa(size.hosts), "-port", port)
+		"-hosts", strconv.Itoa(size.hosts), "-port", port, "-prewarm=false")
 	if p != nil {
 		p.base = base
+	}
+	if err == nil {
+		err = farmPost(p, "/_farm/prewarm")
 	}
 	return p, err
 }
