@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -75,6 +76,7 @@ type fetching struct {
 	engine        string
 	feeds         int
 	farm, service *process
+	client        *kglapi.Client // of a login at another process, so that the memory for it is none of the service's
 	db            *sql.DB
 }
 
@@ -85,14 +87,18 @@ func (b *bench) subscribed(ctx context.Context, engine, name string, farm *proce
 	if err != nil {
 		return run, err
 	}
-	opml, err := b.download(farm.base+"/_farm/opml", "farm.opml")
-	if err != nil {
+	// A process without the role ingest makes the database, so that nothing is fetched yet.
+	maker, err := b.serve(ctx, name+"-"+engine, databaseURL, "api")
+	if err == nil {
+		run.client, err = b.login(maker)
+	}
+	if err = errors.Join(err, stopAll(maker)); err != nil {
 		return run, err
 	}
-	// A process without the role ingest subscribes, so that nothing is fetched yet.
-	seeder, err := b.serve(ctx, "seed-"+engine, databaseURL, "api", "KGL_SEED_OPML="+opml)
-	if err = errors.Join(err, stopAll(seeder)); err != nil {
-		return run, err
+	for from := 0; from < feeds; from += listLimit {
+		if err := b.importList(ctx, databaseURL, fmt.Sprintf("%s/_farm/opml?from=%d&n=%d", farm.base, from, listLimit)); err != nil {
+			return run, err
+		}
 	}
 	if run.db, err = connect(databaseURL); err != nil {
 		return run, err
@@ -103,8 +109,31 @@ func (b *bench) subscribed(ctx context.Context, engine, name string, farm *proce
 	if err := errors.Join(run.setDue(ctx, time.Now().Add(24*time.Hour)), run.setHostsDue(ctx)); err != nil {
 		return run, err
 	}
-	run.service, err = b.serve(ctx, name+"-"+engine, databaseURL, "api,ingest")
+	if run.service, err = b.serve(ctx, name+"-"+engine, databaseURL, "api,ingest"); err == nil {
+		run.client = run.client.At(run.service.base)
+	}
 	return run, err
+}
+
+// listLimit is how many feeds a list may have that is imported at once.
+const listLimit = 20_000
+
+// importList subscribes a list of feeds.
+func (b *bench) importList(ctx context.Context, databaseURL, list string) error {
+	opml, err := b.download(list, "farm.opml")
+	if err != nil {
+		return err
+	}
+	env, err := b.environment("import", databaseURL)
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, filepath.Join(b.bin, "kgl"), "source", "import", opml)
+	cmd.Env = append(os.Environ(), env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("kgl source import: %w\n%s", err, out)
+	}
+	return nil
 }
 
 // close stops the service.
@@ -165,15 +194,11 @@ func (f *fetching) exec(ctx context.Context, statements ...string) error {
 // passes fetches all sources a number of times and accounts what one pass
 // takes, as one round of a phase.
 func (f *fetching) passes(ctx context.Context, times int, p *phase) error {
-	client, err := f.b.login(f.service)
-	if err != nil {
-		return err
-	}
 	var cpu [2]float64
 	var wall float64
 	var noise Noise
 	for range times {
-		c, w, n, err := f.pass(ctx, client)
+		c, w, n, err := f.pass(ctx)
 		if err != nil {
 			return err
 		}
@@ -181,13 +206,14 @@ func (f *fetching) passes(ctx context.Context, times int, p *phase) error {
 		noise.add(n, times)
 	}
 	p.add(times*f.feeds, cpu[:], wall, noise)
+	var err error
 	p.memory, err = memory(f.service.pid())
 	return err
 }
 
 // pass makes all sources due and returns what it takes until all were fetched:
 // CPU seconds of the service and of Postgres, and the wall time.
-func (f *fetching) pass(ctx context.Context, client *kglapi.Client) (cpu []float64, wall float64, noise Noise, err error) {
+func (f *fetching) pass(ctx context.Context) (cpu []float64, wall float64, noise Noise, err error) {
 	started := time.Now()
 	if err := f.setDue(ctx, started.Add(-time.Second)); err != nil {
 		return nil, 0, Noise{}, err
@@ -200,7 +226,7 @@ func (f *fetching) pass(ctx context.Context, client *kglapi.Client) (cpu []float
 	if err := f.setHostsDue(ctx); err != nil {
 		return nil, 0, Noise{}, err
 	}
-	if err := wake(client); err != nil {
+	if err := wake(f.client); err != nil {
 		return nil, 0, Noise{}, err
 	}
 	// Asking the database all the time would be work of the database.

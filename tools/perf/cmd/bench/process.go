@@ -114,20 +114,25 @@ func (b *bench) serve(ctx context.Context, name, databaseURL, roles string, env 
 	if err != nil {
 		return nil, err
 	}
-	dir := filepath.Join(b.work, name+"-data")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	all, err := b.environment(name, databaseURL)
+	if err != nil {
 		return nil, err
 	}
-	all := append([]string{
-		"KGL_ADDR=" + addr, "KGL_DATABASE_URL=" + databaseURL, "KGL_DATA_DIR=" + dir, "KGL_MASTER_KEY=" + b.secret,
-		"KGL_ADMIN_PASSWORD=" + b.password(), "KGL_SEED_OPML=none", "KGL_MIGRATE_ON_START=true", "KGL_LOG_LEVEL=warn",
-		"KGL_ALLOWED_NETWORKS=127.0.0.0/8", "KGL_HOST_DELAY=0s",
-	}, env...)
-	p, err := b.start(ctx, name, "kgl", "http://"+addr+"/ready", all, "serve", "--roles", roles)
+	p, err := b.start(ctx, name, "kgl", "http://"+addr+"/ready", append(append(all, "KGL_ADDR="+addr), env...), "serve", "--roles", roles)
 	if p != nil {
 		p.base = "http://" + addr
 	}
 	return p, err
+}
+
+// environment is that of the service on a database.
+func (b *bench) environment(name, databaseURL string) ([]string, error) {
+	dir := filepath.Join(b.work, name+"-data")
+	return []string{
+		"KGL_DATABASE_URL=" + databaseURL, "KGL_DATA_DIR=" + dir, "KGL_MASTER_KEY=" + b.secret,
+		"KGL_ADMIN_PASSWORD=" + b.password(), "KGL_SEED_OPML=none", "KGL_MIGRATE_ON_START=true", "KGL_LOG_LEVEL=warn",
+		"KGL_ALLOWED_NETWORKS=127.0.0.0/8", "KGL_HOST_DELAY=0s",
+	}, os.MkdirAll(dir, 0o700)
 }
 
 // password is the administrator's in every database that is measured.
