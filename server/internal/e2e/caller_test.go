@@ -221,6 +221,21 @@ func (c *caller) dashboard(t testing.TB) client.Dashboard {
 	return *res.JSON200
 }
 
+// countedNow returns the dashboard with counts that were made after the call:
+// where counting takes long, those of the last seconds are shown.
+func (c *caller) countedNow(t testing.TB) client.Dashboard {
+	t.Helper()
+	asked := time.Now()
+	var d client.Dashboard
+	eventually(t, "the dashboard is counted anew", func() string {
+		if d = c.dashboard(t); d.GeneratedAt.Before(asked) {
+			return d.GeneratedAt.String()
+		}
+		return ""
+	})
+	return d
+}
+
 // fetches returns the history of a source, newest first.
 func (c *caller) fetches(t testing.TB, sourceID string) []client.Fetch {
 	t.Helper()
