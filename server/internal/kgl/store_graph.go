@@ -1,0 +1,70 @@
+package kgl
+
+import (
+	"context"
+)
+
+// EntityStore keeps entities, their aliases and their mentions.
+type EntityStore interface {
+	// CreateEntity stores an entity. CodeConflict: one with the same Type and
+	// NameKey exists.
+	CreateEntity(ctx context.Context, e Entity) error
+
+	// UpsertEntities stores the entities that do not exist (by Type and NameKey,
+	// or an alias of that type) and raises the confidence of those that do to
+	// the greater one. It returns the stored entities in the order given, and
+	// says of each whether it was created.
+	UpsertEntities(ctx context.Context, es []Entity) ([]Entity, []bool, error)
+
+	// Entity returns an entity. CodeNotFound.
+	Entity(ctx context.Context, id string) (Entity, error)
+
+	// Entities returns a page of entities. Position: Text (name key), Number
+	// (confidence) or Int (created_at), and ID.
+	Entities(ctx context.Context, f EntityFilter, sort EntitySort, p Page) (List[Entity], error)
+
+	// UpdateEntity stores Name, Type, Description, Aliases, Attributes and
+	// Confidence when the stored version is e.Version, and returns it with
+	// Version+1. CodeNotFound; CodePreconditionFailed; CodeConflict as in
+	// CreateEntity.
+	UpdateEntity(ctx context.Context, e Entity) (Entity, error)
+
+	// DeleteEntity removes an entity with its mentions and relationships.
+	// CodeNotFound.
+	DeleteEntity(ctx context.Context, id string) error
+
+	// ReplaceMentions replaces the extractor's mentions of a content item, and
+	// keeps MentionCount of the entities right.
+	ReplaceMentions(ctx context.Context, contentID, extractor string, ms []Mention) error
+
+	// ContentEntities returns a page of the entities that a content item
+	// mentions, by name, each with its mentions (at most 100). Position: Text, ID.
+	ContentEntities(ctx context.Context, contentID string, p Page) (List[EntityMentions], error)
+}
+
+// RelationshipStore keeps relationships and their evidence.
+type RelationshipStore interface {
+	// UpsertRelationships stores the relationships that do not exist (by ends and
+	// type) and raises the confidence of those that do to the greater one. It
+	// returns the stored ones in the order given, and says of each whether it
+	// was created.
+	UpsertRelationships(ctx context.Context, rs []Relationship) ([]Relationship, []bool, error)
+
+	// ReplaceEvidence replaces the extractor's evidence from a content item,
+	// keeps EvidenceCount right, and removes relationships of that extractor
+	// that are left without evidence; it returns the ids of the removed.
+	ReplaceEvidence(ctx context.Context, contentID, extractor string, es []Evidence) (removed []string, err error)
+
+	// Relationship returns a relationship. CodeNotFound.
+	Relationship(ctx context.Context, id string) (Relationship, error)
+
+	// Relationships returns a page, newest first. Position: Int (created_at), ID.
+	Relationships(ctx context.Context, f RelationshipFilter, p Page) (List[Relationship], error)
+
+	// EntityRelationships returns a page of the relationships of an entity,
+	// newest first; typ empty means every type. Position: Int, ID.
+	EntityRelationships(ctx context.Context, entityID string, d Direction, typ string, p Page) (List[Relationship], error)
+
+	// RelationshipEvidence returns at most limit pieces of evidence, newest first.
+	RelationshipEvidence(ctx context.Context, relationshipID string, limit int) ([]Evidence, error)
+}
