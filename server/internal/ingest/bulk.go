@@ -186,8 +186,8 @@ func (b *bulk) take(src kgl.Source) error {
 	if kgl.Is(err, kgl.CodeInternal) {
 		return err
 	}
-	if err == nil && b.what.Refresh && src.Status != kgl.SourceActive && src.Status != kgl.SourceFailing {
-		err = kgl.Errorf(kgl.CodeConflict, "the source is %s and is not fetched", src.Status)
+	if err == nil && b.what.Refresh && src.Status == kgl.SourcePaused {
+		err = kgl.Errorf(kgl.CodeConflict, "the source is paused and is not fetched")
 	}
 	if err != nil {
 		b.result.fail(src.ID, err)

@@ -110,7 +110,7 @@ func waitingOf(src kgl.Source, host kgl.Host, now time.Time) []Waiting {
 		add(WaitPaused, nil, "a person paused it")
 		return list
 	case src.NextFetchAt == nil:
-		add(WaitGone, nil, "it is gone, and is fetched again when a person resumes it")
+		add(WaitGone, nil, "it is gone, and is asked again when a person refreshes or resumes it")
 		return list
 	case later(src.NextFetchAt):
 		code, why := WaitNotDue, "it is due"

@@ -30,7 +30,7 @@ type checkup struct {
 func healthOf(c checkup) (kgl.SourceHealth, string) {
 	switch {
 	case c.fate == FateGone:
-		return kgl.HealthGone, "its publisher withdrew it: the server answers 410"
+		return kgl.HealthGone, "its publisher withdrew it: the server answered 410"
 	case c.fate == FateDead:
 		return kgl.HealthGone, fmt.Sprintf("%d fetches failed in more than %d days: %s", c.failures, int(deadAfter.Hours()/24), c.error)
 	case c.throttled:

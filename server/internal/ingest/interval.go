@@ -74,7 +74,7 @@ func (s Schedule) Decide(at Situation) Plan {
 	switch {
 	case at.Fate == FateGone:
 		return Plan{FetchDecision: kgl.FetchDecision{Rule: RuleGone, At: at.Now,
-			Reason: "Not asked again: the server said twice, a day apart, that the feed is gone"}}
+			Reason: "Not asked again: the server said twice, a day apart, that the feed is gone. A refresh asks once more"}}
 	case at.Fate == FateDoubtful:
 		return s.at(at, RuleConfirmGone, confirmGone, s.jitter(confirmGone), "the server says that the feed is gone for good, which is checked once")
 	case at.Fate == FateDead:

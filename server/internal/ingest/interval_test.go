@@ -287,7 +287,7 @@ func TestHealth(t *testing.T) {
 		{"a failure", checkup{failures: 1, error: "the server answered 500"}, kgl.HealthFailing, "the last fetch failed: the server answered 500"},
 		{"failures", checkup{failures: 3, error: "the server answered 500"}, kgl.HealthFailing, "the last 3 fetches failed: the server answered 500"},
 		{"patience", checkup{failures: 3, throttled: true, error: "the server answered 429"}, kgl.HealthThrottled, "the server answered 429"},
-		{"gone", checkup{failures: 2, fate: FateGone}, kgl.HealthGone, "its publisher withdrew it: the server answers 410"},
+		{"gone", checkup{failures: 2, fate: FateGone}, kgl.HealthGone, "its publisher withdrew it: the server answered 410"},
 		{"dead", checkup{failures: 200, fate: FateDead, error: "the server answered 404"}, kgl.HealthGone, "200 fetches failed in more than 90 days: the server answered 404"},
 		{"a redirect", checkup{redirect: moved, gap: time.Hour, newest: ago(300 * day)}, kgl.HealthMoved,
 			"it redirects for good to https://b.example/feed, since 2026-03-01"},

@@ -71,7 +71,7 @@ func (w *Worker) settle(ctx context.Context, tx kgl.Store, a *attempt, done stor
 }
 
 // failed remembers a failure. 410 must be said twice, a day apart: one answer
-// may be a mistake, and to come back from gone takes a person.
+// may be a mistake, and to be asked again takes a person.
 func (w *Worker) failed(a *attempt, state *kgl.FetchState, now time.Time) Fate {
 	r := &a.result
 	if a.source.ConsecutiveFailures == 0 { // also after a person resumed it
@@ -87,6 +87,8 @@ func (w *Worker) failed(a *attempt, state *kgl.FetchState, now time.Time) Fate {
 	}
 	fate := FateNone
 	switch {
+	case isWithdrawn(a.source): // a person asked for it once more
+		fate = FateGone
 	case a.heard.gone && state.GoneSince != nil && now.Sub(*state.GoneSince) >= confirmGone:
 		fate, r.Status = FateGone, kgl.SourceGone
 	case a.heard.gone:
@@ -98,6 +100,12 @@ func (w *Worker) failed(a *attempt, state *kgl.FetchState, now time.Time) Fate {
 		fate, r.Status = FateDead, kgl.SourceGone
 	}
 	return fate
+}
+
+// isWithdrawn reports whether a source is gone because its server said so twice:
+// no other failure says more about the feed than that.
+func isWithdrawn(src kgl.Source) bool {
+	return src.Status == kgl.SourceGone && src.State.Decision != nil && src.State.Decision.Rule == RuleGone
 }
 
 // succeeded remembers what a success taught of the feed.

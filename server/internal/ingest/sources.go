@@ -294,8 +294,10 @@ func (s *Sources) Delete(ctx context.Context, id string, ifVersion *int64) error
 	})
 }
 
-// Refresh makes a source due now and returns when that was asked for.
-// CodeNotFound; CodeConflict: the source is paused or gone.
+// Refresh makes a source due now and returns when that was asked for. One that
+// is gone is asked once: it is fetched on schedule again if it answers with a
+// feed, and stays as it is if not. CodeNotFound; CodeConflict: the source is
+// paused.
 func (s *Sources) Refresh(ctx context.Context, id string) (time.Time, error) {
 	now := s.clock.Now()
 	err := s.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {

@@ -159,6 +159,52 @@ func TestPauseAndResume(t *testing.T) {
 	})
 }
 
+// A person's refresh asks a feed that is gone once: for nothing but a feed does
+// it come back.
+func TestRefreshOfAWithdrawnSource(t *testing.T) {
+	onEngines(t, func(t *testing.T, w *world) {
+		src, worker := w.add(feedURL), w.worker(Config{})
+		w.web.serve(feedURL, answer(410, ""))
+		w.round(worker)
+		w.clock.Advance(25 * time.Hour)
+		w.round(worker)
+		waits := func() string {
+			t.Helper()
+			x, err := NewExplainer(w.db, w.clock, worker.cfg.Schedule, kgl.DomainRate{}).Explain(t.Context(), src.ID)
+			w.must(err)
+			codes := fmt.Sprint(x.Source.Status, " ", x.Source.Health, " ", x.Trigger, ":")
+			for _, on := range x.Waiting {
+				codes += " " + on.Code
+			}
+			return codes
+		}
+		w.want("withdrawn", waits(), "gone gone : gone")
+		for i, status := range []int{404, 410, 500, 200} {
+			w.clock.Advance(time.Hour)
+			w.web.serve(feedURL, answer(status, rss("a", "one")))
+			_, err := w.sources.Refresh(t.Context(), src.ID)
+			w.must(err)
+			w.want("refreshed", waits(), "gone gone request:")
+			w.want("rounds", w.round(worker), 1)
+			w.want("requests", w.web.asked(), 3+i)
+			if status != 200 {
+				w.want("after one more failure", waits(), "gone gone : gone")
+			}
+		}
+		w.want("after it came back", waits(), "active ok schedule: not_due")
+		w.want("events", w.events(kgl.EventContentCreated), "source.created source.failing source.gone source.recovered")
+
+		w.due(src.ID)
+		w.web.serve(feedURL, answer(410, ""))
+		w.round(worker)
+		w.clock.Advance(26*time.Hour + time.Hour/2) // a day and the jitter
+		w.round(worker)
+		done, err := w.sources.Bulk(t.Context(), BulkSelect{IDs: []string{src.ID}}, BulkAction{Refresh: true}, false)
+		w.must(err)
+		w.want("bulk refresh", fmt.Sprint(done.Changed, done.Failures, " ", waits()), "1 [] gone gone request:")
+	})
+}
+
 func TestTitlesOfFeedsAndPeople(t *testing.T) {
 	onEngines(t, func(t *testing.T, w *world) {
 		src, worker := w.add(feedURL), w.worker(Config{})

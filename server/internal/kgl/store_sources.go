@@ -42,7 +42,7 @@ type SourceStore interface {
 	UpdateSources(ctx context.Context, ss []Source) error
 
 	// ScheduleSources makes sources due at a time, unless they are due sooner, or
-	// are paused or gone.
+	// are paused.
 	ScheduleSources(ctx context.Context, ids []string, at time.Time) error
 
 	// DeleteSource removes a source with its content, mentions and evidence, and
@@ -51,8 +51,8 @@ type SourceStore interface {
 	// duplicates whose first-seen item goes a new one. CodeNotFound.
 	DeleteSource(ctx context.Context, id string) error
 
-	// RequestFetch makes a source due now, unless it is paused or gone.
-	// CodeNotFound; CodeConflict: paused or gone.
+	// RequestFetch makes a source due now, also one that is gone, unless it is
+	// paused. CodeNotFound; CodeConflict: paused.
 	RequestFetch(ctx context.Context, id string, now time.Time) error
 
 	// SourceContentCounts returns the number of items of each of the sources.

@@ -104,9 +104,8 @@ func fetched(old sqlitedb.Source, r kgl.FetchResult) (sqlitedb.Source, error) {
 	if old.Status != string(kgl.SourcePaused) {
 		next.Status, next.NextFetchAt = string(r.Status), microsPtr(r.NextFetchAt)
 		// Whoever asks for a fetch while one runs wants what the server has by now.
-		if asked := old.NextFetchAt; asked != nil && next.NextFetchAt != nil && *asked > micros(r.Fetch.StartedAt) {
-			earlier := min(*asked, *next.NextFetchAt)
-			next.NextFetchAt = &earlier
+		if asked := old.NextFetchAt; asked != nil && *asked > micros(r.Fetch.StartedAt) && (next.NextFetchAt == nil || *asked < *next.NextFetchAt) {
+			next.NextFetchAt = asked
 		}
 	}
 	next.ConsecutiveFailures = r.ConsecutiveFailures

@@ -161,7 +161,7 @@ func (db *DB) ScheduleSources(ctx context.Context, ids []string, at time.Time) e
 		var due []kgl.Source
 		for _, id := range slices.Compact(ids) {
 			src, err := c.LockSource(ctx, id)
-			if isNoRows(err) || err == nil && (!isFetched(src.Status) || src.NextFetchAt != nil && *src.NextFetchAt <= micros(at)) {
+			if isNoRows(err) || err == nil && (src.Status == string(kgl.SourcePaused) || src.NextFetchAt != nil && *src.NextFetchAt <= micros(at)) {
 				continue
 			}
 			if err != nil {
@@ -267,8 +267,8 @@ func (db *DB) RequestFetch(ctx context.Context, id string, now time.Time) error 
 		if err != nil {
 			return err
 		}
-		if !isFetched(src.Status) {
-			return kgl.Errorf(kgl.CodeConflict, "the source is %s and is not fetched", src.Status)
+		if src.Status == string(kgl.SourcePaused) {
+			return kgl.Errorf(kgl.CodeConflict, "the source is paused and is not fetched")
 		}
 		at := micros(now)
 		if waits, err := waitsForFetch(ctx, c, src, at); err != nil || waits {
@@ -290,9 +290,4 @@ func waitsForFetch(ctx context.Context, c *conn, src sqlitedb.Source, now int64)
 	}
 	host, err := c.LockHost(ctx, src.Host)
 	return err == nil && host.LeaseUntil <= now, err
-}
-
-// isFetched reports whether sources of a status are fetched on schedule.
-func isFetched(status string) bool {
-	return status == string(kgl.SourceActive) || status == string(kgl.SourceFailing)
 }

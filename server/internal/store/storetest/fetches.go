@@ -179,4 +179,12 @@ func finishRequested(t *testing.T, db *store.DB) {
 	if have := got(db.Source(ctx(t), s.ID))(t); !have.NextFetchAt.Equal(*r.NextFetchAt) {
 		t.Fatalf("due at %v, want %v", have.NextFetchAt, r.NextFetchAt)
 	}
+	// One that finds the feed gone does not forget it either.
+	must(t, db.RequestFetch(ctx(t), s.ID, second(9)))
+	r = fetchResult(3, s, second(8))
+	r.Status, r.NextFetchAt = kgl.SourceGone, nil
+	must(t, db.FinishFetch(ctx(t), l, r, 10))
+	if have := got(db.Source(ctx(t), s.ID))(t); have.NextFetchAt == nil || !have.NextFetchAt.Equal(second(9)) {
+		t.Fatalf("due at %v, want the time of the request", have.NextFetchAt)
+	}
 }

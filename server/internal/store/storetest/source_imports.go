@@ -188,18 +188,21 @@ func scheduleSources(t *testing.T, db *store.DB) {
 	paused := newSource(3, "c.example.org", nil)
 	paused.Status = kgl.SourcePaused
 	must(t, db.CreateSource(ctx(t), paused))
-	must(t, db.ScheduleSources(ctx(t), []string{paused.ID, a.ID, waits.ID, id(99), a.ID}, epoch))
+	gone := newSource(4, "d.example.org", nil)
+	gone.Status = kgl.SourceGone
+	must(t, db.CreateSource(ctx(t), gone))
+	must(t, db.ScheduleSources(ctx(t), []string{paused.ID, a.ID, waits.ID, id(99), a.ID, gone.ID}, epoch))
 	for _, want := range []struct {
 		id   string
 		next *time.Time
-	}{{a.ID, at(0)}, {waits.ID, at(-time.Hour)}, {paused.ID, nil}} {
+	}{{a.ID, at(0)}, {waits.ID, at(-time.Hour)}, {paused.ID, nil}, {gone.ID, at(0)}} {
 		stored := got(db.Source(ctx(t), want.id))(t)
 		if (stored.NextFetchAt == nil) != (want.next == nil) || want.next != nil && !stored.NextFetchAt.Equal(*want.next) || stored.Version != 1 {
 			t.Errorf("%s is due at %v, want %v", want.id, stored.NextFetchAt, want.next)
 		}
 	}
-	if leases := claim(t, db, epoch); len(leases) != 2 {
-		t.Errorf("%d hosts are due, want 2", len(leases))
+	if leases := claim(t, db, epoch); len(leases) != 3 {
+		t.Errorf("%d hosts are due, want 3", len(leases))
 	}
 }
 

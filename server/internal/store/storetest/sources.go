@@ -26,6 +26,7 @@ func runSources(t *testing.T, open Open) {
 		{"a requested fetch is due now", requestFetch},
 		{"a source that waits keeps its place", requestFetchWaiting},
 		{"a fetch of a paused source cannot be requested", requestFetchRefused},
+		{"a fetch of a source that is gone can be requested", requestFetchGone},
 		{"the history filters by outcome", fetchesByOutcome},
 		{"content is counted by source", sourceCounts},
 		{"a deleted source takes its content along", deleteSource},
@@ -246,13 +247,27 @@ func requestFetchWaiting(t *testing.T, db *store.DB) {
 
 func requestFetchRefused(t *testing.T, db *store.DB) {
 	wantCode(t, db.RequestFetch(ctx(t), id(1), epoch), kgl.CodeNotFound)
-	for i, status := range []kgl.SourceStatus{kgl.SourcePaused, kgl.SourceGone} {
-		s := newSource(i, "example.org", nil)
-		s.Status = status
-		must(t, db.CreateSource(ctx(t), s))
-		wantCode(t, db.RequestFetch(ctx(t), s.ID, epoch), kgl.CodeConflict)
-	}
+	s := newSource(1, "example.org", nil)
+	s.Status = kgl.SourcePaused
+	must(t, db.CreateSource(ctx(t), s))
+	wantCode(t, db.RequestFetch(ctx(t), s.ID, epoch), kgl.CodeConflict)
 	wantNextDue(t, db, nil)
+}
+
+// requestFetchGone asks for sources that are never fetched, and once a month.
+func requestFetchGone(t *testing.T, db *store.DB) {
+	for i, next := range []*time.Time{nil, at(720 * time.Hour)} {
+		s := newSource(i, fmt.Sprintf("h%d.example", i), next)
+		s.Status = kgl.SourceGone
+		must(t, db.CreateSource(ctx(t), s))
+		must(t, db.RequestFetch(ctx(t), s.ID, epoch))
+		if have := got(db.Source(ctx(t), s.ID))(t); have.Status != kgl.SourceGone || have.NextFetchAt == nil || !have.NextFetchAt.Equal(epoch) {
+			t.Errorf("the source is %s and due at %v", have.Status, have.NextFetchAt)
+		}
+	}
+	if leases := claim(t, db, epoch); len(leases) != 2 {
+		t.Errorf("%d hosts were claimed, want 2", len(leases))
+	}
 }
 
 func fetchesByOutcome(t *testing.T, db *store.DB) {
