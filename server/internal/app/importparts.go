@@ -19,7 +19,7 @@ const probePause = 200 * time.Millisecond
 func newProbe(cfg *config.Config, client *outbound.Client, db *store.DB, clock kgl.Clock) *ingest.Probe {
 	return ingest.NewProbe(ingest.ProbeConfig{
 		Each: min(cfg.Ingest.FetchTimeout, 8*time.Second), MaxBody: int64(cfg.Ingest.FetchMaxBody),
-		Pause: min(cfg.Ingest.HostDelay, probePause), Schedule: fetchSchedule(cfg, Env{}),
+		Pause: min(cfg.Ingest.HostDelay, probePause), Schedule: fetchSchedule(cfg, Env{}), DomainRate: domainRate(cfg),
 	}, client, client, db, clock)
 }
 

@@ -3,6 +3,7 @@ package ingest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"time"
@@ -53,7 +54,8 @@ type Discovery struct {
 // that look like feeds, else the paths at which sites keep their feeds. Each is
 // fetched to see whether it is one; a declared one that cannot be read is told
 // of, a guess is not. CodeInvalid: the URL may not be fetched;
-// CodeRateLimited: too many probes are under way.
+// CodeRateLimited: too many probes are under way, or the domain of the URL is
+// asked too often.
 func (p *Probe) Discover(ctx context.Context, raw string) (Discovery, error) {
 	u, err := p.givenURL(raw)
 	if err != nil {
@@ -79,6 +81,9 @@ type search struct {
 }
 
 func (s *search) run(ctx context.Context) error {
+	if err := s.probe.admit(ctx, s.found.URL, s.probe.cfg.Patience); err != nil {
+		return err
+	}
 	s.found.Requests++
 	resp, doc, err := s.probe.look(ctx, outbound.Request{URL: s.found.URL, Accept: AcceptPages})
 	if resp != nil {
@@ -130,13 +135,14 @@ func (s *search) verify(ctx context.Context, list []discover.Candidate, first bo
 		if s.isKnown(key) {
 			continue
 		}
-		if i >= bound || ctx.Err() != nil || !s.pause(ctx) {
+		unseen, err := s.ready(ctx, c.URL, i < bound)
+		if err != nil {
+			return err
+		}
+		if unseen != (Outcome{}) {
 			s.found.Complete = false
 			if c.Method == discover.MethodLink {
-				s.add(FoundFeed{
-					URL: c.URL, Title: c.Title, Method: c.Method, score: c.Score, key: key,
-					Outcome: Outcome{Code: kgl.CodeTimeout, Message: "it was not looked at: the search had come to its end"},
-				})
+				s.add(FoundFeed{URL: c.URL, Title: c.Title, Method: c.Method, Outcome: unseen, score: c.Score, key: key})
 			}
 			continue
 		}
@@ -164,19 +170,25 @@ func (s *search) verify(ctx context.Context, list []discover.Candidate, first bo
 	return nil
 }
 
-// pause waits between two requests; false when the time is over.
-func (s *search) pause(ctx context.Context) bool {
-	if s.probe.cfg.Pause <= 0 {
-		return true
+// ready waits until a URL may be requested. The outcome tells why it is not to
+// be: the search is at an end, or the domain is asked too often.
+func (s *search) ready(ctx context.Context, rawURL string, within bool) (Outcome, error) {
+	p := s.probe
+	if !within || ctx.Err() != nil || p.cfg.Pause > 0 && !p.sleep(ctx, p.cfg.Pause) {
+		return endOfSearch(), nil
 	}
-	timer := time.NewTimer(s.probe.cfg.Pause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
+	err := p.admit(ctx, rawURL, p.cfg.Patience)
+	switch {
+	case kgl.Is(err, kgl.CodeRateLimited):
+		return Outcome{Code: kgl.CodeRateLimited, Message: "it was not looked at: " + userMessage(err)}, nil
+	case err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return endOfSearch(), nil
 	}
+	return Outcome{}, err
+}
+
+func endOfSearch() Outcome {
+	return Outcome{Code: kgl.CodeTimeout, Message: "it was not looked at: the search had come to its end"}
 }
 
 // keep adds a feed that was read.

@@ -36,7 +36,7 @@ type Preview struct {
 // Test fetches a URL as a source would be, and tells what came of it. It stores
 // nothing. What goes wrong with the URL is part of the answer. CodeInvalid: the
 // URL or what is to be sent may not be used; CodeRateLimited: too many probes
-// are under way.
+// are under way, or the domain of the URL is asked too often.
 func (p *Probe) Test(ctx context.Context, raw string, credentials outbound.Credentials) (Preview, error) {
 	u, err := p.givenURL(raw)
 	if err != nil {
@@ -50,6 +50,9 @@ func (p *Probe) Test(ctx context.Context, raw string, credentials outbound.Crede
 		return Preview{}, err
 	}
 	defer leave()
+	if err := p.admit(timed, u.String(), p.cfg.Patience); err != nil {
+		return Preview{}, err
+	}
 	began := p.clock.Now()
 	resp, doc, err := p.look(timed, outbound.Request{URL: u.String(), Accept: AcceptFeeds, Credentials: credentials})
 	out := Preview{URL: u.String(), Feed: doc, Duration: p.clock.Now().Sub(began)}

@@ -18,12 +18,14 @@ import (
 // ProbeConfig bounds what looking at a URL may cost. A zero field takes its
 // default.
 type ProbeConfig struct {
-	Total    time.Duration // all requests for one page; default 20 s
-	Each     time.Duration // one request; default 8 s
-	Pause    time.Duration // between two requests for one page; default none
-	MaxBody  int64         // bytes that are read of a document; default 8 MiB
-	AtOnce   int64         // pages that are looked at in one process; default 4
-	Schedule Schedule      // tells when a new source would be fetched
+	Total      time.Duration  // all requests for one page; default 20 s
+	Each       time.Duration  // one request; default 8 s
+	Pause      time.Duration  // between two requests for one page; default none
+	Patience   time.Duration  // wait for a slot, and for a token of a domain; default a quarter of Total
+	MaxBody    int64          // bytes that are read of a document; default 8 MiB
+	AtOnce     int64          // pages that are looked at in one process; default 4
+	Schedule   Schedule       // tells when a new source would be fetched
+	DomainRate kgl.DomainRate // of requests to all hosts of a registrable domain, with those of workers; zero: no limit
 }
 
 func (c ProbeConfig) withDefaults() ProbeConfig {
@@ -32,6 +34,9 @@ func (c ProbeConfig) withDefaults() ProbeConfig {
 	}
 	if c.Each <= 0 {
 		c.Each = 8 * time.Second
+	}
+	if c.Patience <= 0 {
+		c.Patience = c.Total / 4
 	}
 	if c.MaxBody <= 0 {
 		c.MaxBody = 8 << 20
@@ -43,31 +48,28 @@ func (c ProbeConfig) withDefaults() ProbeConfig {
 	return c
 }
 
-// WatchedURLs tells which URLs are watched.
-type WatchedURLs interface {
-	SourceIDsByURLKeys(ctx context.Context, keys []string) (map[string]string, error)
-}
-
-// Probe looks at pages and feeds on the web for people, and stores nothing.
+// Probe looks at pages and feeds on the web for people, and stores nothing of
+// them.
 type Probe struct {
 	cfg     ProbeConfig
 	fetcher Fetcher
 	urls    URLChecker
-	watched WatchedURLs
+	store   ProbeStore
 	clock   kgl.Clock
 	slots   *semaphore.Weighted
+	sleep   func(context.Context, time.Duration) bool // false: ctx ended before
 }
 
 // NewProbe returns a probe.
-func NewProbe(cfg ProbeConfig, fetcher Fetcher, urls URLChecker, watched WatchedURLs, clock kgl.Clock) *Probe {
+func NewProbe(cfg ProbeConfig, fetcher Fetcher, urls URLChecker, store ProbeStore, clock kgl.Clock) *Probe {
 	cfg = cfg.withDefaults()
-	return &Probe{cfg: cfg, fetcher: fetcher, urls: urls, watched: watched, clock: clock, slots: semaphore.NewWeighted(cfg.AtOnce)}
+	return &Probe{cfg: cfg, fetcher: fetcher, urls: urls, store: store, clock: clock, slots: semaphore.NewWeighted(cfg.AtOnce), sleep: sleep}
 }
 
-// enter waits for a free slot, for a part of the time that a caller has.
+// enter waits for a free slot, as long as patience lasts.
 // CodeRateLimited: too many probes are under way. Call leave at the end.
 func (p *Probe) enter(ctx context.Context) (timed context.Context, leave func(), err error) {
-	waiting, stop := context.WithTimeout(ctx, p.cfg.Total/4)
+	waiting, stop := context.WithTimeout(ctx, p.cfg.Patience)
 	defer stop()
 	if err := p.slots.Acquire(waiting, 1); err != nil {
 		if ctx.Err() != nil {
@@ -154,7 +156,7 @@ func (p *Probe) sourceOf(ctx context.Context, urls ...string) (string, error) {
 			keys = append(keys, key)
 		}
 	}
-	found, err := p.watched.SourceIDsByURLKeys(ctx, keys)
+	found, err := p.store.SourceIDsByURLKeys(ctx, keys)
 	if err != nil {
 		return "", err
 	}

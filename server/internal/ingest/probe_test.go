@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -166,6 +167,85 @@ func TestProbesAtOnce(t *testing.T) {
 		w.wantCode(err, kgl.CodeRateLimited)
 		close(leave)
 		w.must(<-ended)
+	})
+}
+
+// TestProbesTakeTokens: what people look at counts with what workers fetch, and
+// waits as they do, for a while.
+func TestProbesTakeTokens(t *testing.T) {
+	onEngines(t, func(t *testing.T, w *world) {
+		rate := kgl.DomainRate{Interval: time.Second, Burst: 2}
+		var waits []time.Duration
+		probe := w.probe(ProbeConfig{DomainRate: rate, Patience: 3 * time.Second})
+		probe.sleep = func(_ context.Context, d time.Duration) bool {
+			waits = append(waits, d)
+			w.clock.Advance(d)
+			return true
+		}
+		w.site(map[string]*outbound.Response{
+			"https://www.a.example/": page(`<link rel=alternate type=application/rss+xml href=/1><link rel=alternate type=application/rss+xml href=//other.a.example/2>` +
+				`<link rel=alternate type=application/rss+xml href=https://b.example/3>`),
+			"https://www.a.example/1": feedOf("1"), "https://other.a.example/2": feedOf("2"), "https://b.example/3": feedOf("3"),
+		})
+		d, err := probe.Discover(t.Context(), "https://www.a.example/")
+		w.must(err)
+		w.want("found", fmt.Sprint(len(d.Feeds), d.Requests, d.Complete, waits), "3 4 true [1s]")
+
+		// A worker finds the bucket as empty as the probe left it.
+		src := w.add("https://feeds.a.example/feed")
+		w.web.serve(src.URL, answer(200, rss("a", "one")))
+		worker := w.worker(Config{DomainRate: rate})
+		w.want("rounds", w.round(worker), 0)
+		w.clock.Advance(time.Second)
+		w.want("rounds a second later", w.round(worker), 1)
+
+		waits = nil
+		_, err = probe.Test(t.Context(), "https://a.example/", outbound.Credentials{})
+		w.must(err)
+		w.want("waits behind a worker", waits, "[1s]")
+	})
+}
+
+// TestProbesOfADomainThatIsAskedTooOften: nobody waits for long, and none that
+// is refused makes others wait longer.
+func TestProbesOfADomainThatIsAskedTooOften(t *testing.T) {
+	onEngines(t, func(t *testing.T, w *world) {
+		rate := kgl.DomainRate{Interval: 10 * time.Second, Burst: 1}
+		probe := w.probe(ProbeConfig{DomainRate: rate, Patience: 3 * time.Second})
+		probe.sleep = func(_ context.Context, d time.Duration) bool { w.clock.Advance(d); return true }
+		w.site(map[string]*outbound.Response{
+			"https://a.example/":  page(`<link rel=alternate type=application/rss+xml title=One href=/1><link rel=alternate type=application/rss+xml href=https://b.example/2>`),
+			"https://a.example/1": feedOf("1"), "https://b.example/2": feedOf("2"),
+		})
+		d, err := probe.Discover(t.Context(), "https://a.example/")
+		w.must(err)
+		if d.Complete || len(d.Feeds) != 2 || !d.Feeds[0].Verified || d.Feeds[1].Title != "One" || d.Feeds[1].Outcome.Code != kgl.CodeRateLimited || d.Requests != 2 {
+			t.Errorf("found %+v", d)
+		}
+		before, err := w.db.DomainBucket(t.Context(), "a.example")
+		w.must(err)
+		w.clock.Advance(time.Second)
+		for range 5 {
+			_, err := probe.Test(t.Context(), "https://a.example/1", outbound.Credentials{})
+			w.wantCode(err, kgl.CodeRateLimited)
+			if e, ok := errors.AsType[*kgl.Error](err); ok {
+				w.want("try again after", e.RetryAfter, 9*time.Second)
+			}
+			_, err = probe.Discover(t.Context(), "https://a.example/")
+			w.wantCode(err, kgl.CodeRateLimited)
+		}
+		after, err := w.db.DomainBucket(t.Context(), "a.example")
+		w.must(err)
+		w.want("bucket after refusals", after, before)
+		w.want("requests", w.web.asked(), 2)
+		w.clock.Advance(6 * time.Second)
+		_, err = probe.Test(t.Context(), "https://a.example/1", outbound.Credentials{})
+		w.must(err)
+
+		// A clock that was set back does not shut the domain.
+		w.clock.Advance(-48 * time.Hour)
+		_, err = probe.Test(t.Context(), "https://a.example/1", outbound.Credentials{})
+		w.must(err)
 	})
 }
 
