@@ -81,7 +81,7 @@ func (s *Sources) Bulk(ctx context.Context, which BulkSelect, what BulkAction, d
 		return BulkResult{}, err
 	}
 	if !dryRun {
-		s.wake()
+		s.store.AfterCommit(ctx, s.wake)
 	}
 	return result, nil
 }

@@ -74,7 +74,7 @@ func (s *Imports) Start(ctx context.Context, n NewImport) (kgl.SourceImport, err
 	if err != nil {
 		return kgl.SourceImport{}, err
 	}
-	s.wake()
+	s.sources.store.AfterCommit(ctx, s.wake)
 	return i, nil
 }
 

@@ -129,7 +129,7 @@ func (s *Sources) Create(ctx context.Context, n NewSource) (kgl.Source, error) {
 	if err != nil {
 		return kgl.Source{}, err
 	}
-	s.wake()
+	s.store.AfterCommit(ctx, s.wake)
 	return src, nil
 }
 
@@ -169,7 +169,7 @@ func (s *Sources) Patch(ctx context.Context, id string, p SourcePatch) (kgl.Sour
 			continue
 		}
 		if err == nil && src.NextFetchAt != nil {
-			s.wake()
+			s.store.AfterCommit(ctx, s.wake)
 		}
 		return src, err
 	}
@@ -310,7 +310,7 @@ func (s *Sources) Refresh(ctx context.Context, id string) (time.Time, error) {
 	if err != nil {
 		return time.Time{}, err
 	}
-	s.wake()
+	s.store.AfterCommit(ctx, s.wake)
 	return now, nil
 }
 

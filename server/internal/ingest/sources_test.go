@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -275,6 +276,52 @@ func TestRefreshListsAndDelete(t *testing.T) {
 		w.wantCode(err, kgl.CodeNotFound)
 		w.want("items left", w.titles(src.ID), "")
 		w.want("audit", w.audit(), "source.create source.refresh source.delete")
+	})
+}
+
+// Workers are woken for what they can see: where a caller stores the answer in
+// one transaction with the effect, after the commit.
+func TestWorkersAreWokenAfterTheCommit(t *testing.T) {
+	onEngines(t, func(t *testing.T, w *world) {
+		woken := 0
+		wake := func() {
+			woken++
+			if at, err := w.db.NextDueAt(t.Context()); err != nil || at == nil {
+				t.Errorf("woken for nothing: %v", err)
+			}
+		}
+		w.sources = NewSources(w.db, w.client(), w.clock, w.ids, wake)
+		var src kgl.Source
+		for i, call := range []func(context.Context) error{
+			func(ctx context.Context) (err error) {
+				src, err = w.sources.Create(ctx, NewSource{URL: feedURL})
+				return err
+			},
+			func(ctx context.Context) error { _, err := w.sources.Refresh(ctx, src.ID); return err },
+			func(ctx context.Context) error {
+				_, err := w.sources.Patch(ctx, src.ID, SourcePatch{FetchInterval: ptr(time.Hour)})
+				return err
+			},
+			func(ctx context.Context) error {
+				_, err := w.sources.Bulk(ctx, BulkSelect{IDs: []string{src.ID}}, BulkAction{Refresh: true}, false)
+				return err
+			},
+			func(ctx context.Context) error {
+				list := []byte(`<opml><body><outline xmlUrl="https://b.example/"/></body></opml>`)
+				_, err := NewImports(w.sources, wake).Start(ctx, NewImport{Body: list})
+				return err
+			},
+		} {
+			w.must(w.db.InTx(t.Context(), func(ctx context.Context, _ kgl.Store) error {
+				w.must(call(ctx))
+				w.want("woken before the commit", woken, i)
+				return nil
+			}))
+			w.want("woken after the commit", woken, i+1)
+		}
+		_, err := w.sources.Refresh(t.Context(), src.ID)
+		w.must(err)
+		w.want("woken without a transaction", woken, 6)
 	})
 }
 

@@ -40,6 +40,11 @@ type Store interface {
 	// again, so fn has no effects outside the store that must not repeat.
 	InTx(ctx context.Context, fn func(ctx context.Context, tx Store) error) error
 
+	// AfterCommit runs fn, which must be quick, when the transaction that ctx
+	// carries was committed, and never when it is rolled back. Without one it runs
+	// fn at once.
+	AfterCommit(ctx context.Context, fn func())
+
 	// Ping runs a transaction that writes and rolls back, so that it fails when
 	// the service could not work: no connection, a read-only or full disk, an
 	// exhausted pool.

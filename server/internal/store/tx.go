@@ -29,6 +29,7 @@ type openTx struct {
 
 	mu    sync.Mutex
 	ended bool
+	after []func() // run when it is committed
 }
 
 var errTxEnded = errors.New("the context of a transaction was used after its end")
@@ -56,6 +57,18 @@ func (db *DB) txOf(ctx context.Context) *openTx {
 // InTx implements kgl.Store.
 func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context, tx kgl.Store) error) error {
 	return db.write(ctx, func(ctx context.Context, _ *conn) error { return fn(ctx, db) })
+}
+
+// AfterCommit implements kgl.Store.
+func (db *DB) AfterCommit(ctx context.Context, fn func()) {
+	t := db.txOf(ctx)
+	if t == nil {
+		fn()
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.after = append(t.after, fn)
 }
 
 // write runs fn in the transaction of ctx, or in one of its own. Errors of the
@@ -122,7 +135,13 @@ func (db *DB) runTx(ctx context.Context, begin func(context.Context) (transactio
 		return err
 	}
 	t.end()
-	return commitFailure(tx.commit(ctx))
+	if err := commitFailure(tx.commit(ctx)); err != nil {
+		return err
+	}
+	for _, fn := range t.after {
+		fn()
+	}
+	return nil
 }
 
 // jitter spreads the waits of callers that collided.

@@ -23,6 +23,7 @@ func runTransactions(t *testing.T, open Open) {
 		{"a context is useless after its transaction", useAfterEnd},
 		{"a cancelled context commits nothing", cancelled},
 		{"a waiting writer gives up with its context", waitingWriter},
+		{"what waits for the commit runs after it", afterCommit},
 		{"ping works and leaves nothing", ping},
 		{"ping fails on a closed database", pingClosed},
 	})
@@ -52,6 +53,32 @@ func rollsBack(t *testing.T, db *store.DB) {
 		t.Fatalf("the cause is lost: %v", err)
 	}
 	wantSetting(t, db, "k", "")
+}
+
+func afterCommit(t *testing.T, db *store.DB) {
+	ran := ""
+	add := func(ctx context.Context, name string) { db.AfterCommit(ctx, func() { ran += name }) }
+	add(ctx(t), "a")
+	if ran != "a" {
+		t.Fatalf("without a transaction: %q", ran)
+	}
+	must(t, db.InTx(ctx(t), func(outer context.Context, tx kgl.Store) error {
+		add(outer, "b")
+		must(t, tx.SetSetting(outer, "k", "v", epoch))
+		must(t, tx.InTx(outer, func(inner context.Context, _ kgl.Store) error { add(inner, "c"); return nil }))
+		db.AfterCommit(outer, func() { wantSetting(t, db, "k", "v") })
+		if ran != "a" {
+			t.Errorf("before the commit: %q", ran)
+		}
+		return nil
+	}))
+	if ran != "abc" {
+		t.Fatalf("after the commit: %q", ran)
+	}
+	err := db.InTx(ctx(t), func(ctx context.Context, _ kgl.Store) error { add(ctx, "d"); return errTest })
+	if !errors.Is(err, errTest) || ran != "abc" {
+		t.Fatalf("after a rollback: %v, %q", err, ran)
+	}
 }
 
 func panicRollsBack(t *testing.T, db *store.DB) {
