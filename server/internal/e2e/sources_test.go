@@ -15,7 +15,13 @@ func testSourceConditions(t *testing.T, b *backend) {
 	s := c.createSource(t, f.url("/feed.xml"))
 	path := "/api/v1/sources/" + s.ID
 	c.waitForFetches(t, s.ID, 1)
-	c.do("PATCH", path, `{"status":"paused"}`).want(t, 200) // so that fetching changes nothing
+	// A fetch changes what is shown, and is no edit that another one must know of.
+	before := c.do("GET", path, "").want(t, 200).header.Get("ETag")
+	c.do("POST", path+"/refresh", "").want(t, http.StatusAccepted)
+	c.waitForFetches(t, s.ID, 2)
+	c.do("GET", path, "", "If-None-Match", before).want(t, 200)
+	c.do("PATCH", path, `{"status":"paused"}`, "If-Match", before).want(t, 200)
+	// From here on fetching changes nothing.
 	read := c.do("GET", path, "").want(t, 200)
 	tag := read.header.Get("ETag")
 	if strings.HasPrefix(tag, "W/") || tag == "" {
