@@ -65,41 +65,43 @@ func VerifyBackup(ctx context.Context, path string, progress BackupProgress) (Ba
 
 // Restored tells what a restoration did.
 type Restored struct {
-	Backup    BackupInfo
-	Aside     string // where the old database is now; empty when there was none
-	KeysAside string // where the old signing keys are now; empty when there were none, or the same ones
+	Backup BackupInfo
+	// Where is now what was there before; empty when there was none, or the same.
+	Aside          string // the database
+	KeysAside      string // the signing keys
+	SourceKeyAside string // the key of the credentials of sources
 }
 
 // Restore puts a backup in the place of the configured SQLite database and its
-// signing keys. It fails while the database is open anywhere, and, unless it is
+// key files. It fails while the database is open anywhere, and, unless it is
 // forced, when there is one.
 func Restore(ctx context.Context, cfg *config.Config, env Env, backup string, force bool, progress BackupProgress) (Restored, error) {
 	if cfg.Database.URL.Engine() != config.SQLite {
 		return Restored{}, ErrBackupEngine
 	}
-	var keysAside string
+	var keysAside, sourceKeyAside string
 	done, err := store.Restore(ctx, databaseURL(cfg), backup, store.RestoreOptions{
 		Force: force, Clock: env.Clock, Progress: progress,
 		Files: func(files map[string][]byte, ending string) (err error) {
 			if keysAside, err = restoreKeys(dataFile(cfg, signingKeysFile), files[signingKeysFile], ending); err != nil {
 				return err
 			}
-			_, err = restoreKeys(dataFile(cfg, sourceKeyFile), files[sourceKeyFile], ending)
+			sourceKeyAside, err = restoreKeys(dataFile(cfg, sourceKeyFile), files[sourceKeyFile], ending)
 			return err
 		},
 	})
-	return Restored{Backup: done.Backup, Aside: done.Aside, KeysAside: keysAside}, err
+	return Restored{Backup: done.Backup, Aside: done.Aside, KeysAside: keysAside, SourceKeyAside: sourceKeyAside}, err
 }
 
-// restoreKeys writes the signing keys of a backup, and keeps others that are
-// there under another name. A backup without keys changes nothing.
+// restoreKeys writes a key file of a backup, and keeps another one that is there
+// under another name. A backup without the file changes nothing.
 func restoreKeys(path string, keys []byte, ending string) (aside string, err error) {
 	if keys == nil {
 		return "", nil
 	}
 	present, err := os.ReadFile(path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("read the signing keys: %w", err)
+		return "", fmt.Errorf("read the present keys: %w", err)
 	}
 	if err == nil && !bytes.Equal(present, keys) {
 		aside = path + ending

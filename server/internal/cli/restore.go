@@ -60,6 +60,9 @@ func (e *Env) tellRestored(cfg *config.Config, file string, done app.Restored) e
 	if done.KeysAside != "" {
 		fmt.Fprintf(e.Stdout, "the old signing keys are now %s\n", done.KeysAside)
 	}
+	if done.SourceKeyAside != "" {
+		fmt.Fprintf(e.Stdout, "the old key of the credentials of sources is now %s; nothing but the old database needs it\n", done.SourceKeyAside)
+	}
 	if len(b.Files) == 0 {
 		fmt.Fprintln(e.Stdout, "the backup has no signing keys: the next start makes new ones where there are none, and users log in again")
 	}

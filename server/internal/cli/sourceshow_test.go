@@ -187,6 +187,27 @@ func TestBackupOfCredentials(t *testing.T) {
 		t.Errorf("the key is not that of the backup: %v", err)
 	}
 	s.wantCredentials()
+
+	// Another key that is there stays, and the restoration says where.
+	elsewhere := newShell(t, "")
+	elsewhere.want(0, line("migrate up"))
+	elsewhere.addPrivate()
+	other, err := os.ReadFile(filepath.Join(elsewhere.dir, "source-secrets.key"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(key, other, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.want(0, line("restore --force "+file), "the old key of the credentials of sources is now "+key+".before-restore-")
+	s.wantCredentials()
+	aside, err := filepath.Glob(key + ".before-restore-*")
+	if err != nil || len(aside) != 1 {
+		t.Fatalf("aside are %v, %v", aside, err)
+	}
+	if kept, err := os.ReadFile(aside[0]); err != nil || !bytes.Equal(kept, other) {
+		t.Errorf("what is aside is not the other key: %v", err)
+	}
 	if err := os.Chmod(key, 0o644); err != nil {
 		t.Fatal(err)
 	}
