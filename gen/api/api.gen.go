@@ -105,6 +105,117 @@ func (e DuplicateReason) Valid() bool {
 	}
 }
 
+// Defines values for EntityMatchMatch.
+const (
+	EntityMatchMatchAlias      EntityMatchMatch = "alias"
+	EntityMatchMatchExternalID EntityMatchMatch = "external_id"
+	EntityMatchMatchName       EntityMatchMatch = "name"
+	EntityMatchMatchPrefix     EntityMatchMatch = "prefix"
+	EntityMatchMatchSimilar    EntityMatchMatch = "similar"
+)
+
+// Valid indicates whether the value is a known member of the EntityMatchMatch enum.
+func (e EntityMatchMatch) Valid() bool {
+	switch e {
+	case EntityMatchMatchAlias:
+		return true
+	case EntityMatchMatchExternalID:
+		return true
+	case EntityMatchMatchName:
+		return true
+	case EntityMatchMatchPrefix:
+		return true
+	case EntityMatchMatchSimilar:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EntityStatus.
+const (
+	EntityStatusActive   EntityStatus = "active"
+	EntityStatusMerged   EntityStatus = "merged"
+	EntityStatusRejected EntityStatus = "rejected"
+)
+
+// Valid indicates whether the value is a known member of the EntityStatus enum.
+func (e EntityStatus) Valid() bool {
+	switch e {
+	case EntityStatusActive:
+		return true
+	case EntityStatusMerged:
+		return true
+	case EntityStatusRejected:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for EntityUpdateStatus.
+const (
+	EntityUpdateStatusActive   EntityUpdateStatus = "active"
+	EntityUpdateStatusRejected EntityUpdateStatus = "rejected"
+)
+
+// Valid indicates whether the value is a known member of the EntityUpdateStatus enum.
+func (e EntityUpdateStatus) Valid() bool {
+	switch e {
+	case EntityUpdateStatusActive:
+		return true
+	case EntityUpdateStatusRejected:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExtractionStatus.
+const (
+	ExtractionStatusFailed    ExtractionStatus = "failed"
+	ExtractionStatusPending   ExtractionStatus = "pending"
+	ExtractionStatusRunning   ExtractionStatus = "running"
+	ExtractionStatusSucceeded ExtractionStatus = "succeeded"
+)
+
+// Valid indicates whether the value is a known member of the ExtractionStatus enum.
+func (e ExtractionStatus) Valid() bool {
+	switch e {
+	case ExtractionStatusFailed:
+		return true
+	case ExtractionStatusPending:
+		return true
+	case ExtractionStatusRunning:
+		return true
+	case ExtractionStatusSucceeded:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExtractionRunStatus.
+const (
+	ExtractionRunStatusCurrent    ExtractionRunStatus = "current"
+	ExtractionRunStatusRetracted  ExtractionRunStatus = "retracted"
+	ExtractionRunStatusSuperseded ExtractionRunStatus = "superseded"
+)
+
+// Valid indicates whether the value is a known member of the ExtractionRunStatus enum.
+func (e ExtractionRunStatus) Valid() bool {
+	switch e {
+	case ExtractionRunStatusCurrent:
+		return true
+	case ExtractionRunStatusRetracted:
+		return true
+	case ExtractionRunStatusSuperseded:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FetchOutcome.
 const (
 	FetchOutcomeFailed      FetchOutcome = "failed"
@@ -150,6 +261,27 @@ func (e FoundFeedMethod) Valid() bool {
 	case FoundFeedMethodPlatform:
 		return true
 	case FoundFeedMethodSelf:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for GraphPathStatus.
+const (
+	GraphPathStatusBudgetExhausted GraphPathStatus = "budget_exhausted"
+	GraphPathStatusFound           GraphPathStatus = "found"
+	GraphPathStatusNone            GraphPathStatus = "none"
+)
+
+// Valid indicates whether the value is a known member of the GraphPathStatus enum.
+func (e GraphPathStatus) Valid() bool {
+	switch e {
+	case GraphPathStatusBudgetExhausted:
+		return true
+	case GraphPathStatusFound:
+		return true
+	case GraphPathStatusNone:
 		return true
 	default:
 		return false
@@ -279,6 +411,21 @@ func (e OAuthTokenTokenType) Valid() bool {
 	}
 }
 
+// Defines values for OffsetUnit.
+const (
+	OffsetUnitCodePoint OffsetUnit = "code_point"
+)
+
+// Valid indicates whether the value is a known member of the OffsetUnit enum.
+func (e OffsetUnit) Valid() bool {
+	switch e {
+	case OffsetUnitCodePoint:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReadinessStatus.
 const (
 	ReadinessStatusNotReady ReadinessStatus = "not_ready"
@@ -309,6 +456,48 @@ func (e ReadinessCheckStatus) Valid() bool {
 	case ReadinessCheckStatusFailed:
 		return true
 	case ReadinessCheckStatusOK:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RelationshipStatus.
+const (
+	RelationshipStatusActive     RelationshipStatus = "active"
+	RelationshipStatusMerged     RelationshipStatus = "merged"
+	RelationshipStatusRejected   RelationshipStatus = "rejected"
+	RelationshipStatusSuppressed RelationshipStatus = "suppressed"
+)
+
+// Valid indicates whether the value is a known member of the RelationshipStatus enum.
+func (e RelationshipStatus) Valid() bool {
+	switch e {
+	case RelationshipStatusActive:
+		return true
+	case RelationshipStatusMerged:
+		return true
+	case RelationshipStatusRejected:
+		return true
+	case RelationshipStatusSuppressed:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RelationshipUpdateStatus.
+const (
+	RelationshipUpdateStatusActive   RelationshipUpdateStatus = "active"
+	RelationshipUpdateStatusRejected RelationshipUpdateStatus = "rejected"
+)
+
+// Valid indicates whether the value is a known member of the RelationshipUpdateStatus enum.
+func (e RelationshipUpdateStatus) Valid() bool {
+	switch e {
+	case RelationshipUpdateStatusActive:
+		return true
+	case RelationshipUpdateStatusRejected:
 		return true
 	default:
 		return false
@@ -513,6 +702,36 @@ func (e UserStatus) Valid() bool {
 	}
 }
 
+// Defines values for WorkState.
+const (
+	WorkStateDead     WorkState = "dead"
+	WorkStateDone     WorkState = "done"
+	WorkStateLeased   WorkState = "leased"
+	WorkStatePending  WorkState = "pending"
+	WorkStateWaiting  WorkState = "waiting"
+	WorkStateWithheld WorkState = "withheld"
+)
+
+// Valid indicates whether the value is a known member of the WorkState enum.
+func (e WorkState) Valid() bool {
+	switch e {
+	case WorkStateDead:
+		return true
+	case WorkStateDone:
+		return true
+	case WorkStateLeased:
+		return true
+	case WorkStatePending:
+		return true
+	case WorkStateWaiting:
+		return true
+	case WorkStateWithheld:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ListContentParamsDuplicates.
 const (
 	ListContentParamsDuplicatesAll  ListContentParamsDuplicates = "all"
@@ -583,6 +802,8 @@ func (e ListContentParamsView) Valid() bool {
 const (
 	ListEntitiesParamsSortMinusConfidence ListEntitiesParamsSort = "-confidence"
 	ListEntitiesParamsSortMinusCreatedAt  ListEntitiesParamsSort = "-created_at"
+	ListEntitiesParamsSortMinusDegree     ListEntitiesParamsSort = "-degree"
+	ListEntitiesParamsSortMinusLastSeenAt ListEntitiesParamsSort = "-last_seen_at"
 	ListEntitiesParamsSortName            ListEntitiesParamsSort = "name"
 )
 
@@ -592,6 +813,10 @@ func (e ListEntitiesParamsSort) Valid() bool {
 	case ListEntitiesParamsSortMinusConfidence:
 		return true
 	case ListEntitiesParamsSortMinusCreatedAt:
+		return true
+	case ListEntitiesParamsSortMinusDegree:
+		return true
+	case ListEntitiesParamsSortMinusLastSeenAt:
 		return true
 	case ListEntitiesParamsSortName:
 		return true
@@ -615,6 +840,42 @@ func (e ListEntityRelationshipsParamsDirection) Valid() bool {
 	case ListEntityRelationshipsParamsDirectionIn:
 		return true
 	case ListEntityRelationshipsParamsDirectionOut:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListEntityRelationshipsParamsSort.
+const (
+	ListEntityRelationshipsParamsSortMinusCreatedAt ListEntityRelationshipsParamsSort = "-created_at"
+	ListEntityRelationshipsParamsSortMinusWeight    ListEntityRelationshipsParamsSort = "-weight"
+)
+
+// Valid indicates whether the value is a known member of the ListEntityRelationshipsParamsSort enum.
+func (e ListEntityRelationshipsParamsSort) Valid() bool {
+	switch e {
+	case ListEntityRelationshipsParamsSortMinusCreatedAt:
+		return true
+	case ListEntityRelationshipsParamsSortMinusWeight:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListRelationshipsParamsSort.
+const (
+	ListRelationshipsParamsSortMinusCreatedAt ListRelationshipsParamsSort = "-created_at"
+	ListRelationshipsParamsSortMinusWeight    ListRelationshipsParamsSort = "-weight"
+)
+
+// Valid indicates whether the value is a known member of the ListRelationshipsParamsSort enum.
+func (e ListRelationshipsParamsSort) Valid() bool {
+	switch e {
+	case ListRelationshipsParamsSortMinusCreatedAt:
+		return true
+	case ListRelationshipsParamsSortMinusWeight:
 		return true
 	default:
 		return false
@@ -661,6 +922,30 @@ func (e ListSourceFetchesParamsOutcome) Valid() bool {
 	default:
 		return false
 	}
+}
+
+// Alias defines model for Alias.
+type Alias struct {
+	Alias string `json:"alias"`
+
+	// Language Language tag (BCP 47)
+	Language nullable.Nullable[string] `json:"language"`
+
+	// Source The extractor that found it, manual, or merge
+	Source string `json:"source"`
+}
+
+// AliasCreate defines model for AliasCreate.
+type AliasCreate struct {
+	// Alias Trimmed; holds a letter or a digit
+	Alias    string  `json:"alias"`
+	Language *string `json:"language,omitempty"`
+}
+
+// AliasList defines model for AliasList.
+type AliasList struct {
+	Data       []Alias    `json:"data"`
+	Pagination Pagination `json:"pagination"`
 }
 
 // AuditEvent defines model for AuditEvent.
@@ -722,7 +1007,8 @@ type BasicAuthenticationType string
 
 // BulkAction What is done to each; delete goes with nothing else
 type BulkAction struct {
-	AddTags *[]Tag `json:"add_tags,omitempty"`
+	AddTags  *[]Tag               `json:"add_tags,omitempty"`
+	Consents *SourceConsentChoice `json:"consents,omitempty"`
 
 	// Delete Delete them with their content; at most 100 at a time
 	Delete               *bool                  `json:"delete,omitempty"`
@@ -803,6 +1089,15 @@ type BulkSelect struct {
 // Example: 0.9
 type Confidence = float64
 
+// Consent defines model for Consent.
+type Consent struct {
+	Allowed bool `json:"allowed"`
+
+	// DecidedAt null: the default
+	DecidedAt nullable.Nullable[time.Time] `json:"decided_at"`
+	DecidedBy nullable.Nullable[string]    `json:"decided_by"`
+}
+
 // Content defines model for Content.
 type Content struct {
 	Authors []Author `json:"authors"`
@@ -877,6 +1172,19 @@ type Content struct {
 	UpdatedAt time.Time `json:"updated_at"`
 	URL       string    `json:"url"`
 	WordCount int       `json:"word_count"`
+}
+
+// ContentBrief defines model for ContentBrief.
+type ContentBrief struct {
+	// ID UUID of version 7 in its canonical lower-case form
+	ID          ID                        `json:"id"`
+	Language    nullable.Nullable[string] `json:"language"`
+	PublishedAt time.Time                 `json:"published_at"`
+
+	// SourceID UUID of version 7 in its canonical lower-case form
+	SourceID ID     `json:"source_id"`
+	Title    string `json:"title"`
+	URL      string `json:"url"`
 }
 
 // ContentEntity defines model for ContentEntity.
@@ -956,6 +1264,15 @@ type DashboardTypes struct {
 	// ByType Most frequent first, at most 20
 	ByType []TypeCount `json:"by_type"`
 	Total  int64       `json:"total"`
+}
+
+// DerivedPurge defines model for DerivedPurge.
+type DerivedPurge struct {
+	Contents      int `json:"contents"`
+	Entities      int `json:"entities"`
+	Mentions      int `json:"mentions"`
+	Relationships int `json:"relationships"`
+	Runs          int `json:"runs"`
 }
 
 // DiscoverRequest defines model for DiscoverRequest.
@@ -1047,23 +1364,56 @@ type Entity struct {
 	// Confidence How sure the extractor was; 1 is certain
 	//
 	// Example: 0.9
-	Confidence  Confidence `json:"confidence"`
-	CreatedAt   time.Time  `json:"created_at"`
-	Description string     `json:"description"`
+	Confidence Confidence `json:"confidence"`
+	CreatedAt  time.Time  `json:"created_at"`
+
+	// Degree Active relationships that start or end here
+	Degree      int    `json:"degree"`
+	Description string `json:"description"`
+
+	// ExternalIds Names of it elsewhere
+	ExternalIds []ExternalID `json:"external_ids"`
 
 	// Extractor manual for what came through this API, mock for the mock enrichment
 	Extractor string `json:"extractor"`
 
+	// FirstSeenAt Publication of the oldest item that mentions it
+	FirstSeenAt nullable.Nullable[time.Time] `json:"first_seen_at"`
+
 	// ID UUID of version 7 in its canonical lower-case form
 	ID ID `json:"id"`
 
+	// LastSeenAt Publication of the newest item that mentions it
+	LastSeenAt nullable.Nullable[time.Time] `json:"last_seen_at"`
+
 	// MentionCount Mentions in all items
-	MentionCount int    `json:"mention_count"`
-	Name         string `json:"name"`
+	MentionCount int `json:"mention_count"`
+
+	// MergedInto The entity that this one was merged into
+	MergedInto nullable.Nullable[string] `json:"merged_into"`
+	Name       string                    `json:"name"`
+
+	// Status merged ones were merged into another entity, rejected ones are none, as a person decided
+	Status EntityStatus `json:"status"`
 
 	// Type A word of the open vocabulary, such as person, organization, platform, grant, program, location, event or concept for entities
 	Type      TypeName  `json:"type"`
 	UpdatedAt time.Time `json:"updated_at"`
+	Version   int       `json:"version"`
+}
+
+// EntityContent defines model for EntityContent.
+type EntityContent struct {
+	Content ContentBrief `json:"content"`
+
+	// MentionCount Mentions of the entity in the item
+	MentionCount int `json:"mention_count"`
+}
+
+// EntityContentList defines model for EntityContentList.
+type EntityContentList struct {
+	Data       []EntityContent `json:"data"`
+	Pagination Pagination      `json:"pagination"`
 }
 
 // EntityCreate defines model for EntityCreate.
@@ -1078,6 +1428,9 @@ type EntityCreate struct {
 	// Description Trimmed
 	Description *string `json:"description,omitempty"`
 
+	// ExternalIds Names of it elsewhere; each belongs to one entity only
+	ExternalIds *[]ExternalID `json:"external_ids,omitempty"`
+
 	// Name Trimmed; holds a letter or a digit
 	Name string `json:"name"`
 
@@ -1091,11 +1444,123 @@ type EntityList struct {
 	Pagination Pagination `json:"pagination"`
 }
 
+// EntityMatch defines model for EntityMatch.
+type EntityMatch struct {
+	Entity EntitySummary `json:"entity"`
+
+	// Match What was found to fit
+	Match EntityMatchMatch `json:"match"`
+
+	// Matched The name or alias that fits
+	Matched string `json:"matched"`
+
+	// Score 1 for the same name
+	Score float64 `json:"score"`
+}
+
+// EntityMatchMatch What was found to fit
+type EntityMatchMatch string
+
+// EntityMatchList defines model for EntityMatchList.
+type EntityMatchList struct {
+	Data []EntityMatch `json:"data"`
+}
+
+// EntityMention defines model for EntityMention.
+type EntityMention struct {
+	Content ContentBrief `json:"content"`
+	Mention Mention      `json:"mention"`
+}
+
+// EntityMentionList defines model for EntityMentionList.
+type EntityMentionList struct {
+	Data       []EntityMention `json:"data"`
+	Pagination Pagination      `json:"pagination"`
+}
+
+// EntityMerge defines model for EntityMerge.
+type EntityMerge struct {
+	// Actor Who merged them
+	Actor     string    `json:"actor"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// ID UUID of version 7 in its canonical lower-case form
+	ID       ID                           `json:"id"`
+	Losers   []EntityRef                  `json:"losers"`
+	Moved    MovedRows                    `json:"moved"`
+	Reason   string                       `json:"reason"`
+	UndoneAt nullable.Nullable[time.Time] `json:"undone_at"`
+	UndoneBy nullable.Nullable[string]    `json:"undone_by"`
+
+	// Winner An entity as the end of a relationship
+	Winner EntityRef `json:"winner"`
+}
+
+// EntityMergeCreate defines model for EntityMergeCreate.
+type EntityMergeCreate struct {
+	EntityIds []ID `json:"entity_ids"`
+
+	// Reason Trimmed
+	Reason *string `json:"reason,omitempty"`
+}
+
+// EntityMergeList defines model for EntityMergeList.
+type EntityMergeList struct {
+	Data       []EntityMerge `json:"data"`
+	Pagination Pagination    `json:"pagination"`
+}
+
+// EntityName defines model for EntityName.
+type EntityName struct {
+	ExternalIds *[]ExternalID `json:"external_ids,omitempty"`
+	Name        string        `json:"name"`
+
+	// Type A word of the open vocabulary, such as person, organization, platform, grant, program, location, event or concept for entities
+	Type *TypeName `json:"type,omitempty"`
+}
+
 // EntityRef An entity as the end of a relationship
 type EntityRef struct {
 	// ID UUID of version 7 in its canonical lower-case form
 	ID   ID     `json:"id"`
 	Name string `json:"name"`
+
+	// Type A word of the open vocabulary, such as person, organization, platform, grant, program, location, event or concept for entities
+	Type TypeName `json:"type"`
+}
+
+// EntityResolution defines model for EntityResolution.
+type EntityResolution struct {
+	Data []ResolvedName `json:"data"`
+}
+
+// EntityResolve defines model for EntityResolve.
+type EntityResolve struct {
+	// Limit Candidates of each name at most
+	Limit    *int         `json:"limit,omitempty"`
+	MinScore *float64     `json:"min_score,omitempty"`
+	Names    []EntityName `json:"names"`
+}
+
+// EntityStatus merged ones were merged into another entity, rejected ones are none, as a person decided
+type EntityStatus string
+
+// EntitySummary defines model for EntitySummary.
+type EntitySummary struct {
+	// Confidence How sure the extractor was; 1 is certain
+	//
+	// Example: 0.9
+	Confidence Confidence `json:"confidence"`
+	Degree     int        `json:"degree"`
+
+	// ID UUID of version 7 in its canonical lower-case form
+	ID           ID                           `json:"id"`
+	LastSeenAt   nullable.Nullable[time.Time] `json:"last_seen_at"`
+	MentionCount int                          `json:"mention_count"`
+	Name         string                       `json:"name"`
+
+	// Status merged ones were merged into another entity, rejected ones are none, as a person decided
+	Status EntityStatus `json:"status"`
 
 	// Type A word of the open vocabulary, such as person, organization, platform, grant, program, location, event or concept for entities
 	Type TypeName `json:"type"`
@@ -1117,12 +1582,21 @@ type EntityUpdate struct {
 	// Description Trimmed
 	Description nullable.Nullable[string] `json:"description,omitempty"`
 
+	// ExternalIds Names of it elsewhere; each belongs to one entity only
+	ExternalIds nullable.Nullable[[]ExternalID] `json:"external_ids,omitempty"`
+
 	// Name Trimmed; holds a letter or a digit
 	Name *string `json:"name,omitempty"`
+
+	// Status A rejected entity is in no list and no graph any more; its rows are kept
+	Status *EntityUpdateStatus `json:"status,omitempty"`
 
 	// Type A word of the open vocabulary, such as person, organization, platform, grant, program, location, event or concept for entities
 	Type *TypeName `json:"type,omitempty"`
 }
+
+// EntityUpdateStatus A rejected entity is in no list and no graph any more; its rows are kept
+type EntityUpdateStatus string
 
 // Evidence defines model for Evidence.
 type Evidence struct {
@@ -1136,11 +1610,164 @@ type Evidence struct {
 	CreatedAt time.Time `json:"created_at"`
 	End       int       `json:"end"`
 	Extractor string    `json:"extractor"`
-	Quote     string    `json:"quote"`
-	Revision  int       `json:"revision"`
+
+	// ID UUID of version 7 in its canonical lower-case form
+	ID       ID     `json:"id"`
+	Quote    string `json:"quote"`
+	Revision int    `json:"revision"`
+
+	// RunID The extraction run that found it
+	RunID nullable.Nullable[string] `json:"run_id"`
 
 	// Start As in a mention
 	Start int `json:"start"`
+
+	// Unit What offsets count
+	Unit OffsetUnit `json:"unit"`
+}
+
+// EvidenceList defines model for EvidenceList.
+type EvidenceList struct {
+	Data       []Evidence `json:"data"`
+	Pagination Pagination `json:"pagination"`
+}
+
+// ExternalID defines model for ExternalID.
+type ExternalID struct {
+	// Scheme Whose id it is, such as wikidata, domain or youtube
+	Scheme string `json:"scheme"`
+	Value  string `json:"value"`
+}
+
+// ExtractedEntity defines model for ExtractedEntity.
+type ExtractedEntity struct {
+	Aliases *[]string `json:"aliases,omitempty"`
+
+	// Confidence How sure the extractor was; 1 is certain
+	//
+	// Example: 0.9
+	Confidence  Confidence    `json:"confidence"`
+	ExternalIds *[]ExternalID `json:"external_ids,omitempty"`
+	Mentions    []TextSpan    `json:"mentions"`
+	Name        string        `json:"name"`
+	Salience    *float64      `json:"salience,omitempty"`
+
+	// Type A word of the open vocabulary, such as person, organization, platform, grant, program, location, event or concept for entities
+	Type TypeName `json:"type"`
+}
+
+// ExtractedRelationship defines model for ExtractedRelationship.
+type ExtractedRelationship struct {
+	// Confidence How sure the extractor was; 1 is certain
+	//
+	// Example: 0.9
+	Confidence Confidence `json:"confidence"`
+	Evidence   TextSpan   `json:"evidence"`
+
+	// Fact What it says as a sentence
+	Fact *string `json:"fact,omitempty"`
+
+	// From Index in entities
+	From int `json:"from"`
+
+	// To Index in entities
+	To int `json:"to"`
+
+	// Type A word of the open vocabulary, such as person, organization, platform, grant, program, location, event or concept for entities
+	Type TypeName `json:"type"`
+
+	// ValidFrom A year, a month or a day (ISO 8601)
+	ValidFrom *PartialDate `json:"valid_from,omitempty"`
+
+	// ValidTo A year, a month or a day (ISO 8601)
+	ValidTo *PartialDate `json:"valid_to,omitempty"`
+}
+
+// Extraction defines model for Extraction.
+type Extraction struct {
+	ContentID nullable.Nullable[string] `json:"content_id"`
+	CreatedAt time.Time                 `json:"created_at"`
+	Entities  []ExtractedEntity         `json:"entities"`
+
+	// ExpiresAt When it is forgotten
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// Extractor name@version of who extracted
+	Extractor nullable.Nullable[string] `json:"extractor"`
+
+	// Failure Why it failed
+	Failure    nullable.Nullable[string]    `json:"failure"`
+	FinishedAt nullable.Nullable[time.Time] `json:"finished_at"`
+
+	// ID UUID of version 7 in its canonical lower-case form
+	ID            ID                      `json:"id"`
+	Relationships []ExtractedRelationship `json:"relationships"`
+
+	// RunID The run that was stored
+	RunID  nullable.Nullable[string] `json:"run_id"`
+	Status ExtractionStatus          `json:"status"`
+}
+
+// ExtractionStatus defines model for Extraction.Status.
+type ExtractionStatus string
+
+// ExtractionCreate Either content_id or text
+type ExtractionCreate struct {
+	// ContentID An item; its result is stored
+	ContentID *string `json:"content_id,omitempty"`
+
+	// Language Of the text
+	Language *string `json:"language,omitempty"`
+
+	// Text A text; its result is only answered
+	Text *string `json:"text,omitempty"`
+}
+
+// ExtractionRun defines model for ExtractionRun.
+type ExtractionRun struct {
+	// Actor Who handed the result in
+	Actor string `json:"actor"`
+
+	// ConfigHash Of the prompt or the configuration
+	ConfigHash nullable.Nullable[string] `json:"config_hash"`
+
+	// ContentID UUID of version 7 in its canonical lower-case form
+	ContentID ID `json:"content_id"`
+
+	// EndedAt When it was superseded or retracted
+	EndedAt     nullable.Nullable[time.Time] `json:"ended_at"`
+	EntityCount int                          `json:"entity_count"`
+
+	// Extractor name@version
+	Extractor  string    `json:"extractor"`
+	FinishedAt time.Time `json:"finished_at"`
+
+	// ID UUID of version 7 in its canonical lower-case form
+	ID                ID                        `json:"id"`
+	MentionCount      int                       `json:"mention_count"`
+	Model             nullable.Nullable[string] `json:"model"`
+	RelationshipCount int                       `json:"relationship_count"`
+	Revision          int                       `json:"revision"`
+	StartedAt         time.Time                 `json:"started_at"`
+
+	// Status superseded ones were replaced by a newer run of the same extractor, retracted ones were taken back
+	Status ExtractionRunStatus `json:"status"`
+}
+
+// ExtractionRunList defines model for ExtractionRunList.
+type ExtractionRunList struct {
+	Data       []ExtractionRun `json:"data"`
+	Pagination Pagination      `json:"pagination"`
+}
+
+// ExtractionRunStatus superseded ones were replaced by a newer run of the same extractor, retracted ones were taken back
+type ExtractionRunStatus string
+
+// ExtractorName defines model for ExtractorName.
+type ExtractorName struct {
+	// Name Names the extractor in all that it finds; builtin, mock, manual and merge are taken
+	Name    string `json:"name"`
+	Version string `json:"version"`
 }
 
 // Fetch defines model for Fetch.
@@ -1256,6 +1883,69 @@ type FoundFeed struct {
 
 // FoundFeedMethod How it was found: the URL itself, a link element of the page, a rule about its site, a link of the page that looks like a feed, a usual path
 type FoundFeedMethod string
+
+// GraphEdge defines model for GraphEdge.
+type GraphEdge struct {
+	// Confidence How sure the extractor was; 1 is certain
+	//
+	// Example: 0.9
+	Confidence Confidence `json:"confidence"`
+
+	// From UUID of version 7 in its canonical lower-case form
+	From ID `json:"from"`
+
+	// ID Id of the relationship
+	ID string `json:"id"`
+
+	// To UUID of version 7 in its canonical lower-case form
+	To ID `json:"to"`
+
+	// Type A word of the open vocabulary, such as person, organization, platform, grant, program, location, event or concept for entities
+	Type   TypeName `json:"type"`
+	Weight float64  `json:"weight"`
+}
+
+// GraphNode defines model for GraphNode.
+type GraphNode struct {
+	// Confidence How sure the extractor was; 1 is certain
+	//
+	// Example: 0.9
+	Confidence Confidence `json:"confidence"`
+
+	// Degree All its active relationships
+	Degree int `json:"degree"`
+
+	// Depth Steps from the nearest entity that was asked for
+	Depth int `json:"depth"`
+
+	// HiddenDegree Those of them that are not in the answer
+	HiddenDegree int `json:"hidden_degree"`
+
+	// ID UUID of version 7 in its canonical lower-case form
+	ID   ID     `json:"id"`
+	Name string `json:"name"`
+
+	// Type A word of the open vocabulary, such as person, organization, platform, grant, program, location, event or concept for entities
+	Type TypeName `json:"type"`
+}
+
+// GraphPath defines model for GraphPath.
+type GraphPath struct {
+	Edges []GraphEdge `json:"edges"`
+
+	// Exact The answer is certain: no shorter path, or no path at all within max_length
+	Exact bool `json:"exact"`
+
+	// Length Relationships of the path
+	Length nullable.Nullable[int] `json:"length"`
+
+	// Nodes From the one end to the other
+	Nodes  []GraphNode     `json:"nodes"`
+	Status GraphPathStatus `json:"status"`
+}
+
+// GraphPathStatus defines model for GraphPath.Status.
+type GraphPathStatus string
 
 // Health defines model for Health.
 type Health struct {
@@ -1387,13 +2077,49 @@ type Mention struct {
 
 	// Extractor mock marks results that are not a real analysis
 	Extractor string `json:"extractor"`
-	Quote     string `json:"quote"`
+
+	// ID UUID of version 7 in its canonical lower-case form
+	ID ID `json:"id"`
+
+	// Quote The text between them
+	Quote string `json:"quote"`
 
 	// Revision The revision of the content that the offsets belong to
 	Revision int `json:"revision"`
 
+	// RunID The extraction run that found it
+	RunID nullable.Nullable[string] `json:"run_id"`
+
+	// Salience How much the item is about it; null when the extractor does not say
+	Salience nullable.Nullable[float64] `json:"salience"`
+
 	// Start First character in content_text; characters are Unicode code points
 	Start int `json:"start"`
+
+	// Type A word of the open vocabulary, such as person, organization, platform, grant, program, location, event or concept for entities
+	Type TypeName `json:"type"`
+
+	// Unit What offsets count
+	Unit OffsetUnit `json:"unit"`
+}
+
+// MovedRows defines model for MovedRows.
+type MovedRows struct {
+	Aliases       int `json:"aliases"`
+	Evidence      int `json:"evidence"`
+	Mentions      int `json:"mentions"`
+	Relationships int `json:"relationships"`
+}
+
+// Neighborhood defines model for Neighborhood.
+type Neighborhood struct {
+	Edges []GraphEdge `json:"edges"`
+
+	// Nodes By depth, the entities that were asked for first
+	Nodes []GraphNode `json:"nodes"`
+
+	// Truncated A bound cut something off
+	Truncated bool `json:"truncated"`
 }
 
 // OAuthError An error as in RFC 6749, section 5.2
@@ -1415,6 +2141,9 @@ type OAuthToken struct {
 // OAuthTokenTokenType defines model for OAuthToken.TokenType.
 type OAuthTokenTokenType string
 
+// OffsetUnit What offsets count
+type OffsetUnit string
+
 // Pagination defines model for Pagination.
 type Pagination struct {
 	HasMore bool `json:"has_more"`
@@ -1423,6 +2152,9 @@ type Pagination struct {
 	// NextCursor Pass it as cursor for the next page; null at the end
 	NextCursor nullable.Nullable[string] `json:"next_cursor"`
 }
+
+// PartialDate A year, a month or a day (ISO 8601)
+type PartialDate = string
 
 // PasswordChange defines model for PasswordChange.
 type PasswordChange struct {
@@ -1539,11 +2271,20 @@ type Relationship struct {
 	EvidenceCount int        `json:"evidence_count"`
 	Extractor     string     `json:"extractor"`
 
+	// Fact What it says as a sentence; may be empty
+	Fact string `json:"fact"`
+
 	// From An entity as the end of a relationship
 	From EntityRef `json:"from"`
 
 	// ID UUID of version 7 in its canonical lower-case form
 	ID ID `json:"id"`
+
+	// MergedInto The relationship that this one was merged into with its entity
+	MergedInto nullable.Nullable[string] `json:"merged_into"`
+
+	// Status rejected ones are wrong, as a person decided; an end of a suppressed one is not active; merged ones became the same as another one when their entities were merged
+	Status RelationshipStatus `json:"status"`
 
 	// To An entity as the end of a relationship
 	To EntityRef `json:"to"`
@@ -1551,6 +2292,39 @@ type Relationship struct {
 	// Type A word of the open vocabulary, such as person, organization, platform, grant, program, location, event or concept for entities
 	Type      TypeName  `json:"type"`
 	UpdatedAt time.Time `json:"updated_at"`
+
+	// ValidFrom Since when it holds, as the text says: a year, a month or a day (ISO 8601)
+	ValidFrom nullable.Nullable[string] `json:"valid_from"`
+
+	// ValidTo Until when it holds
+	ValidTo nullable.Nullable[string] `json:"valid_to"`
+	Version int                       `json:"version"`
+
+	// Weight Confidence times pieces of evidence, at least one
+	Weight float64 `json:"weight"`
+}
+
+// RelationshipCreate defines model for RelationshipCreate.
+type RelationshipCreate struct {
+	Confidence *float64 `json:"confidence,omitempty"`
+
+	// Fact Trimmed
+	Fact *string `json:"fact,omitempty"`
+
+	// FromEntityID UUID of version 7 in its canonical lower-case form
+	FromEntityID ID `json:"from_entity_id"`
+
+	// ToEntityID UUID of version 7 in its canonical lower-case form
+	ToEntityID ID `json:"to_entity_id"`
+
+	// Type A word of the open vocabulary, such as person, organization, platform, grant, program, location, event or concept for entities
+	Type TypeName `json:"type"`
+
+	// ValidFrom A year, a month or a day (ISO 8601)
+	ValidFrom *PartialDate `json:"valid_from,omitempty"`
+
+	// ValidTo A year, a month or a day (ISO 8601)
+	ValidTo *PartialDate `json:"valid_to,omitempty"`
 }
 
 // RelationshipDetail defines model for RelationshipDetail.
@@ -1566,11 +2340,20 @@ type RelationshipDetail struct {
 	EvidenceCount int        `json:"evidence_count"`
 	Extractor     string     `json:"extractor"`
 
+	// Fact What it says as a sentence; may be empty
+	Fact string `json:"fact"`
+
 	// From An entity as the end of a relationship
 	From EntityRef `json:"from"`
 
 	// ID UUID of version 7 in its canonical lower-case form
 	ID ID `json:"id"`
+
+	// MergedInto The relationship that this one was merged into with its entity
+	MergedInto nullable.Nullable[string] `json:"merged_into"`
+
+	// Status rejected ones are wrong, as a person decided; an end of a suppressed one is not active; merged ones became the same as another one when their entities were merged
+	Status RelationshipStatus `json:"status"`
 
 	// To An entity as the end of a relationship
 	To EntityRef `json:"to"`
@@ -1578,6 +2361,16 @@ type RelationshipDetail struct {
 	// Type A word of the open vocabulary, such as person, organization, platform, grant, program, location, event or concept for entities
 	Type      TypeName  `json:"type"`
 	UpdatedAt time.Time `json:"updated_at"`
+
+	// ValidFrom Since when it holds, as the text says: a year, a month or a day (ISO 8601)
+	ValidFrom nullable.Nullable[string] `json:"valid_from"`
+
+	// ValidTo Until when it holds
+	ValidTo nullable.Nullable[string] `json:"valid_to"`
+	Version int                       `json:"version"`
+
+	// Weight Confidence times pieces of evidence, at least one
+	Weight float64 `json:"weight"`
 }
 
 // RelationshipList defines model for RelationshipList.
@@ -1586,10 +2379,39 @@ type RelationshipList struct {
 	Pagination Pagination     `json:"pagination"`
 }
 
+// RelationshipStatus rejected ones are wrong, as a person decided; an end of a suppressed one is not active; merged ones became the same as another one when their entities were merged
+type RelationshipStatus string
+
+// RelationshipUpdate defines model for RelationshipUpdate.
+type RelationshipUpdate struct {
+	// Confidence How sure the extractor was; 1 is certain
+	//
+	// Example: 0.9
+	Confidence *Confidence `json:"confidence,omitempty"`
+
+	// Fact Trimmed
+	Fact      nullable.Nullable[string] `json:"fact,omitempty"`
+	Status    *RelationshipUpdateStatus `json:"status,omitempty"`
+	ValidFrom nullable.Nullable[string] `json:"valid_from,omitempty"`
+	ValidTo   nullable.Nullable[string] `json:"valid_to,omitempty"`
+}
+
+// RelationshipUpdateStatus defines model for RelationshipUpdate.Status.
+type RelationshipUpdateStatus string
+
 // RequestHeaders Headers to send with each fetch, all of them; they are stored encrypted and never shown again. Those that belong to the connection or say who we are cannot be set. They go to the server of the URL and no other; a change of the URL to another server forgets them.
 //
 // Example: {"X-Api-Key":"not-a-real-key"}
 type RequestHeaders map[string]string
+
+// ResolvedName defines model for ResolvedName.
+type ResolvedName struct {
+	Candidates []EntityMatch `json:"candidates"`
+
+	// Name As it was asked for
+	Name string                    `json:"name"`
+	Type nullable.Nullable[string] `json:"type"`
+}
 
 // Retention How much of a source is kept; null: the installation's default
 type Retention struct {
@@ -1729,6 +2551,9 @@ type Source struct {
 	// ConsecutiveFailures Failed fetches since the last success
 	ConsecutiveFailures int `json:"consecutive_failures"`
 
+	// Consents What may be done with the items of the source
+	Consents SourceConsents `json:"consents"`
+
 	// ContentCount Items that are stored, repetitions included
 	ContentCount int       `json:"content_count"`
 	CreatedAt    time.Time `json:"created_at"`
@@ -1802,10 +2627,26 @@ type SourceAuthentication struct {
 // SourceAuthenticationType defines model for SourceAuthentication.Type.
 type SourceAuthenticationType string
 
+// SourceConsentChoice defines model for SourceConsentChoice.
+type SourceConsentChoice struct {
+	// AiProcessing May be given to extractors and the AI module
+	AiProcessing *bool `json:"ai_processing,omitempty"`
+
+	// Publication May be published
+	Publication *bool `json:"publication,omitempty"`
+}
+
+// SourceConsents What may be done with the items of the source
+type SourceConsents struct {
+	AiProcessing Consent `json:"ai_processing"`
+	Publication  Consent `json:"publication"`
+}
+
 // SourceCreate defines model for SourceCreate.
 type SourceCreate struct {
 	// Authentication User name and password to send with each fetch. The password is stored encrypted and never shown again; a change of the URL to another server forgets both.
 	Authentication       nullable.Nullable[BasicAuthentication] `json:"authentication,omitempty"`
+	Consents             *SourceConsentChoice                   `json:"consents,omitempty"`
 	FetchIntervalSeconds nullable.Nullable[int]                 `json:"fetch_interval_seconds,omitempty"`
 
 	// RequestHeaders Headers to send with each fetch, all of them; they are stored encrypted and never shown again. Those that belong to the connection or say who we are cannot be set. They go to the server of the URL and no other; a change of the URL to another server forgets them.
@@ -1997,6 +2838,7 @@ type SourceTestRequest struct {
 type SourceUpdate struct {
 	// Authentication User name and password to send with each fetch. The password is stored encrypted and never shown again; a change of the URL to another server forgets both.
 	Authentication       nullable.Nullable[BasicAuthentication] `json:"authentication,omitempty"`
+	Consents             *SourceConsentChoice                   `json:"consents,omitempty"`
 	FetchIntervalSeconds nullable.Nullable[int]                 `json:"fetch_interval_seconds,omitempty"`
 
 	// RequestHeaders Headers to send with each fetch, all of them; they are stored encrypted and never shown again. Those that belong to the connection or say who we are cannot be set. They go to the server of the URL and no other; a change of the URL to another server forgets them.
@@ -2080,6 +2922,18 @@ type TestedItem struct {
 
 // TestedItemIdentityKind By what it would be recognised at the next fetch
 type TestedItemIdentityKind string
+
+// TextSpan defines model for TextSpan.
+type TextSpan struct {
+	// End One past the last character
+	End int `json:"end"`
+
+	// Quote The text between them; when it is given, it must be so
+	Quote *string `json:"quote,omitempty"`
+
+	// Start First character in the text; characters are Unicode code points
+	Start int `json:"start"`
+}
 
 // TokenRequest Unknown parameters are ignored, as RFC 6749 asks
 type TokenRequest struct {
@@ -2203,6 +3057,189 @@ type UserUpdate struct {
 type Warning struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
+}
+
+// WorkCompletion defines model for WorkCompletion.
+type WorkCompletion struct {
+	// ConfigHash Of the prompt or the configuration
+	ConfigHash *string           `json:"config_hash,omitempty"`
+	Entities   []ExtractedEntity `json:"entities"`
+	Extractor  ExtractorName     `json:"extractor"`
+
+	// LeaseToken That of the lease
+	LeaseToken    int64                   `json:"lease_token"`
+	Model         *string                 `json:"model,omitempty"`
+	Relationships []ExtractedRelationship `json:"relationships"`
+}
+
+// WorkContent defines model for WorkContent.
+type WorkContent struct {
+	// ID UUID of version 7 in its canonical lower-case form
+	ID          ID                        `json:"id"`
+	Language    nullable.Nullable[string] `json:"language"`
+	PublishedAt time.Time                 `json:"published_at"`
+	Revision    int                       `json:"revision"`
+
+	// SourceID UUID of version 7 in its canonical lower-case form
+	SourceID ID `json:"source_id"`
+
+	// Text The plain text of the item, content_text; offsets count in it
+	Text  string `json:"text"`
+	Title string `json:"title"`
+	URL   string `json:"url"`
+}
+
+// WorkExtend defines model for WorkExtend.
+type WorkExtend struct {
+	LeaseSeconds int `json:"lease_seconds"`
+
+	// LeaseToken That of the lease
+	LeaseToken int64 `json:"lease_token"`
+}
+
+// WorkFailure defines model for WorkFailure.
+type WorkFailure struct {
+	// LeaseToken That of the lease
+	LeaseToken int64 `json:"lease_token"`
+
+	// Reason For people; no secrets
+	Reason string `json:"reason"`
+
+	// Retriable false sends it to the dead letters
+	Retriable bool `json:"retriable"`
+
+	// RetryAfterSeconds Not before that; else a pause that grows with each attempt
+	RetryAfterSeconds *int `json:"retry_after_seconds,omitempty"`
+}
+
+// WorkItem defines model for WorkItem.
+type WorkItem struct {
+	// Attempt 1 for the first
+	Attempt int         `json:"attempt"`
+	Content WorkContent `json:"content"`
+
+	// ID UUID of version 7 in its canonical lower-case form
+	ID ID `json:"id"`
+
+	// Kind extract asks for entities and relationships; more kinds may come
+	Kind WorkKind `json:"kind"`
+
+	// LeaseToken Proves the lease; every lease of a task has another
+	LeaseToken int64     `json:"lease_token"`
+	LeaseUntil time.Time `json:"lease_until"`
+	Priority   int       `json:"priority"`
+}
+
+// WorkItemList defines model for WorkItemList.
+type WorkItemList struct {
+	Data []WorkItem `json:"data"`
+}
+
+// WorkKind extract asks for entities and relationships; more kinds may come
+type WorkKind = string
+
+// WorkLaneStats defines model for WorkLaneStats.
+type WorkLaneStats struct {
+	// Active New items get tasks of this lane
+	Active bool   `json:"active"`
+	Dead   int    `json:"dead"`
+	Done   int    `json:"done"`
+	Lane   string `json:"lane"`
+	Leased int    `json:"leased"`
+
+	// OldestPendingAt When the oldest pending task was made
+	OldestPendingAt nullable.Nullable[time.Time] `json:"oldest_pending_at"`
+	Pending         int                          `json:"pending"`
+	Waiting         int                          `json:"waiting"`
+	Withheld        int                          `json:"withheld"`
+}
+
+// WorkLease defines model for WorkLease.
+type WorkLease struct {
+	Kinds        *[]WorkKind `json:"kinds,omitempty"`
+	LeaseSeconds *int        `json:"lease_seconds,omitempty"`
+
+	// Max Tasks at most
+	Max *int `json:"max,omitempty"`
+
+	// WaitSeconds How long to wait for the first task
+	WaitSeconds *int `json:"wait_seconds,omitempty"`
+}
+
+// WorkLeaseInfo defines model for WorkLeaseInfo.
+type WorkLeaseInfo struct {
+	// LeaseToken That of the lease
+	LeaseToken int64     `json:"lease_token"`
+	LeaseUntil time.Time `json:"lease_until"`
+}
+
+// WorkRelease defines model for WorkRelease.
+type WorkRelease struct {
+	// LeaseToken That of the lease
+	LeaseToken int64 `json:"lease_token"`
+}
+
+// WorkRequeue Dead tasks that fit all that is given; all of them when nothing is
+type WorkRequeue struct {
+	Lane     *string `json:"lane,omitempty"`
+	Priority *int    `json:"priority,omitempty"`
+
+	// SourceID UUID of version 7 in its canonical lower-case form
+	SourceID *ID   `json:"source_id,omitempty"`
+	TaskIds  *[]ID `json:"task_ids,omitempty"`
+}
+
+// WorkRequeued defines model for WorkRequeued.
+type WorkRequeued struct {
+	Remaining int `json:"remaining"`
+	Requeued  int `json:"requeued"`
+}
+
+// WorkState pending can be leased, waiting is tried again later, leased is being worked on, withheld is of a source that does not allow it, done has its result, dead failed for good
+type WorkState string
+
+// WorkStats defines model for WorkStats.
+type WorkStats struct {
+	// GeneratedAt When it was counted
+	GeneratedAt time.Time       `json:"generated_at"`
+	Lanes       []WorkLaneStats `json:"lanes"`
+}
+
+// WorkTask defines model for WorkTask.
+type WorkTask struct {
+	Attempts int `json:"attempts"`
+
+	// AvailableAt Not leased before
+	AvailableAt time.Time `json:"available_at"`
+
+	// ContentID UUID of version 7 in its canonical lower-case form
+	ContentID ID        `json:"content_id"`
+	CreatedAt time.Time `json:"created_at"`
+
+	// ID UUID of version 7 in its canonical lower-case form
+	ID ID `json:"id"`
+
+	// Kind extract asks for entities and relationships; more kinds may come
+	Kind WorkKind `json:"kind"`
+
+	// Lane Whose work it is: builtin, mock or ai
+	Lane       string                       `json:"lane"`
+	LastError  nullable.Nullable[string]    `json:"last_error"`
+	LeaseOwner nullable.Nullable[string]    `json:"lease_owner"`
+	LeaseUntil nullable.Nullable[time.Time] `json:"lease_until"`
+	Priority   int                          `json:"priority"`
+	Revision   int                          `json:"revision"`
+	SourceID   nullable.Nullable[string]    `json:"source_id"`
+
+	// State pending can be leased, waiting is tried again later, leased is being worked on, withheld is of a source that does not allow it, done has its result, dead failed for good
+	State     WorkState `json:"state"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// WorkTaskList defines model for WorkTaskList.
+type WorkTaskList struct {
+	Data       []WorkTask `json:"data"`
+	Pagination Pagination `json:"pagination"`
 }
 
 // ContentID UUID of version 7 in its canonical lower-case form
@@ -2378,6 +3415,9 @@ type ListContentParams struct {
 	// ChangedAfter Stored first, or changed by its source, after this time, in that order: sort is changed_at then. Whoever follows the changes reads all pages, and begins the next time at the newest changed_at that it has seen, less five minutes; what it gets twice has the same id and revision.
 	ChangedAfter *time.Time `form:"changed_after,omitempty" json:"changed_after,omitempty"`
 
+	// Publishable true leaves out items of sources whose publication is not allowed, false lists only these
+	Publishable *bool `form:"publishable,omitempty" json:"publishable,omitempty"`
+
 	// Sort -published_at is newest first and the default; with changed_after it is changed_at, the oldest change first, and the orders of publication are refused
 	Sort *ListContentParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
@@ -2474,7 +3514,13 @@ type ListEntitiesParams struct {
 	// MinConfidence Rows of this confidence or more
 	MinConfidence *float64 `form:"min_confidence,omitempty" json:"min_confidence,omitempty"`
 
-	// Sort name is by the alphabet, -confidence highest first, -created_at newest first
+	// Status One or more states; active unless asked otherwise
+	Status *[]EntityStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// SeenSince Mentioned by an item that was published at or after this time
+	SeenSince *time.Time `form:"seen_since,omitempty" json:"seen_since,omitempty"`
+
+	// Sort name is by the alphabet, -confidence highest first, -created_at newest first, -last_seen_at last mentioned first, -degree best connected first
 	Sort *ListEntitiesParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// Limit Rows on a page
@@ -2496,6 +3542,21 @@ type CreateEntityParams struct {
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
+// SuggestEntitiesParams defines parameters for SuggestEntities.
+type SuggestEntitiesParams struct {
+	// Q What was typed; case and punctuation do not matter
+	Q string `form:"q" json:"q"`
+
+	// Type One or more types
+	Type *[]TypeName `form:"type,omitempty" json:"type,omitempty"`
+
+	// Limit Entities at most
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// IfNoneMatch ETags of the representations that the caller has
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
 // DeleteEntityParams defines parameters for DeleteEntity.
 type DeleteEntityParams struct {
 	// IfMatch Strong ETag of the state that the caller has read
@@ -2504,6 +3565,9 @@ type DeleteEntityParams struct {
 
 // GetEntityParams defines parameters for GetEntity.
 type GetEntityParams struct {
+	// Follow An id that was merged answers the entity that it was merged into, unless this is false
+	Follow *bool `form:"follow,omitempty" json:"follow,omitempty"`
+
 	// IfNoneMatch ETags of the representations that the caller has
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
@@ -2514,6 +3578,75 @@ type UpdateEntityParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// RemoveEntityAliasParams defines parameters for RemoveEntityAlias.
+type RemoveEntityAliasParams struct {
+	// Alias The alias; case and punctuation do not matter
+	Alias string `form:"alias" json:"alias"`
+}
+
+// ListEntityAliasesParams defines parameters for ListEntityAliases.
+type ListEntityAliasesParams struct {
+	// Limit Rows on a page
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next_cursor of the page before, with the same filters and order
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch ETags of the representations that the caller has
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// AddEntityAliasParams defines parameters for AddEntityAlias.
+type AddEntityAliasParams struct {
+	// IdempotencyKey A key of the caller's making, unique per request that is meant once; 1 to 255 visible ASCII characters
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListEntityContentParams defines parameters for ListEntityContent.
+type ListEntityContentParams struct {
+	// Limit Rows on a page
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next_cursor of the page before, with the same filters and order
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch ETags of the representations that the caller has
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListEntityMentionsParams defines parameters for ListEntityMentions.
+type ListEntityMentionsParams struct {
+	// MinConfidence Rows of this confidence or more
+	MinConfidence *float64 `form:"min_confidence,omitempty" json:"min_confidence,omitempty"`
+
+	// Limit Rows on a page
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next_cursor of the page before, with the same filters and order
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch ETags of the representations that the caller has
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// ListEntityMergesParams defines parameters for ListEntityMerges.
+type ListEntityMergesParams struct {
+	// Limit Rows on a page
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next_cursor of the page before, with the same filters and order
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch ETags of the representations that the caller has
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// MergeEntitiesParams defines parameters for MergeEntities.
+type MergeEntitiesParams struct {
+	// IdempotencyKey A key of the caller's making, unique per request that is meant once; 1 to 255 visible ASCII characters
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
 // ListEntityRelationshipsParams defines parameters for ListEntityRelationships.
 type ListEntityRelationshipsParams struct {
 	// Direction out lists edges that start at the entity, in those that end at it
@@ -2521,6 +3654,12 @@ type ListEntityRelationshipsParams struct {
 
 	// Type Type of the relationship
 	Type *RelationshipType `form:"type,omitempty" json:"type,omitempty"`
+
+	// MinConfidence Rows of this confidence or more
+	MinConfidence *float64 `form:"min_confidence,omitempty" json:"min_confidence,omitempty"`
+
+	// Sort -created_at is newest first, -weight best supported first
+	Sort *ListEntityRelationshipsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
 
 	// Limit Rows on a page
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
@@ -2534,6 +3673,99 @@ type ListEntityRelationshipsParams struct {
 
 // ListEntityRelationshipsParamsDirection defines parameters for ListEntityRelationships.
 type ListEntityRelationshipsParamsDirection string
+
+// ListEntityRelationshipsParamsSort defines parameters for ListEntityRelationships.
+type ListEntityRelationshipsParamsSort string
+
+// ListExtractionRunsParams defines parameters for ListExtractionRuns.
+type ListExtractionRunsParams struct {
+	// ContentID Runs on this item
+	ContentID *ID `form:"content_id,omitempty" json:"content_id,omitempty"`
+
+	// Extractor Name of the extractor, without its version
+	Extractor *string `form:"extractor,omitempty" json:"extractor,omitempty"`
+
+	// Status One state
+	Status *ExtractionRunStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Limit Rows on a page
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next_cursor of the page before, with the same filters and order
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch ETags of the representations that the caller has
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// GetExtractionRunParams defines parameters for GetExtractionRun.
+type GetExtractionRunParams struct {
+	// IfNoneMatch ETags of the representations that the caller has
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// CreateExtractionParams defines parameters for CreateExtraction.
+type CreateExtractionParams struct {
+	// IdempotencyKey A key of the caller's making, unique per request that is meant once; 1 to 255 visible ASCII characters
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// GetExtractionParams defines parameters for GetExtraction.
+type GetExtractionParams struct {
+	// IfNoneMatch ETags of the representations that the caller has
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// GetNeighborhoodParams defines parameters for GetNeighborhood.
+type GetNeighborhoodParams struct {
+	// ID The entities to begin at; an id that was merged stands for what it was merged into
+	ID []ID `form:"id" json:"id"`
+
+	// Depth Steps from them at most
+	Depth *int `form:"depth,omitempty" json:"depth,omitempty"`
+
+	// MaxNodes Entities in the answer at most
+	MaxNodes *int `form:"max_nodes,omitempty" json:"max_nodes,omitempty"`
+
+	// MaxEdges Relationships in the answer at most
+	MaxEdges *int `form:"max_edges,omitempty" json:"max_edges,omitempty"`
+
+	// Fanout Relationships followed from one entity at most, heaviest first
+	Fanout *int `form:"fanout,omitempty" json:"fanout,omitempty"`
+
+	// MinConfidence Relationships of this confidence or more
+	MinConfidence *float64 `form:"min_confidence,omitempty" json:"min_confidence,omitempty"`
+
+	// Type One or more types of relationships
+	Type *[]TypeName `form:"type,omitempty" json:"type,omitempty"`
+
+	// IfNoneMatch ETags of the representations that the caller has
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// GetPathParams defines parameters for GetPath.
+type GetPathParams struct {
+	// From Entity to begin at
+	From ID `form:"from" json:"from"`
+
+	// To Entity to end at
+	To ID `form:"to" json:"to"`
+
+	// MaxLength Steps at most
+	MaxLength *int `form:"max_length,omitempty" json:"max_length,omitempty"`
+
+	// Fanout Relationships followed from one entity at most, heaviest first
+	Fanout *int `form:"fanout,omitempty" json:"fanout,omitempty"`
+
+	// MinConfidence Relationships of this confidence or more
+	MinConfidence *float64 `form:"min_confidence,omitempty" json:"min_confidence,omitempty"`
+
+	// Type One or more types of relationships
+	Type *[]TypeName `form:"type,omitempty" json:"type,omitempty"`
+
+	// IfNoneMatch ETags of the representations that the caller has
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
 
 // ListRelationshipsParams defines parameters for ListRelationships.
 type ListRelationshipsParams struct {
@@ -2549,6 +3781,12 @@ type ListRelationshipsParams struct {
 	// MinConfidence Rows of this confidence or more
 	MinConfidence *float64 `form:"min_confidence,omitempty" json:"min_confidence,omitempty"`
 
+	// Status One state; active unless asked otherwise
+	Status *RelationshipStatus `form:"status,omitempty" json:"status,omitempty"`
+
+	// Sort -created_at is newest first, -weight best supported first
+	Sort *ListRelationshipsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
 	// Limit Rows on a page
 	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
 
@@ -2559,8 +3797,41 @@ type ListRelationshipsParams struct {
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// ListRelationshipsParamsSort defines parameters for ListRelationships.
+type ListRelationshipsParamsSort string
+
+// CreateRelationshipParams defines parameters for CreateRelationship.
+type CreateRelationshipParams struct {
+	// IdempotencyKey A key of the caller's making, unique per request that is meant once; 1 to 255 visible ASCII characters
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DeleteRelationshipParams defines parameters for DeleteRelationship.
+type DeleteRelationshipParams struct {
+	// IfMatch Strong ETag of the state that the caller has read
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
 // GetRelationshipParams defines parameters for GetRelationship.
 type GetRelationshipParams struct {
+	// IfNoneMatch ETags of the representations that the caller has
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// UpdateRelationshipParams defines parameters for UpdateRelationship.
+type UpdateRelationshipParams struct {
+	// IfMatch Strong ETag of the state that the caller has read
+	IfMatch *IfMatch `json:"If-Match,omitempty"`
+}
+
+// ListRelationshipEvidenceParams defines parameters for ListRelationshipEvidence.
+type ListRelationshipEvidenceParams struct {
+	// Limit Rows on a page
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next_cursor of the page before, with the same filters and order
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
 	// IfNoneMatch ETags of the representations that the caller has
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
@@ -2757,6 +4028,39 @@ type UpdateUserParams struct {
 	IfMatch *IfMatch `json:"If-Match,omitempty"`
 }
 
+// ListWorkParams defines parameters for ListWork.
+type ListWorkParams struct {
+	// State One state
+	State *WorkState `form:"state,omitempty" json:"state,omitempty"`
+
+	// SourceID Tasks on items of this source
+	SourceID *ID `form:"source_id,omitempty" json:"source_id,omitempty"`
+
+	// Lane Tasks for builtin, mock or ai
+	Lane *string `form:"lane,omitempty" json:"lane,omitempty"`
+
+	// Limit Rows on a page
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor next_cursor of the page before, with the same filters and order
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// IfNoneMatch ETags of the representations that the caller has
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// GetWorkStatsParams defines parameters for GetWorkStats.
+type GetWorkStatsParams struct {
+	// IfNoneMatch ETags of the representations that the caller has
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// GetWorkParams defines parameters for GetWork.
+type GetWorkParams struct {
+	// IfNoneMatch ETags of the representations that the caller has
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = LoginRequest
 
@@ -2778,8 +4082,26 @@ type LinkContentDuplicateJSONRequestBody = DuplicateCreate
 // CreateEntityJSONRequestBody defines body for CreateEntity for application/json ContentType.
 type CreateEntityJSONRequestBody = EntityCreate
 
+// ResolveEntitiesJSONRequestBody defines body for ResolveEntities for application/json ContentType.
+type ResolveEntitiesJSONRequestBody = EntityResolve
+
 // UpdateEntityJSONRequestBody defines body for UpdateEntity for application/json ContentType.
 type UpdateEntityJSONRequestBody = EntityUpdate
+
+// AddEntityAliasJSONRequestBody defines body for AddEntityAlias for application/json ContentType.
+type AddEntityAliasJSONRequestBody = AliasCreate
+
+// MergeEntitiesJSONRequestBody defines body for MergeEntities for application/json ContentType.
+type MergeEntitiesJSONRequestBody = EntityMergeCreate
+
+// CreateExtractionJSONRequestBody defines body for CreateExtraction for application/json ContentType.
+type CreateExtractionJSONRequestBody = ExtractionCreate
+
+// CreateRelationshipJSONRequestBody defines body for CreateRelationship for application/json ContentType.
+type CreateRelationshipJSONRequestBody = RelationshipCreate
+
+// UpdateRelationshipJSONRequestBody defines body for UpdateRelationship for application/json ContentType.
+type UpdateRelationshipJSONRequestBody = RelationshipUpdate
 
 // CreateSourceJSONRequestBody defines body for CreateSource for application/json ContentType.
 type CreateSourceJSONRequestBody = SourceCreate
@@ -2801,6 +4123,24 @@ type CreateUserJSONRequestBody = UserCreate
 
 // UpdateUserJSONRequestBody defines body for UpdateUser for application/json ContentType.
 type UpdateUserJSONRequestBody = UserUpdate
+
+// LeaseWorkJSONRequestBody defines body for LeaseWork for application/json ContentType.
+type LeaseWorkJSONRequestBody = WorkLease
+
+// RequeueWorkJSONRequestBody defines body for RequeueWork for application/json ContentType.
+type RequeueWorkJSONRequestBody = WorkRequeue
+
+// CompleteWorkJSONRequestBody defines body for CompleteWork for application/json ContentType.
+type CompleteWorkJSONRequestBody = WorkCompletion
+
+// ExtendWorkJSONRequestBody defines body for ExtendWork for application/json ContentType.
+type ExtendWorkJSONRequestBody = WorkExtend
+
+// FailWorkJSONRequestBody defines body for FailWork for application/json ContentType.
+type FailWorkJSONRequestBody = WorkFailure
+
+// ReleaseWorkJSONRequestBody defines body for ReleaseWork for application/json ContentType.
+type ReleaseWorkJSONRequestBody = WorkRelease
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
@@ -2864,6 +4204,12 @@ type ServerInterface interface {
 	// CreateEntity Create an entity
 	// (POST /api/v1/entities)
 	CreateEntity(ctx echo.Context, params CreateEntityParams) error
+	// ResolveEntities Find the entities that names stand for
+	// (POST /api/v1/entities/resolve)
+	ResolveEntities(ctx echo.Context) error
+	// SuggestEntities Complete a name while it is typed
+	// (GET /api/v1/entities/suggest)
+	SuggestEntities(ctx echo.Context, params SuggestEntitiesParams) error
 	// DeleteEntity Delete an entity with its mentions and relationships
 	// (DELETE /api/v1/entities/{entity_id})
 	DeleteEntity(ctx echo.Context, entityID EntityID, params DeleteEntityParams) error
@@ -2873,15 +4219,72 @@ type ServerInterface interface {
 	// UpdateEntity Change an entity
 	// (PATCH /api/v1/entities/{entity_id})
 	UpdateEntity(ctx echo.Context, entityID EntityID, params UpdateEntityParams) error
+	// RemoveEntityAlias Remove an alias
+	// (DELETE /api/v1/entities/{entity_id}/aliases)
+	RemoveEntityAlias(ctx echo.Context, entityID EntityID, params RemoveEntityAliasParams) error
+	// ListEntityAliases Aliases of an entity
+	// (GET /api/v1/entities/{entity_id}/aliases)
+	ListEntityAliases(ctx echo.Context, entityID EntityID, params ListEntityAliasesParams) error
+	// AddEntityAlias Add an alias
+	// (POST /api/v1/entities/{entity_id}/aliases)
+	AddEntityAlias(ctx echo.Context, entityID EntityID, params AddEntityAliasParams) error
+	// ListEntityContent Items that mention an entity
+	// (GET /api/v1/entities/{entity_id}/content)
+	ListEntityContent(ctx echo.Context, entityID EntityID, params ListEntityContentParams) error
+	// ListEntityMentions Mentions of an entity
+	// (GET /api/v1/entities/{entity_id}/mentions)
+	ListEntityMentions(ctx echo.Context, entityID EntityID, params ListEntityMentionsParams) error
+	// ListEntityMerges Merges that an entity took part in
+	// (GET /api/v1/entities/{entity_id}/merges)
+	ListEntityMerges(ctx echo.Context, entityID EntityID, params ListEntityMergesParams) error
+	// MergeEntities Merge other entities into this one
+	// (POST /api/v1/entities/{entity_id}/merges)
+	MergeEntities(ctx echo.Context, entityID EntityID, params MergeEntitiesParams) error
+	// UndoEntityMerge Undo a merge
+	// (DELETE /api/v1/entities/{entity_id}/merges/{merge_id})
+	UndoEntityMerge(ctx echo.Context, entityID EntityID, mergeID ID) error
 	// ListEntityRelationships Relationships of an entity
 	// (GET /api/v1/entities/{entity_id}/relationships)
 	ListEntityRelationships(ctx echo.Context, entityID EntityID, params ListEntityRelationshipsParams) error
+	// ListExtractionRuns List extraction runs
+	// (GET /api/v1/extraction-runs)
+	ListExtractionRuns(ctx echo.Context, params ListExtractionRunsParams) error
+	// RetractExtractionRun Take back what a run found
+	// (DELETE /api/v1/extraction-runs/{run_id})
+	RetractExtractionRun(ctx echo.Context, runID ID) error
+	// GetExtractionRun Read an extraction run
+	// (GET /api/v1/extraction-runs/{run_id})
+	GetExtractionRun(ctx echo.Context, runID ID, params GetExtractionRunParams) error
+	// CreateExtraction Extract now
+	// (POST /api/v1/extractions)
+	CreateExtraction(ctx echo.Context, params CreateExtractionParams) error
+	// GetExtraction How far an extraction is, and its result
+	// (GET /api/v1/extractions/{extraction_id})
+	GetExtraction(ctx echo.Context, extractionID ID, params GetExtractionParams) error
+	// GetNeighborhood What is around entities
+	// (GET /api/v1/graph/neighborhood)
+	GetNeighborhood(ctx echo.Context, params GetNeighborhoodParams) error
+	// GetPath How two entities are connected
+	// (GET /api/v1/graph/path)
+	GetPath(ctx echo.Context, params GetPathParams) error
 	// ListRelationships List relationships
 	// (GET /api/v1/relationships)
 	ListRelationships(ctx echo.Context, params ListRelationshipsParams) error
+	// CreateRelationship Add a relationship
+	// (POST /api/v1/relationships)
+	CreateRelationship(ctx echo.Context, params CreateRelationshipParams) error
+	// DeleteRelationship Delete a relationship with its evidence
+	// (DELETE /api/v1/relationships/{relationship_id})
+	DeleteRelationship(ctx echo.Context, relationshipID RelationshipID, params DeleteRelationshipParams) error
 	// GetRelationship Read a relationship with its evidence
 	// (GET /api/v1/relationships/{relationship_id})
 	GetRelationship(ctx echo.Context, relationshipID RelationshipID, params GetRelationshipParams) error
+	// UpdateRelationship Change a relationship
+	// (PATCH /api/v1/relationships/{relationship_id})
+	UpdateRelationship(ctx echo.Context, relationshipID RelationshipID, params UpdateRelationshipParams) error
+	// ListRelationshipEvidence Evidence of a relationship
+	// (GET /api/v1/relationships/{relationship_id}/evidence)
+	ListRelationshipEvidence(ctx echo.Context, relationshipID RelationshipID, params ListRelationshipEvidenceParams) error
 	// ListSourceImports List imports of sources
 	// (GET /api/v1/source-imports)
 	ListSourceImports(ctx echo.Context, params ListSourceImportsParams) error
@@ -2927,6 +4330,9 @@ type ServerInterface interface {
 	// UpdateSource Change a source
 	// (PATCH /api/v1/sources/{source_id})
 	UpdateSource(ctx echo.Context, sourceID SourceID, params UpdateSourceParams) error
+	// PurgeSourceDerived Remove what was derived from the items of a source
+	// (DELETE /api/v1/sources/{source_id}/derived)
+	PurgeSourceDerived(ctx echo.Context, sourceID SourceID) error
 	// ListSourceFetches Fetch history of a source
 	// (GET /api/v1/sources/{source_id}/fetches)
 	ListSourceFetches(ctx echo.Context, sourceID SourceID, params ListSourceFetchesParams) error
@@ -2951,6 +4357,33 @@ type ServerInterface interface {
 	// UpdateUser Change an account
 	// (PATCH /api/v1/users/{user_id})
 	UpdateUser(ctx echo.Context, userID UserID, params UpdateUserParams) error
+	// ListWork List tasks
+	// (GET /api/v1/work)
+	ListWork(ctx echo.Context, params ListWorkParams) error
+	// LeaseWork Take tasks to work on
+	// (POST /api/v1/work/lease)
+	LeaseWork(ctx echo.Context) error
+	// RequeueWork Give dead tasks another chance
+	// (POST /api/v1/work/requeue)
+	RequeueWork(ctx echo.Context) error
+	// GetWorkStats The backlog in numbers
+	// (GET /api/v1/work/stats)
+	GetWorkStats(ctx echo.Context, params GetWorkStatsParams) error
+	// GetWork Read a task
+	// (GET /api/v1/work/{task_id})
+	GetWork(ctx echo.Context, taskID ID, params GetWorkParams) error
+	// CompleteWork Hand in the result of a task
+	// (POST /api/v1/work/{task_id}/complete)
+	CompleteWork(ctx echo.Context, taskID ID) error
+	// ExtendWork Keep a lease longer
+	// (POST /api/v1/work/{task_id}/extend)
+	ExtendWork(ctx echo.Context, taskID ID) error
+	// FailWork Give up an attempt
+	// (POST /api/v1/work/{task_id}/fail)
+	FailWork(ctx echo.Context, taskID ID) error
+	// ReleaseWork Give a task back untried
+	// (POST /api/v1/work/{task_id}/release)
+	ReleaseWork(ctx echo.Context, taskID ID) error
 	// GetHealth The process is alive
 	// (GET /health)
 	GetHealth(ctx echo.Context) error
@@ -3240,6 +4673,13 @@ func (w *ServerInterfaceWrapper) ListContent(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "changed_after", ctx.QueryParams(), &params.ChangedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter changed_after: %s", err))
+	}
+
+	// ------------- Optional query parameter "publishable" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "publishable", ctx.QueryParams(), &params.Publishable, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter publishable: %s", err))
 	}
 
 	// ------------- Optional query parameter "sort" -------------
@@ -3619,6 +5059,20 @@ func (w *ServerInterfaceWrapper) ListEntities(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter min_confidence: %s", err))
 	}
 
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "seen_since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "seen_since", ctx.QueryParams(), &params.SeenSince, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter seen_since: %s", err))
+	}
+
 	// ------------- Optional query parameter "sort" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -3691,6 +5145,64 @@ func (w *ServerInterfaceWrapper) CreateEntity(ctx echo.Context) error {
 	return err
 }
 
+// ResolveEntities converts echo context to params.
+func (w *ServerInterfaceWrapper) ResolveEntities(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ResolveEntities(ctx)
+	return err
+}
+
+// SuggestEntities converts echo context to params.
+func (w *ServerInterfaceWrapper) SuggestEntities(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SuggestEntitiesParams
+	// ------------- Required query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
+	}
+
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", ctx.QueryParams(), &params.Type, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter type: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SuggestEntities(ctx, params)
+	return err
+}
+
 // DeleteEntity converts echo context to params.
 func (w *ServerInterfaceWrapper) DeleteEntity(ctx echo.Context) error {
 	var err error
@@ -3740,6 +5252,12 @@ func (w *ServerInterfaceWrapper) GetEntity(ctx echo.Context) error {
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params GetEntityParams
+	// ------------- Optional query parameter "follow" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "follow", ctx.QueryParams(), &params.Follow, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter follow: %s", err))
+	}
 
 	headers := ctx.Request().Header
 	// ------------- Optional header parameter "If-None-Match" -------------
@@ -3799,8 +5317,8 @@ func (w *ServerInterfaceWrapper) UpdateEntity(ctx echo.Context) error {
 	return err
 }
 
-// ListEntityRelationships converts echo context to params.
-func (w *ServerInterfaceWrapper) ListEntityRelationships(ctx echo.Context) error {
+// RemoveEntityAlias converts echo context to params.
+func (w *ServerInterfaceWrapper) RemoveEntityAlias(ctx echo.Context) error {
 	var err error
 	// ------------- Path parameter "entity_id" -------------
 	var entityID EntityID
@@ -3811,21 +5329,32 @@ func (w *ServerInterfaceWrapper) ListEntityRelationships(ctx echo.Context) error
 	}
 
 	// Parameter object where we will unmarshal all parameters from the context
-	var params ListEntityRelationshipsParams
-	// ------------- Optional query parameter "direction" -------------
+	var params RemoveEntityAliasParams
+	// ------------- Required query parameter "alias" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "direction", ctx.QueryParams(), &params.Direction, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "alias", ctx.QueryParams(), &params.Alias, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter direction: %s", err))
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter alias: %s", err))
 	}
 
-	// ------------- Optional query parameter "type" -------------
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RemoveEntityAlias(ctx, entityID, params)
+	return err
+}
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", ctx.QueryParams(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+// ListEntityAliases converts echo context to params.
+func (w *ServerInterfaceWrapper) ListEntityAliases(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "entity_id" -------------
+	var entityID EntityID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "entity_id", ctx.Param("entity_id"), &entityID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter type: %s", err))
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter entity_id: %s", err))
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListEntityAliasesParams
 	// ------------- Optional query parameter "limit" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
@@ -3858,37 +5387,108 @@ func (w *ServerInterfaceWrapper) ListEntityRelationships(ctx echo.Context) error
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ListEntityRelationships(ctx, entityID, params)
+	err = w.Handler.ListEntityAliases(ctx, entityID, params)
 	return err
 }
 
-// ListRelationships converts echo context to params.
-func (w *ServerInterfaceWrapper) ListRelationships(ctx echo.Context) error {
+// AddEntityAlias converts echo context to params.
+func (w *ServerInterfaceWrapper) AddEntityAlias(ctx echo.Context) error {
 	var err error
+	// ------------- Path parameter "entity_id" -------------
+	var entityID EntityID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "entity_id", ctx.Param("entity_id"), &entityID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter entity_id: %s", err))
+	}
 
 	// Parameter object where we will unmarshal all parameters from the context
-	var params ListRelationshipsParams
-	// ------------- Optional query parameter "type" -------------
+	var params AddEntityAliasParams
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", ctx.QueryParams(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
-	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter type: %s", err))
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
 	}
 
-	// ------------- Optional query parameter "from_entity_id" -------------
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.AddEntityAlias(ctx, entityID, params)
+	return err
+}
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "from_entity_id", ctx.QueryParams(), &params.FromEntityID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+// ListEntityContent converts echo context to params.
+func (w *ServerInterfaceWrapper) ListEntityContent(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "entity_id" -------------
+	var entityID EntityID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "entity_id", ctx.Param("entity_id"), &entityID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
 	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from_entity_id: %s", err))
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter entity_id: %s", err))
 	}
 
-	// ------------- Optional query parameter "to_entity_id" -------------
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListEntityContentParams
+	// ------------- Optional query parameter "limit" -------------
 
-	err = runtime.BindQueryParameterWithOptions("form", true, false, "to_entity_id", ctx.QueryParams(), &params.ToEntityID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
 	if err != nil {
-		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to_entity_id: %s", err))
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
 	}
 
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListEntityContent(ctx, entityID, params)
+	return err
+}
+
+// ListEntityMentions converts echo context to params.
+func (w *ServerInterfaceWrapper) ListEntityMentions(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "entity_id" -------------
+	var entityID EntityID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "entity_id", ctx.Param("entity_id"), &entityID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter entity_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListEntityMentionsParams
 	// ------------- Optional query parameter "min_confidence" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_confidence", ctx.QueryParams(), &params.MinConfidence, runtime.BindQueryParameterOptions{Type: "number", Format: "double"})
@@ -3928,7 +5528,669 @@ func (w *ServerInterfaceWrapper) ListRelationships(ctx echo.Context) error {
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListEntityMentions(ctx, entityID, params)
+	return err
+}
+
+// ListEntityMerges converts echo context to params.
+func (w *ServerInterfaceWrapper) ListEntityMerges(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "entity_id" -------------
+	var entityID EntityID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "entity_id", ctx.Param("entity_id"), &entityID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter entity_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListEntityMergesParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListEntityMerges(ctx, entityID, params)
+	return err
+}
+
+// MergeEntities converts echo context to params.
+func (w *ServerInterfaceWrapper) MergeEntities(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "entity_id" -------------
+	var entityID EntityID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "entity_id", ctx.Param("entity_id"), &entityID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter entity_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params MergeEntitiesParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.MergeEntities(ctx, entityID, params)
+	return err
+}
+
+// UndoEntityMerge converts echo context to params.
+func (w *ServerInterfaceWrapper) UndoEntityMerge(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "entity_id" -------------
+	var entityID EntityID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "entity_id", ctx.Param("entity_id"), &entityID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter entity_id: %s", err))
+	}
+
+	// ------------- Path parameter "merge_id" -------------
+	var mergeID ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "merge_id", ctx.Param("merge_id"), &mergeID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter merge_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UndoEntityMerge(ctx, entityID, mergeID)
+	return err
+}
+
+// ListEntityRelationships converts echo context to params.
+func (w *ServerInterfaceWrapper) ListEntityRelationships(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "entity_id" -------------
+	var entityID EntityID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "entity_id", ctx.Param("entity_id"), &entityID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter entity_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListEntityRelationshipsParams
+	// ------------- Optional query parameter "direction" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "direction", ctx.QueryParams(), &params.Direction, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter direction: %s", err))
+	}
+
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", ctx.QueryParams(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter type: %s", err))
+	}
+
+	// ------------- Optional query parameter "min_confidence" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_confidence", ctx.QueryParams(), &params.MinConfidence, runtime.BindQueryParameterOptions{Type: "number", Format: "double"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter min_confidence: %s", err))
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListEntityRelationships(ctx, entityID, params)
+	return err
+}
+
+// ListExtractionRuns converts echo context to params.
+func (w *ServerInterfaceWrapper) ListExtractionRuns(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListExtractionRunsParams
+	// ------------- Optional query parameter "content_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "content_id", ctx.QueryParams(), &params.ContentID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter content_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "extractor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "extractor", ctx.QueryParams(), &params.Extractor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter extractor: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListExtractionRuns(ctx, params)
+	return err
+}
+
+// RetractExtractionRun converts echo context to params.
+func (w *ServerInterfaceWrapper) RetractExtractionRun(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "run_id" -------------
+	var runID ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run_id", ctx.Param("run_id"), &runID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RetractExtractionRun(ctx, runID)
+	return err
+}
+
+// GetExtractionRun converts echo context to params.
+func (w *ServerInterfaceWrapper) GetExtractionRun(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "run_id" -------------
+	var runID ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "run_id", ctx.Param("run_id"), &runID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter run_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetExtractionRunParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetExtractionRun(ctx, runID, params)
+	return err
+}
+
+// CreateExtraction converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateExtraction(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateExtractionParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateExtraction(ctx, params)
+	return err
+}
+
+// GetExtraction converts echo context to params.
+func (w *ServerInterfaceWrapper) GetExtraction(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "extraction_id" -------------
+	var extractionID ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "extraction_id", ctx.Param("extraction_id"), &extractionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter extraction_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetExtractionParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetExtraction(ctx, extractionID, params)
+	return err
+}
+
+// GetNeighborhood converts echo context to params.
+func (w *ServerInterfaceWrapper) GetNeighborhood(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetNeighborhoodParams
+	// ------------- Required query parameter "id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "id", ctx.QueryParams(), &params.ID, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter id: %s", err))
+	}
+
+	// ------------- Optional query parameter "depth" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "depth", ctx.QueryParams(), &params.Depth, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter depth: %s", err))
+	}
+
+	// ------------- Optional query parameter "max_nodes" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "max_nodes", ctx.QueryParams(), &params.MaxNodes, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter max_nodes: %s", err))
+	}
+
+	// ------------- Optional query parameter "max_edges" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "max_edges", ctx.QueryParams(), &params.MaxEdges, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter max_edges: %s", err))
+	}
+
+	// ------------- Optional query parameter "fanout" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fanout", ctx.QueryParams(), &params.Fanout, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fanout: %s", err))
+	}
+
+	// ------------- Optional query parameter "min_confidence" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_confidence", ctx.QueryParams(), &params.MinConfidence, runtime.BindQueryParameterOptions{Type: "number", Format: "double"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter min_confidence: %s", err))
+	}
+
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", ctx.QueryParams(), &params.Type, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter type: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetNeighborhood(ctx, params)
+	return err
+}
+
+// GetPath converts echo context to params.
+func (w *ServerInterfaceWrapper) GetPath(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetPathParams
+	// ------------- Required query parameter "from" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "from", ctx.QueryParams(), &params.From, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from: %s", err))
+	}
+
+	// ------------- Required query parameter "to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "to", ctx.QueryParams(), &params.To, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to: %s", err))
+	}
+
+	// ------------- Optional query parameter "max_length" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "max_length", ctx.QueryParams(), &params.MaxLength, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter max_length: %s", err))
+	}
+
+	// ------------- Optional query parameter "fanout" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fanout", ctx.QueryParams(), &params.Fanout, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fanout: %s", err))
+	}
+
+	// ------------- Optional query parameter "min_confidence" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_confidence", ctx.QueryParams(), &params.MinConfidence, runtime.BindQueryParameterOptions{Type: "number", Format: "double"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter min_confidence: %s", err))
+	}
+
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", ctx.QueryParams(), &params.Type, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter type: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetPath(ctx, params)
+	return err
+}
+
+// ListRelationships converts echo context to params.
+func (w *ServerInterfaceWrapper) ListRelationships(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListRelationshipsParams
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", ctx.QueryParams(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter type: %s", err))
+	}
+
+	// ------------- Optional query parameter "from_entity_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "from_entity_id", ctx.QueryParams(), &params.FromEntityID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter from_entity_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "to_entity_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "to_entity_id", ctx.QueryParams(), &params.ToEntityID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter to_entity_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "min_confidence" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "min_confidence", ctx.QueryParams(), &params.MinConfidence, runtime.BindQueryParameterOptions{Type: "number", Format: "double"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter min_confidence: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListRelationships(ctx, params)
+	return err
+}
+
+// CreateRelationship converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateRelationship(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params CreateRelationshipParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateRelationship(ctx, params)
+	return err
+}
+
+// DeleteRelationship converts echo context to params.
+func (w *ServerInterfaceWrapper) DeleteRelationship(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "relationship_id" -------------
+	var relationshipID RelationshipID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "relationship_id", ctx.Param("relationship_id"), &relationshipID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter relationship_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DeleteRelationshipParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DeleteRelationship(ctx, relationshipID, params)
 	return err
 }
 
@@ -3965,6 +6227,91 @@ func (w *ServerInterfaceWrapper) GetRelationship(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetRelationship(ctx, relationshipID, params)
+	return err
+}
+
+// UpdateRelationship converts echo context to params.
+func (w *ServerInterfaceWrapper) UpdateRelationship(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "relationship_id" -------------
+	var relationshipID RelationshipID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "relationship_id", ctx.Param("relationship_id"), &relationshipID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter relationship_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params UpdateRelationshipParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch IfMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Match: %s", err))
+		}
+
+		params.IfMatch = &IfMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.UpdateRelationship(ctx, relationshipID, params)
+	return err
+}
+
+// ListRelationshipEvidence converts echo context to params.
+func (w *ServerInterfaceWrapper) ListRelationshipEvidence(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "relationship_id" -------------
+	var relationshipID RelationshipID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "relationship_id", ctx.Param("relationship_id"), &relationshipID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter relationship_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListRelationshipEvidenceParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListRelationshipEvidence(ctx, relationshipID, params)
 	return err
 }
 
@@ -4489,6 +6836,22 @@ func (w *ServerInterfaceWrapper) UpdateSource(ctx echo.Context) error {
 	return err
 }
 
+// PurgeSourceDerived converts echo context to params.
+func (w *ServerInterfaceWrapper) PurgeSourceDerived(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "source_id" -------------
+	var sourceID SourceID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "source_id", ctx.Param("source_id"), &sourceID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter source_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PurgeSourceDerived(ctx, sourceID)
+	return err
+}
+
 // ListSourceFetches converts echo context to params.
 func (w *ServerInterfaceWrapper) ListSourceFetches(ctx echo.Context) error {
 	var err error
@@ -4777,6 +7140,216 @@ func (w *ServerInterfaceWrapper) UpdateUser(ctx echo.Context) error {
 	return err
 }
 
+// ListWork converts echo context to params.
+func (w *ServerInterfaceWrapper) ListWork(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListWorkParams
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", ctx.QueryParams(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter state: %s", err))
+	}
+
+	// ------------- Optional query parameter "source_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "source_id", ctx.QueryParams(), &params.SourceID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter source_id: %s", err))
+	}
+
+	// ------------- Optional query parameter "lane" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "lane", ctx.QueryParams(), &params.Lane, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter lane: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListWork(ctx, params)
+	return err
+}
+
+// LeaseWork converts echo context to params.
+func (w *ServerInterfaceWrapper) LeaseWork(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.LeaseWork(ctx)
+	return err
+}
+
+// RequeueWork converts echo context to params.
+func (w *ServerInterfaceWrapper) RequeueWork(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RequeueWork(ctx)
+	return err
+}
+
+// GetWorkStats converts echo context to params.
+func (w *ServerInterfaceWrapper) GetWorkStats(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetWorkStatsParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetWorkStats(ctx, params)
+	return err
+}
+
+// GetWork converts echo context to params.
+func (w *ServerInterfaceWrapper) GetWork(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "task_id" -------------
+	var taskID ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "task_id", ctx.Param("task_id"), &taskID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter task_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetWorkParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetWork(ctx, taskID, params)
+	return err
+}
+
+// CompleteWork converts echo context to params.
+func (w *ServerInterfaceWrapper) CompleteWork(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "task_id" -------------
+	var taskID ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "task_id", ctx.Param("task_id"), &taskID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter task_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CompleteWork(ctx, taskID)
+	return err
+}
+
+// ExtendWork converts echo context to params.
+func (w *ServerInterfaceWrapper) ExtendWork(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "task_id" -------------
+	var taskID ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "task_id", ctx.Param("task_id"), &taskID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter task_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ExtendWork(ctx, taskID)
+	return err
+}
+
+// FailWork converts echo context to params.
+func (w *ServerInterfaceWrapper) FailWork(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "task_id" -------------
+	var taskID ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "task_id", ctx.Param("task_id"), &taskID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter task_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.FailWork(ctx, taskID)
+	return err
+}
+
+// ReleaseWork converts echo context to params.
+func (w *ServerInterfaceWrapper) ReleaseWork(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "task_id" -------------
+	var taskID ID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "task_id", ctx.Param("task_id"), &taskID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter task_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReleaseWork(ctx, taskID)
+	return err
+}
+
 // GetHealth converts echo context to params.
 func (w *ServerInterfaceWrapper) GetHealth(ctx echo.Context) error {
 	var err error
@@ -4870,6 +7443,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/api/v1/sources/:source_id", wrapper.DeleteSource, options.OperationMiddlewares["deleteSource"]...)
 	router.GET(options.BaseURL+"/api/v1/sources/:source_id", wrapper.GetSource, options.OperationMiddlewares["getSource"]...)
 	router.PATCH(options.BaseURL+"/api/v1/sources/:source_id", wrapper.UpdateSource, options.OperationMiddlewares["updateSource"]...)
+	router.DELETE(options.BaseURL+"/api/v1/sources/:source_id/derived", wrapper.PurgeSourceDerived, options.OperationMiddlewares["purgeSourceDerived"]...)
 	router.POST(options.BaseURL+"/api/v1/sources/:source_id/refresh", wrapper.RefreshSource, options.OperationMiddlewares["refreshSource"]...)
 	router.GET(options.BaseURL+"/api/v1/sources/:source_id/schedule", wrapper.GetSourceSchedule, options.OperationMiddlewares["getSourceSchedule"]...)
 	router.GET(options.BaseURL+"/api/v1/sources/:source_id/fetches", wrapper.ListSourceFetches, options.OperationMiddlewares["listSourceFetches"]...)
@@ -4883,12 +7457,42 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/api/v1/content/:content_id/duplicates", wrapper.LinkContentDuplicate, options.OperationMiddlewares["linkContentDuplicate"]...)
 	router.GET(options.BaseURL+"/api/v1/entities", wrapper.ListEntities, options.OperationMiddlewares["listEntities"]...)
 	router.POST(options.BaseURL+"/api/v1/entities", wrapper.CreateEntity, options.OperationMiddlewares["createEntity"]...)
+	router.GET(options.BaseURL+"/api/v1/entities/suggest", wrapper.SuggestEntities, options.OperationMiddlewares["suggestEntities"]...)
+	router.POST(options.BaseURL+"/api/v1/entities/resolve", wrapper.ResolveEntities, options.OperationMiddlewares["resolveEntities"]...)
 	router.DELETE(options.BaseURL+"/api/v1/entities/:entity_id", wrapper.DeleteEntity, options.OperationMiddlewares["deleteEntity"]...)
 	router.GET(options.BaseURL+"/api/v1/entities/:entity_id", wrapper.GetEntity, options.OperationMiddlewares["getEntity"]...)
 	router.PATCH(options.BaseURL+"/api/v1/entities/:entity_id", wrapper.UpdateEntity, options.OperationMiddlewares["updateEntity"]...)
 	router.GET(options.BaseURL+"/api/v1/entities/:entity_id/relationships", wrapper.ListEntityRelationships, options.OperationMiddlewares["listEntityRelationships"]...)
+	router.DELETE(options.BaseURL+"/api/v1/entities/:entity_id/aliases", wrapper.RemoveEntityAlias, options.OperationMiddlewares["removeEntityAlias"]...)
+	router.GET(options.BaseURL+"/api/v1/entities/:entity_id/aliases", wrapper.ListEntityAliases, options.OperationMiddlewares["listEntityAliases"]...)
+	router.POST(options.BaseURL+"/api/v1/entities/:entity_id/aliases", wrapper.AddEntityAlias, options.OperationMiddlewares["addEntityAlias"]...)
+	router.GET(options.BaseURL+"/api/v1/entities/:entity_id/mentions", wrapper.ListEntityMentions, options.OperationMiddlewares["listEntityMentions"]...)
+	router.GET(options.BaseURL+"/api/v1/entities/:entity_id/content", wrapper.ListEntityContent, options.OperationMiddlewares["listEntityContent"]...)
+	router.GET(options.BaseURL+"/api/v1/entities/:entity_id/merges", wrapper.ListEntityMerges, options.OperationMiddlewares["listEntityMerges"]...)
+	router.POST(options.BaseURL+"/api/v1/entities/:entity_id/merges", wrapper.MergeEntities, options.OperationMiddlewares["mergeEntities"]...)
+	router.DELETE(options.BaseURL+"/api/v1/entities/:entity_id/merges/:merge_id", wrapper.UndoEntityMerge, options.OperationMiddlewares["undoEntityMerge"]...)
 	router.GET(options.BaseURL+"/api/v1/relationships", wrapper.ListRelationships, options.OperationMiddlewares["listRelationships"]...)
+	router.POST(options.BaseURL+"/api/v1/relationships", wrapper.CreateRelationship, options.OperationMiddlewares["createRelationship"]...)
+	router.DELETE(options.BaseURL+"/api/v1/relationships/:relationship_id", wrapper.DeleteRelationship, options.OperationMiddlewares["deleteRelationship"]...)
 	router.GET(options.BaseURL+"/api/v1/relationships/:relationship_id", wrapper.GetRelationship, options.OperationMiddlewares["getRelationship"]...)
+	router.PATCH(options.BaseURL+"/api/v1/relationships/:relationship_id", wrapper.UpdateRelationship, options.OperationMiddlewares["updateRelationship"]...)
+	router.GET(options.BaseURL+"/api/v1/relationships/:relationship_id/evidence", wrapper.ListRelationshipEvidence, options.OperationMiddlewares["listRelationshipEvidence"]...)
+	router.GET(options.BaseURL+"/api/v1/graph/neighborhood", wrapper.GetNeighborhood, options.OperationMiddlewares["getNeighborhood"]...)
+	router.GET(options.BaseURL+"/api/v1/graph/path", wrapper.GetPath, options.OperationMiddlewares["getPath"]...)
+	router.POST(options.BaseURL+"/api/v1/extractions", wrapper.CreateExtraction, options.OperationMiddlewares["createExtraction"]...)
+	router.GET(options.BaseURL+"/api/v1/extractions/:extraction_id", wrapper.GetExtraction, options.OperationMiddlewares["getExtraction"]...)
+	router.GET(options.BaseURL+"/api/v1/extraction-runs", wrapper.ListExtractionRuns, options.OperationMiddlewares["listExtractionRuns"]...)
+	router.DELETE(options.BaseURL+"/api/v1/extraction-runs/:run_id", wrapper.RetractExtractionRun, options.OperationMiddlewares["retractExtractionRun"]...)
+	router.GET(options.BaseURL+"/api/v1/extraction-runs/:run_id", wrapper.GetExtractionRun, options.OperationMiddlewares["getExtractionRun"]...)
+	router.GET(options.BaseURL+"/api/v1/work", wrapper.ListWork, options.OperationMiddlewares["listWork"]...)
+	router.POST(options.BaseURL+"/api/v1/work/lease", wrapper.LeaseWork, options.OperationMiddlewares["leaseWork"]...)
+	router.GET(options.BaseURL+"/api/v1/work/stats", wrapper.GetWorkStats, options.OperationMiddlewares["getWorkStats"]...)
+	router.POST(options.BaseURL+"/api/v1/work/requeue", wrapper.RequeueWork, options.OperationMiddlewares["requeueWork"]...)
+	router.POST(options.BaseURL+"/api/v1/work/:task_id/extend", wrapper.ExtendWork, options.OperationMiddlewares["extendWork"]...)
+	router.POST(options.BaseURL+"/api/v1/work/:task_id/complete", wrapper.CompleteWork, options.OperationMiddlewares["completeWork"]...)
+	router.POST(options.BaseURL+"/api/v1/work/:task_id/fail", wrapper.FailWork, options.OperationMiddlewares["failWork"]...)
+	router.POST(options.BaseURL+"/api/v1/work/:task_id/release", wrapper.ReleaseWork, options.OperationMiddlewares["releaseWork"]...)
+	router.GET(options.BaseURL+"/api/v1/work/:task_id", wrapper.GetWork, options.OperationMiddlewares["getWork"]...)
 	router.GET(options.BaseURL+"/api/v1/dashboard", wrapper.GetDashboard, options.OperationMiddlewares["getDashboard"]...)
 	router.GET(options.BaseURL+"/api/v1/audit", wrapper.ListAuditEvents, options.OperationMiddlewares["listAuditEvents"]...)
 	router.GET(options.BaseURL+"/health", wrapper.GetHealth, options.OperationMiddlewares["getHealth"]...)
@@ -9042,6 +11646,398 @@ func (response CreateEntity503ApplicationProblemPlusJSONResponse) VisitCreateEnt
 	return err
 }
 
+type ResolveEntitiesRequestObject struct {
+	Body *ResolveEntitiesJSONRequestBody
+}
+
+type ResolveEntitiesResponseObject interface {
+	VisitResolveEntitiesResponse(w http.ResponseWriter) error
+}
+
+type ResolveEntities200JSONResponse EntityResolution
+
+func (response ResolveEntities200JSONResponse) VisitResolveEntitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResolveEntities400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ResolveEntities400ApplicationProblemPlusJSONResponse) VisitResolveEntitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResolveEntities401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ResolveEntities401ApplicationProblemPlusJSONResponse) VisitResolveEntitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResolveEntities403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ResolveEntities403ApplicationProblemPlusJSONResponse) VisitResolveEntitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResolveEntities406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ResolveEntities406ApplicationProblemPlusJSONResponse) VisitResolveEntitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResolveEntities413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ResolveEntities413ApplicationProblemPlusJSONResponse) VisitResolveEntitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResolveEntities415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ResolveEntities415ApplicationProblemPlusJSONResponse) VisitResolveEntitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResolveEntities429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ResolveEntities429ApplicationProblemPlusJSONResponse) VisitResolveEntitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResolveEntities500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ResolveEntities500ApplicationProblemPlusJSONResponse) VisitResolveEntitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResolveEntities503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ResolveEntities503ApplicationProblemPlusJSONResponse) VisitResolveEntitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SuggestEntitiesRequestObject struct {
+	Params SuggestEntitiesParams
+}
+
+type SuggestEntitiesResponseObject interface {
+	VisitSuggestEntitiesResponse(w http.ResponseWriter) error
+}
+
+type SuggestEntities200ResponseHeaders struct {
+	ETag *string
+}
+
+type SuggestEntities200JSONResponse struct {
+	Body    EntityMatchList
+	Headers SuggestEntities200ResponseHeaders
+}
+
+func (response SuggestEntities200JSONResponse) VisitSuggestEntitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SuggestEntities304Response = NotModifiedResponse
+
+func (response SuggestEntities304Response) VisitSuggestEntitiesResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type SuggestEntities400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response SuggestEntities400ApplicationProblemPlusJSONResponse) VisitSuggestEntitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SuggestEntities401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response SuggestEntities401ApplicationProblemPlusJSONResponse) VisitSuggestEntitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SuggestEntities403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response SuggestEntities403ApplicationProblemPlusJSONResponse) VisitSuggestEntitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SuggestEntities406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response SuggestEntities406ApplicationProblemPlusJSONResponse) VisitSuggestEntitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SuggestEntities429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response SuggestEntities429ApplicationProblemPlusJSONResponse) VisitSuggestEntitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SuggestEntities500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response SuggestEntities500ApplicationProblemPlusJSONResponse) VisitSuggestEntitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SuggestEntities503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response SuggestEntities503ApplicationProblemPlusJSONResponse) VisitSuggestEntitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type DeleteEntityRequestObject struct {
 	EntityID EntityID `json:"entity_id"`
 	Params   DeleteEntityParams
@@ -9719,6 +12715,1792 @@ func (response UpdateEntity503ApplicationProblemPlusJSONResponse) VisitUpdateEnt
 	return err
 }
 
+type RemoveEntityAliasRequestObject struct {
+	EntityID EntityID `json:"entity_id"`
+	Params   RemoveEntityAliasParams
+}
+
+type RemoveEntityAliasResponseObject interface {
+	VisitRemoveEntityAliasResponse(w http.ResponseWriter) error
+}
+
+type RemoveEntityAlias204Response struct {
+}
+
+func (response RemoveEntityAlias204Response) VisitRemoveEntityAliasResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type RemoveEntityAlias400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RemoveEntityAlias400ApplicationProblemPlusJSONResponse) VisitRemoveEntityAliasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveEntityAlias401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RemoveEntityAlias401ApplicationProblemPlusJSONResponse) VisitRemoveEntityAliasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveEntityAlias403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RemoveEntityAlias403ApplicationProblemPlusJSONResponse) VisitRemoveEntityAliasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveEntityAlias404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RemoveEntityAlias404ApplicationProblemPlusJSONResponse) VisitRemoveEntityAliasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveEntityAlias406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RemoveEntityAlias406ApplicationProblemPlusJSONResponse) VisitRemoveEntityAliasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveEntityAlias409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response RemoveEntityAlias409ApplicationProblemPlusJSONResponse) VisitRemoveEntityAliasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveEntityAlias429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RemoveEntityAlias429ApplicationProblemPlusJSONResponse) VisitRemoveEntityAliasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveEntityAlias500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RemoveEntityAlias500ApplicationProblemPlusJSONResponse) VisitRemoveEntityAliasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RemoveEntityAlias503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RemoveEntityAlias503ApplicationProblemPlusJSONResponse) VisitRemoveEntityAliasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityAliasesRequestObject struct {
+	EntityID EntityID `json:"entity_id"`
+	Params   ListEntityAliasesParams
+}
+
+type ListEntityAliasesResponseObject interface {
+	VisitListEntityAliasesResponse(w http.ResponseWriter) error
+}
+
+type ListEntityAliases200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListEntityAliases200JSONResponse struct {
+	Body    AliasList
+	Headers ListEntityAliases200ResponseHeaders
+}
+
+func (response ListEntityAliases200JSONResponse) VisitListEntityAliasesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityAliases304Response = NotModifiedResponse
+
+func (response ListEntityAliases304Response) VisitListEntityAliasesResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListEntityAliases400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityAliases400ApplicationProblemPlusJSONResponse) VisitListEntityAliasesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityAliases401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityAliases401ApplicationProblemPlusJSONResponse) VisitListEntityAliasesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityAliases403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityAliases403ApplicationProblemPlusJSONResponse) VisitListEntityAliasesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityAliases404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityAliases404ApplicationProblemPlusJSONResponse) VisitListEntityAliasesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityAliases406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityAliases406ApplicationProblemPlusJSONResponse) VisitListEntityAliasesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityAliases429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityAliases429ApplicationProblemPlusJSONResponse) VisitListEntityAliasesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityAliases500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityAliases500ApplicationProblemPlusJSONResponse) VisitListEntityAliasesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityAliases503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityAliases503ApplicationProblemPlusJSONResponse) VisitListEntityAliasesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddEntityAliasRequestObject struct {
+	EntityID EntityID `json:"entity_id"`
+	Params   AddEntityAliasParams
+	Body     *AddEntityAliasJSONRequestBody
+}
+
+type AddEntityAliasResponseObject interface {
+	VisitAddEntityAliasResponse(w http.ResponseWriter) error
+}
+
+type AddEntityAlias201ResponseHeaders struct {
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type AddEntityAlias201JSONResponse struct {
+	Body    Alias
+	Headers AddEntityAlias201ResponseHeaders
+}
+
+func (response AddEntityAlias201JSONResponse) VisitAddEntityAliasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddEntityAlias400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response AddEntityAlias400ApplicationProblemPlusJSONResponse) VisitAddEntityAliasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddEntityAlias401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response AddEntityAlias401ApplicationProblemPlusJSONResponse) VisitAddEntityAliasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddEntityAlias403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response AddEntityAlias403ApplicationProblemPlusJSONResponse) VisitAddEntityAliasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddEntityAlias404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response AddEntityAlias404ApplicationProblemPlusJSONResponse) VisitAddEntityAliasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddEntityAlias406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response AddEntityAlias406ApplicationProblemPlusJSONResponse) VisitAddEntityAliasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddEntityAlias409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response AddEntityAlias409ApplicationProblemPlusJSONResponse) VisitAddEntityAliasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddEntityAlias413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response AddEntityAlias413ApplicationProblemPlusJSONResponse) VisitAddEntityAliasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddEntityAlias415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response AddEntityAlias415ApplicationProblemPlusJSONResponse) VisitAddEntityAliasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddEntityAlias422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response AddEntityAlias422ApplicationProblemPlusJSONResponse) VisitAddEntityAliasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddEntityAlias429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response AddEntityAlias429ApplicationProblemPlusJSONResponse) VisitAddEntityAliasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddEntityAlias500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response AddEntityAlias500ApplicationProblemPlusJSONResponse) VisitAddEntityAliasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type AddEntityAlias503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response AddEntityAlias503ApplicationProblemPlusJSONResponse) VisitAddEntityAliasResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityContentRequestObject struct {
+	EntityID EntityID `json:"entity_id"`
+	Params   ListEntityContentParams
+}
+
+type ListEntityContentResponseObject interface {
+	VisitListEntityContentResponse(w http.ResponseWriter) error
+}
+
+type ListEntityContent200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListEntityContent200JSONResponse struct {
+	Body    EntityContentList
+	Headers ListEntityContent200ResponseHeaders
+}
+
+func (response ListEntityContent200JSONResponse) VisitListEntityContentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityContent304Response = NotModifiedResponse
+
+func (response ListEntityContent304Response) VisitListEntityContentResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListEntityContent400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityContent400ApplicationProblemPlusJSONResponse) VisitListEntityContentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityContent401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityContent401ApplicationProblemPlusJSONResponse) VisitListEntityContentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityContent403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityContent403ApplicationProblemPlusJSONResponse) VisitListEntityContentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityContent404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityContent404ApplicationProblemPlusJSONResponse) VisitListEntityContentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityContent406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityContent406ApplicationProblemPlusJSONResponse) VisitListEntityContentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityContent429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityContent429ApplicationProblemPlusJSONResponse) VisitListEntityContentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityContent500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityContent500ApplicationProblemPlusJSONResponse) VisitListEntityContentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityContent503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityContent503ApplicationProblemPlusJSONResponse) VisitListEntityContentResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityMentionsRequestObject struct {
+	EntityID EntityID `json:"entity_id"`
+	Params   ListEntityMentionsParams
+}
+
+type ListEntityMentionsResponseObject interface {
+	VisitListEntityMentionsResponse(w http.ResponseWriter) error
+}
+
+type ListEntityMentions200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListEntityMentions200JSONResponse struct {
+	Body    EntityMentionList
+	Headers ListEntityMentions200ResponseHeaders
+}
+
+func (response ListEntityMentions200JSONResponse) VisitListEntityMentionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityMentions304Response = NotModifiedResponse
+
+func (response ListEntityMentions304Response) VisitListEntityMentionsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListEntityMentions400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityMentions400ApplicationProblemPlusJSONResponse) VisitListEntityMentionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityMentions401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityMentions401ApplicationProblemPlusJSONResponse) VisitListEntityMentionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityMentions403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityMentions403ApplicationProblemPlusJSONResponse) VisitListEntityMentionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityMentions404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityMentions404ApplicationProblemPlusJSONResponse) VisitListEntityMentionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityMentions406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityMentions406ApplicationProblemPlusJSONResponse) VisitListEntityMentionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityMentions429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityMentions429ApplicationProblemPlusJSONResponse) VisitListEntityMentionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityMentions500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityMentions500ApplicationProblemPlusJSONResponse) VisitListEntityMentionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityMentions503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityMentions503ApplicationProblemPlusJSONResponse) VisitListEntityMentionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityMergesRequestObject struct {
+	EntityID EntityID `json:"entity_id"`
+	Params   ListEntityMergesParams
+}
+
+type ListEntityMergesResponseObject interface {
+	VisitListEntityMergesResponse(w http.ResponseWriter) error
+}
+
+type ListEntityMerges200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListEntityMerges200JSONResponse struct {
+	Body    EntityMergeList
+	Headers ListEntityMerges200ResponseHeaders
+}
+
+func (response ListEntityMerges200JSONResponse) VisitListEntityMergesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityMerges304Response = NotModifiedResponse
+
+func (response ListEntityMerges304Response) VisitListEntityMergesResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListEntityMerges400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityMerges400ApplicationProblemPlusJSONResponse) VisitListEntityMergesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityMerges401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityMerges401ApplicationProblemPlusJSONResponse) VisitListEntityMergesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityMerges403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityMerges403ApplicationProblemPlusJSONResponse) VisitListEntityMergesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityMerges404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityMerges404ApplicationProblemPlusJSONResponse) VisitListEntityMergesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityMerges406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityMerges406ApplicationProblemPlusJSONResponse) VisitListEntityMergesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityMerges429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityMerges429ApplicationProblemPlusJSONResponse) VisitListEntityMergesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityMerges500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityMerges500ApplicationProblemPlusJSONResponse) VisitListEntityMergesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListEntityMerges503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListEntityMerges503ApplicationProblemPlusJSONResponse) VisitListEntityMergesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeEntitiesRequestObject struct {
+	EntityID EntityID `json:"entity_id"`
+	Params   MergeEntitiesParams
+	Body     *MergeEntitiesJSONRequestBody
+}
+
+type MergeEntitiesResponseObject interface {
+	VisitMergeEntitiesResponse(w http.ResponseWriter) error
+}
+
+type MergeEntities201ResponseHeaders struct {
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type MergeEntities201JSONResponse struct {
+	Body    EntityMerge
+	Headers MergeEntities201ResponseHeaders
+}
+
+func (response MergeEntities201JSONResponse) VisitMergeEntitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeEntities400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response MergeEntities400ApplicationProblemPlusJSONResponse) VisitMergeEntitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeEntities401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response MergeEntities401ApplicationProblemPlusJSONResponse) VisitMergeEntitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeEntities403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response MergeEntities403ApplicationProblemPlusJSONResponse) VisitMergeEntitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeEntities404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response MergeEntities404ApplicationProblemPlusJSONResponse) VisitMergeEntitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeEntities406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response MergeEntities406ApplicationProblemPlusJSONResponse) VisitMergeEntitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeEntities409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response MergeEntities409ApplicationProblemPlusJSONResponse) VisitMergeEntitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeEntities413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response MergeEntities413ApplicationProblemPlusJSONResponse) VisitMergeEntitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeEntities415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response MergeEntities415ApplicationProblemPlusJSONResponse) VisitMergeEntitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeEntities422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response MergeEntities422ApplicationProblemPlusJSONResponse) VisitMergeEntitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeEntities429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response MergeEntities429ApplicationProblemPlusJSONResponse) VisitMergeEntitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeEntities500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response MergeEntities500ApplicationProblemPlusJSONResponse) VisitMergeEntitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type MergeEntities503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response MergeEntities503ApplicationProblemPlusJSONResponse) VisitMergeEntitiesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UndoEntityMergeRequestObject struct {
+	EntityID EntityID `json:"entity_id"`
+	MergeID  ID       `json:"merge_id"`
+}
+
+type UndoEntityMergeResponseObject interface {
+	VisitUndoEntityMergeResponse(w http.ResponseWriter) error
+}
+
+type UndoEntityMerge200JSONResponse EntityMerge
+
+func (response UndoEntityMerge200JSONResponse) VisitUndoEntityMergeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UndoEntityMerge400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UndoEntityMerge400ApplicationProblemPlusJSONResponse) VisitUndoEntityMergeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UndoEntityMerge401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UndoEntityMerge401ApplicationProblemPlusJSONResponse) VisitUndoEntityMergeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UndoEntityMerge403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UndoEntityMerge403ApplicationProblemPlusJSONResponse) VisitUndoEntityMergeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UndoEntityMerge404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UndoEntityMerge404ApplicationProblemPlusJSONResponse) VisitUndoEntityMergeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UndoEntityMerge406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UndoEntityMerge406ApplicationProblemPlusJSONResponse) VisitUndoEntityMergeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UndoEntityMerge409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response UndoEntityMerge409ApplicationProblemPlusJSONResponse) VisitUndoEntityMergeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UndoEntityMerge429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UndoEntityMerge429ApplicationProblemPlusJSONResponse) VisitUndoEntityMergeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UndoEntityMerge500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UndoEntityMerge500ApplicationProblemPlusJSONResponse) VisitUndoEntityMergeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UndoEntityMerge503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UndoEntityMerge503ApplicationProblemPlusJSONResponse) VisitUndoEntityMergeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListEntityRelationshipsRequestObject struct {
 	EntityID EntityID `json:"entity_id"`
 	Params   ListEntityRelationshipsParams
@@ -9926,6 +14708,1513 @@ func (response ListEntityRelationships503ApplicationProblemPlusJSONResponse) Vis
 	return err
 }
 
+type ListExtractionRunsRequestObject struct {
+	Params ListExtractionRunsParams
+}
+
+type ListExtractionRunsResponseObject interface {
+	VisitListExtractionRunsResponse(w http.ResponseWriter) error
+}
+
+type ListExtractionRuns200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListExtractionRuns200JSONResponse struct {
+	Body    ExtractionRunList
+	Headers ListExtractionRuns200ResponseHeaders
+}
+
+func (response ListExtractionRuns200JSONResponse) VisitListExtractionRunsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExtractionRuns304Response = NotModifiedResponse
+
+func (response ListExtractionRuns304Response) VisitListExtractionRunsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListExtractionRuns400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListExtractionRuns400ApplicationProblemPlusJSONResponse) VisitListExtractionRunsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExtractionRuns401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListExtractionRuns401ApplicationProblemPlusJSONResponse) VisitListExtractionRunsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExtractionRuns403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListExtractionRuns403ApplicationProblemPlusJSONResponse) VisitListExtractionRunsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExtractionRuns406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListExtractionRuns406ApplicationProblemPlusJSONResponse) VisitListExtractionRunsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExtractionRuns429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListExtractionRuns429ApplicationProblemPlusJSONResponse) VisitListExtractionRunsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExtractionRuns500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListExtractionRuns500ApplicationProblemPlusJSONResponse) VisitListExtractionRunsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExtractionRuns503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListExtractionRuns503ApplicationProblemPlusJSONResponse) VisitListExtractionRunsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetractExtractionRunRequestObject struct {
+	RunID ID `json:"run_id"`
+}
+
+type RetractExtractionRunResponseObject interface {
+	VisitRetractExtractionRunResponse(w http.ResponseWriter) error
+}
+
+type RetractExtractionRun200JSONResponse ExtractionRun
+
+func (response RetractExtractionRun200JSONResponse) VisitRetractExtractionRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetractExtractionRun400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RetractExtractionRun400ApplicationProblemPlusJSONResponse) VisitRetractExtractionRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetractExtractionRun401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RetractExtractionRun401ApplicationProblemPlusJSONResponse) VisitRetractExtractionRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetractExtractionRun403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RetractExtractionRun403ApplicationProblemPlusJSONResponse) VisitRetractExtractionRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetractExtractionRun404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RetractExtractionRun404ApplicationProblemPlusJSONResponse) VisitRetractExtractionRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetractExtractionRun406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RetractExtractionRun406ApplicationProblemPlusJSONResponse) VisitRetractExtractionRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetractExtractionRun409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response RetractExtractionRun409ApplicationProblemPlusJSONResponse) VisitRetractExtractionRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetractExtractionRun429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RetractExtractionRun429ApplicationProblemPlusJSONResponse) VisitRetractExtractionRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetractExtractionRun500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RetractExtractionRun500ApplicationProblemPlusJSONResponse) VisitRetractExtractionRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetractExtractionRun503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RetractExtractionRun503ApplicationProblemPlusJSONResponse) VisitRetractExtractionRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExtractionRunRequestObject struct {
+	RunID  ID `json:"run_id"`
+	Params GetExtractionRunParams
+}
+
+type GetExtractionRunResponseObject interface {
+	VisitGetExtractionRunResponse(w http.ResponseWriter) error
+}
+
+type GetExtractionRun200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetExtractionRun200JSONResponse struct {
+	Body    ExtractionRun
+	Headers GetExtractionRun200ResponseHeaders
+}
+
+func (response GetExtractionRun200JSONResponse) VisitGetExtractionRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExtractionRun304Response = NotModifiedResponse
+
+func (response GetExtractionRun304Response) VisitGetExtractionRunResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetExtractionRun400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetExtractionRun400ApplicationProblemPlusJSONResponse) VisitGetExtractionRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExtractionRun401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetExtractionRun401ApplicationProblemPlusJSONResponse) VisitGetExtractionRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExtractionRun403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetExtractionRun403ApplicationProblemPlusJSONResponse) VisitGetExtractionRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExtractionRun404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetExtractionRun404ApplicationProblemPlusJSONResponse) VisitGetExtractionRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExtractionRun406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetExtractionRun406ApplicationProblemPlusJSONResponse) VisitGetExtractionRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExtractionRun429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetExtractionRun429ApplicationProblemPlusJSONResponse) VisitGetExtractionRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExtractionRun500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetExtractionRun500ApplicationProblemPlusJSONResponse) VisitGetExtractionRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExtractionRun503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetExtractionRun503ApplicationProblemPlusJSONResponse) VisitGetExtractionRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExtractionRequestObject struct {
+	Params CreateExtractionParams
+	Body   *CreateExtractionJSONRequestBody
+}
+
+type CreateExtractionResponseObject interface {
+	VisitCreateExtractionResponse(w http.ResponseWriter) error
+}
+
+type CreateExtraction200JSONResponse Extraction
+
+func (response CreateExtraction200JSONResponse) VisitCreateExtractionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExtraction202ResponseHeaders struct {
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreateExtraction202JSONResponse struct {
+	Body    Extraction
+	Headers CreateExtraction202ResponseHeaders
+}
+
+func (response CreateExtraction202JSONResponse) VisitCreateExtractionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExtraction400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateExtraction400ApplicationProblemPlusJSONResponse) VisitCreateExtractionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExtraction401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateExtraction401ApplicationProblemPlusJSONResponse) VisitCreateExtractionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExtraction403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateExtraction403ApplicationProblemPlusJSONResponse) VisitCreateExtractionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExtraction404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CreateExtraction404ApplicationProblemPlusJSONResponse) VisitCreateExtractionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExtraction406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateExtraction406ApplicationProblemPlusJSONResponse) VisitCreateExtractionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExtraction409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response CreateExtraction409ApplicationProblemPlusJSONResponse) VisitCreateExtractionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExtraction413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateExtraction413ApplicationProblemPlusJSONResponse) VisitCreateExtractionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExtraction415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateExtraction415ApplicationProblemPlusJSONResponse) VisitCreateExtractionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExtraction422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateExtraction422ApplicationProblemPlusJSONResponse) VisitCreateExtractionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExtraction429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateExtraction429ApplicationProblemPlusJSONResponse) VisitCreateExtractionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExtraction500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateExtraction500ApplicationProblemPlusJSONResponse) VisitCreateExtractionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateExtraction503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateExtraction503ApplicationProblemPlusJSONResponse) VisitCreateExtractionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExtractionRequestObject struct {
+	ExtractionID ID `json:"extraction_id"`
+	Params       GetExtractionParams
+}
+
+type GetExtractionResponseObject interface {
+	VisitGetExtractionResponse(w http.ResponseWriter) error
+}
+
+type GetExtraction200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetExtraction200JSONResponse struct {
+	Body    Extraction
+	Headers GetExtraction200ResponseHeaders
+}
+
+func (response GetExtraction200JSONResponse) VisitGetExtractionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExtraction304Response = NotModifiedResponse
+
+func (response GetExtraction304Response) VisitGetExtractionResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetExtraction400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetExtraction400ApplicationProblemPlusJSONResponse) VisitGetExtractionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExtraction401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetExtraction401ApplicationProblemPlusJSONResponse) VisitGetExtractionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExtraction403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetExtraction403ApplicationProblemPlusJSONResponse) VisitGetExtractionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExtraction404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetExtraction404ApplicationProblemPlusJSONResponse) VisitGetExtractionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExtraction406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetExtraction406ApplicationProblemPlusJSONResponse) VisitGetExtractionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExtraction429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetExtraction429ApplicationProblemPlusJSONResponse) VisitGetExtractionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExtraction500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetExtraction500ApplicationProblemPlusJSONResponse) VisitGetExtractionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExtraction503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetExtraction503ApplicationProblemPlusJSONResponse) VisitGetExtractionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetNeighborhoodRequestObject struct {
+	Params GetNeighborhoodParams
+}
+
+type GetNeighborhoodResponseObject interface {
+	VisitGetNeighborhoodResponse(w http.ResponseWriter) error
+}
+
+type GetNeighborhood200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetNeighborhood200JSONResponse struct {
+	Body    Neighborhood
+	Headers GetNeighborhood200ResponseHeaders
+}
+
+func (response GetNeighborhood200JSONResponse) VisitGetNeighborhoodResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetNeighborhood304Response = NotModifiedResponse
+
+func (response GetNeighborhood304Response) VisitGetNeighborhoodResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetNeighborhood400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetNeighborhood400ApplicationProblemPlusJSONResponse) VisitGetNeighborhoodResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetNeighborhood401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetNeighborhood401ApplicationProblemPlusJSONResponse) VisitGetNeighborhoodResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetNeighborhood403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetNeighborhood403ApplicationProblemPlusJSONResponse) VisitGetNeighborhoodResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetNeighborhood404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetNeighborhood404ApplicationProblemPlusJSONResponse) VisitGetNeighborhoodResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetNeighborhood406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetNeighborhood406ApplicationProblemPlusJSONResponse) VisitGetNeighborhoodResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetNeighborhood429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetNeighborhood429ApplicationProblemPlusJSONResponse) VisitGetNeighborhoodResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetNeighborhood500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetNeighborhood500ApplicationProblemPlusJSONResponse) VisitGetNeighborhoodResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetNeighborhood503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetNeighborhood503ApplicationProblemPlusJSONResponse) VisitGetNeighborhoodResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPathRequestObject struct {
+	Params GetPathParams
+}
+
+type GetPathResponseObject interface {
+	VisitGetPathResponse(w http.ResponseWriter) error
+}
+
+type GetPath200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetPath200JSONResponse struct {
+	Body    GraphPath
+	Headers GetPath200ResponseHeaders
+}
+
+func (response GetPath200JSONResponse) VisitGetPathResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPath304Response = NotModifiedResponse
+
+func (response GetPath304Response) VisitGetPathResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetPath400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetPath400ApplicationProblemPlusJSONResponse) VisitGetPathResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPath401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetPath401ApplicationProblemPlusJSONResponse) VisitGetPathResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPath403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetPath403ApplicationProblemPlusJSONResponse) VisitGetPathResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPath404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetPath404ApplicationProblemPlusJSONResponse) VisitGetPathResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPath406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetPath406ApplicationProblemPlusJSONResponse) VisitGetPathResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPath429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetPath429ApplicationProblemPlusJSONResponse) VisitGetPathResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPath500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetPath500ApplicationProblemPlusJSONResponse) VisitGetPathResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPath503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetPath503ApplicationProblemPlusJSONResponse) VisitGetPathResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListRelationshipsRequestObject struct {
 	Params ListRelationshipsParams
 }
@@ -10096,6 +16385,464 @@ type ListRelationships503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListRelationships503ApplicationProblemPlusJSONResponse) VisitListRelationshipsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRelationshipRequestObject struct {
+	Params CreateRelationshipParams
+	Body   *CreateRelationshipJSONRequestBody
+}
+
+type CreateRelationshipResponseObject interface {
+	VisitCreateRelationshipResponse(w http.ResponseWriter) error
+}
+
+type CreateRelationship201ResponseHeaders struct {
+	ETag                string
+	IdempotencyReplayed *bool
+	Location            string
+}
+
+type CreateRelationship201JSONResponse struct {
+	Body    Relationship
+	Headers CreateRelationship201ResponseHeaders
+}
+
+func (response CreateRelationship201JSONResponse) VisitCreateRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	w.Header().Set("Location", fmt.Sprint(response.Headers.Location))
+	w.WriteHeader(201)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRelationship400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CreateRelationship400ApplicationProblemPlusJSONResponse) VisitCreateRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRelationship401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CreateRelationship401ApplicationProblemPlusJSONResponse) VisitCreateRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRelationship403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CreateRelationship403ApplicationProblemPlusJSONResponse) VisitCreateRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRelationship406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateRelationship406ApplicationProblemPlusJSONResponse) VisitCreateRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRelationship409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response CreateRelationship409ApplicationProblemPlusJSONResponse) VisitCreateRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRelationship413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateRelationship413ApplicationProblemPlusJSONResponse) VisitCreateRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRelationship415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CreateRelationship415ApplicationProblemPlusJSONResponse) VisitCreateRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRelationship422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateRelationship422ApplicationProblemPlusJSONResponse) VisitCreateRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRelationship429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CreateRelationship429ApplicationProblemPlusJSONResponse) VisitCreateRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRelationship500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CreateRelationship500ApplicationProblemPlusJSONResponse) VisitCreateRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CreateRelationship503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateRelationship503ApplicationProblemPlusJSONResponse) VisitCreateRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRelationshipRequestObject struct {
+	RelationshipID RelationshipID `json:"relationship_id"`
+	Params         DeleteRelationshipParams
+}
+
+type DeleteRelationshipResponseObject interface {
+	VisitDeleteRelationshipResponse(w http.ResponseWriter) error
+}
+
+type DeleteRelationship204Response struct {
+}
+
+func (response DeleteRelationship204Response) VisitDeleteRelationshipResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type DeleteRelationship400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteRelationship400ApplicationProblemPlusJSONResponse) VisitDeleteRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRelationship401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteRelationship401ApplicationProblemPlusJSONResponse) VisitDeleteRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRelationship403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteRelationship403ApplicationProblemPlusJSONResponse) VisitDeleteRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRelationship404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteRelationship404ApplicationProblemPlusJSONResponse) VisitDeleteRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRelationship406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteRelationship406ApplicationProblemPlusJSONResponse) VisitDeleteRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRelationship412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteRelationship412ApplicationProblemPlusJSONResponse) VisitDeleteRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRelationship429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteRelationship429ApplicationProblemPlusJSONResponse) VisitDeleteRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRelationship500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteRelationship500ApplicationProblemPlusJSONResponse) VisitDeleteRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type DeleteRelationship503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response DeleteRelationship503ApplicationProblemPlusJSONResponse) VisitDeleteRelationshipResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -10301,6 +17048,485 @@ type GetRelationship503ApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetRelationship503ApplicationProblemPlusJSONResponse) VisitGetRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateRelationshipRequestObject struct {
+	RelationshipID RelationshipID `json:"relationship_id"`
+	Params         UpdateRelationshipParams
+	Body           *UpdateRelationshipJSONRequestBody
+}
+
+type UpdateRelationshipResponseObject interface {
+	VisitUpdateRelationshipResponse(w http.ResponseWriter) error
+}
+
+type UpdateRelationship200ResponseHeaders struct {
+	ETag string
+}
+
+type UpdateRelationship200JSONResponse struct {
+	Body    Relationship
+	Headers UpdateRelationship200ResponseHeaders
+}
+
+func (response UpdateRelationship200JSONResponse) VisitUpdateRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("ETag", fmt.Sprint(response.Headers.ETag))
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateRelationship400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateRelationship400ApplicationProblemPlusJSONResponse) VisitUpdateRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateRelationship401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateRelationship401ApplicationProblemPlusJSONResponse) VisitUpdateRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateRelationship403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateRelationship403ApplicationProblemPlusJSONResponse) VisitUpdateRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateRelationship404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateRelationship404ApplicationProblemPlusJSONResponse) VisitUpdateRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateRelationship406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateRelationship406ApplicationProblemPlusJSONResponse) VisitUpdateRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateRelationship409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateRelationship409ApplicationProblemPlusJSONResponse) VisitUpdateRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateRelationship412ApplicationProblemPlusJSONResponse struct {
+	PreconditionFailedApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateRelationship412ApplicationProblemPlusJSONResponse) VisitUpdateRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(412)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateRelationship413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateRelationship413ApplicationProblemPlusJSONResponse) VisitUpdateRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateRelationship415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateRelationship415ApplicationProblemPlusJSONResponse) VisitUpdateRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateRelationship429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateRelationship429ApplicationProblemPlusJSONResponse) VisitUpdateRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateRelationship500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateRelationship500ApplicationProblemPlusJSONResponse) VisitUpdateRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type UpdateRelationship503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response UpdateRelationship503ApplicationProblemPlusJSONResponse) VisitUpdateRelationshipResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRelationshipEvidenceRequestObject struct {
+	RelationshipID RelationshipID `json:"relationship_id"`
+	Params         ListRelationshipEvidenceParams
+}
+
+type ListRelationshipEvidenceResponseObject interface {
+	VisitListRelationshipEvidenceResponse(w http.ResponseWriter) error
+}
+
+type ListRelationshipEvidence200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListRelationshipEvidence200JSONResponse struct {
+	Body    EvidenceList
+	Headers ListRelationshipEvidence200ResponseHeaders
+}
+
+func (response ListRelationshipEvidence200JSONResponse) VisitListRelationshipEvidenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRelationshipEvidence304Response = NotModifiedResponse
+
+func (response ListRelationshipEvidence304Response) VisitListRelationshipEvidenceResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListRelationshipEvidence400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListRelationshipEvidence400ApplicationProblemPlusJSONResponse) VisitListRelationshipEvidenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRelationshipEvidence401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListRelationshipEvidence401ApplicationProblemPlusJSONResponse) VisitListRelationshipEvidenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRelationshipEvidence403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListRelationshipEvidence403ApplicationProblemPlusJSONResponse) VisitListRelationshipEvidenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRelationshipEvidence404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListRelationshipEvidence404ApplicationProblemPlusJSONResponse) VisitListRelationshipEvidenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRelationshipEvidence406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListRelationshipEvidence406ApplicationProblemPlusJSONResponse) VisitListRelationshipEvidenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRelationshipEvidence429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListRelationshipEvidence429ApplicationProblemPlusJSONResponse) VisitListRelationshipEvidenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRelationshipEvidence500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListRelationshipEvidence500ApplicationProblemPlusJSONResponse) VisitListRelationshipEvidenceResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRelationshipEvidence503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListRelationshipEvidence503ApplicationProblemPlusJSONResponse) VisitListRelationshipEvidenceResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -13477,6 +20703,211 @@ func (response UpdateSource503ApplicationProblemPlusJSONResponse) VisitUpdateSou
 	return err
 }
 
+type PurgeSourceDerivedRequestObject struct {
+	SourceID SourceID `json:"source_id"`
+}
+
+type PurgeSourceDerivedResponseObject interface {
+	VisitPurgeSourceDerivedResponse(w http.ResponseWriter) error
+}
+
+type PurgeSourceDerived200JSONResponse DerivedPurge
+
+func (response PurgeSourceDerived200JSONResponse) VisitPurgeSourceDerivedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PurgeSourceDerived400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response PurgeSourceDerived400ApplicationProblemPlusJSONResponse) VisitPurgeSourceDerivedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PurgeSourceDerived401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response PurgeSourceDerived401ApplicationProblemPlusJSONResponse) VisitPurgeSourceDerivedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PurgeSourceDerived403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response PurgeSourceDerived403ApplicationProblemPlusJSONResponse) VisitPurgeSourceDerivedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PurgeSourceDerived404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PurgeSourceDerived404ApplicationProblemPlusJSONResponse) VisitPurgeSourceDerivedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PurgeSourceDerived406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response PurgeSourceDerived406ApplicationProblemPlusJSONResponse) VisitPurgeSourceDerivedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PurgeSourceDerived409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response PurgeSourceDerived409ApplicationProblemPlusJSONResponse) VisitPurgeSourceDerivedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PurgeSourceDerived429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response PurgeSourceDerived429ApplicationProblemPlusJSONResponse) VisitPurgeSourceDerivedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PurgeSourceDerived500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response PurgeSourceDerived500ApplicationProblemPlusJSONResponse) VisitPurgeSourceDerivedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PurgeSourceDerived503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PurgeSourceDerived503ApplicationProblemPlusJSONResponse) VisitPurgeSourceDerivedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListSourceFetchesRequestObject struct {
 	SourceID SourceID `json:"source_id"`
 	Params   ListSourceFetchesParams
@@ -15224,6 +22655,1992 @@ func (response UpdateUser503ApplicationProblemPlusJSONResponse) VisitUpdateUserR
 	return err
 }
 
+type ListWorkRequestObject struct {
+	Params ListWorkParams
+}
+
+type ListWorkResponseObject interface {
+	VisitListWorkResponse(w http.ResponseWriter) error
+}
+
+type ListWork200ResponseHeaders struct {
+	ETag *string
+}
+
+type ListWork200JSONResponse struct {
+	Body    WorkTaskList
+	Headers ListWork200ResponseHeaders
+}
+
+func (response ListWork200JSONResponse) VisitListWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWork304Response = NotModifiedResponse
+
+func (response ListWork304Response) VisitListWorkResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type ListWork400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ListWork400ApplicationProblemPlusJSONResponse) VisitListWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWork401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListWork401ApplicationProblemPlusJSONResponse) VisitListWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWork403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListWork403ApplicationProblemPlusJSONResponse) VisitListWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWork406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWork406ApplicationProblemPlusJSONResponse) VisitListWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWork429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListWork429ApplicationProblemPlusJSONResponse) VisitListWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWork500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ListWork500ApplicationProblemPlusJSONResponse) VisitListWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListWork503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListWork503ApplicationProblemPlusJSONResponse) VisitListWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LeaseWorkRequestObject struct {
+	Body *LeaseWorkJSONRequestBody
+}
+
+type LeaseWorkResponseObject interface {
+	VisitLeaseWorkResponse(w http.ResponseWriter) error
+}
+
+type LeaseWork200JSONResponse WorkItemList
+
+func (response LeaseWork200JSONResponse) VisitLeaseWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LeaseWork400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response LeaseWork400ApplicationProblemPlusJSONResponse) VisitLeaseWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LeaseWork401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response LeaseWork401ApplicationProblemPlusJSONResponse) VisitLeaseWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LeaseWork403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response LeaseWork403ApplicationProblemPlusJSONResponse) VisitLeaseWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LeaseWork406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response LeaseWork406ApplicationProblemPlusJSONResponse) VisitLeaseWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LeaseWork413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response LeaseWork413ApplicationProblemPlusJSONResponse) VisitLeaseWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LeaseWork415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response LeaseWork415ApplicationProblemPlusJSONResponse) VisitLeaseWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LeaseWork429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response LeaseWork429ApplicationProblemPlusJSONResponse) VisitLeaseWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LeaseWork500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response LeaseWork500ApplicationProblemPlusJSONResponse) VisitLeaseWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type LeaseWork503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response LeaseWork503ApplicationProblemPlusJSONResponse) VisitLeaseWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequeueWorkRequestObject struct {
+	Body *RequeueWorkJSONRequestBody
+}
+
+type RequeueWorkResponseObject interface {
+	VisitRequeueWorkResponse(w http.ResponseWriter) error
+}
+
+type RequeueWork200JSONResponse WorkRequeued
+
+func (response RequeueWork200JSONResponse) VisitRequeueWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequeueWork400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response RequeueWork400ApplicationProblemPlusJSONResponse) VisitRequeueWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequeueWork401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RequeueWork401ApplicationProblemPlusJSONResponse) VisitRequeueWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequeueWork403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RequeueWork403ApplicationProblemPlusJSONResponse) VisitRequeueWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequeueWork406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response RequeueWork406ApplicationProblemPlusJSONResponse) VisitRequeueWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequeueWork413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response RequeueWork413ApplicationProblemPlusJSONResponse) VisitRequeueWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequeueWork415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response RequeueWork415ApplicationProblemPlusJSONResponse) VisitRequeueWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequeueWork429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RequeueWork429ApplicationProblemPlusJSONResponse) VisitRequeueWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequeueWork500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response RequeueWork500ApplicationProblemPlusJSONResponse) VisitRequeueWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RequeueWork503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RequeueWork503ApplicationProblemPlusJSONResponse) VisitRequeueWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWorkStatsRequestObject struct {
+	Params GetWorkStatsParams
+}
+
+type GetWorkStatsResponseObject interface {
+	VisitGetWorkStatsResponse(w http.ResponseWriter) error
+}
+
+type GetWorkStats200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetWorkStats200JSONResponse struct {
+	Body    WorkStats
+	Headers GetWorkStats200ResponseHeaders
+}
+
+func (response GetWorkStats200JSONResponse) VisitGetWorkStatsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWorkStats304Response = NotModifiedResponse
+
+func (response GetWorkStats304Response) VisitGetWorkStatsResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetWorkStats400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetWorkStats400ApplicationProblemPlusJSONResponse) VisitGetWorkStatsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWorkStats401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetWorkStats401ApplicationProblemPlusJSONResponse) VisitGetWorkStatsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWorkStats403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetWorkStats403ApplicationProblemPlusJSONResponse) VisitGetWorkStatsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWorkStats406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWorkStats406ApplicationProblemPlusJSONResponse) VisitGetWorkStatsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWorkStats429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetWorkStats429ApplicationProblemPlusJSONResponse) VisitGetWorkStatsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWorkStats500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetWorkStats500ApplicationProblemPlusJSONResponse) VisitGetWorkStatsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWorkStats503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWorkStats503ApplicationProblemPlusJSONResponse) VisitGetWorkStatsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWorkRequestObject struct {
+	TaskID ID `json:"task_id"`
+	Params GetWorkParams
+}
+
+type GetWorkResponseObject interface {
+	VisitGetWorkResponse(w http.ResponseWriter) error
+}
+
+type GetWork200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetWork200JSONResponse struct {
+	Body    WorkTask
+	Headers GetWork200ResponseHeaders
+}
+
+func (response GetWork200JSONResponse) VisitGetWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWork304Response = NotModifiedResponse
+
+func (response GetWork304Response) VisitGetWorkResponse(w http.ResponseWriter) error {
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetWork400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response GetWork400ApplicationProblemPlusJSONResponse) VisitGetWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWork401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetWork401ApplicationProblemPlusJSONResponse) VisitGetWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWork403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetWork403ApplicationProblemPlusJSONResponse) VisitGetWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWork404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetWork404ApplicationProblemPlusJSONResponse) VisitGetWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWork406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWork406ApplicationProblemPlusJSONResponse) VisitGetWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWork429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetWork429ApplicationProblemPlusJSONResponse) VisitGetWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWork500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response GetWork500ApplicationProblemPlusJSONResponse) VisitGetWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetWork503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetWork503ApplicationProblemPlusJSONResponse) VisitGetWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteWorkRequestObject struct {
+	TaskID ID `json:"task_id"`
+	Body   *CompleteWorkJSONRequestBody
+}
+
+type CompleteWorkResponseObject interface {
+	VisitCompleteWorkResponse(w http.ResponseWriter) error
+}
+
+type CompleteWork200JSONResponse ExtractionRun
+
+func (response CompleteWork200JSONResponse) VisitCompleteWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteWork400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteWork400ApplicationProblemPlusJSONResponse) VisitCompleteWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteWork401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteWork401ApplicationProblemPlusJSONResponse) VisitCompleteWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteWork403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteWork403ApplicationProblemPlusJSONResponse) VisitCompleteWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteWork404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteWork404ApplicationProblemPlusJSONResponse) VisitCompleteWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteWork406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteWork406ApplicationProblemPlusJSONResponse) VisitCompleteWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteWork409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteWork409ApplicationProblemPlusJSONResponse) VisitCompleteWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteWork413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteWork413ApplicationProblemPlusJSONResponse) VisitCompleteWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteWork415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteWork415ApplicationProblemPlusJSONResponse) VisitCompleteWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteWork422ApplicationProblemPlusJSONResponse struct {
+	UnprocessableApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteWork422ApplicationProblemPlusJSONResponse) VisitCompleteWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteWork429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteWork429ApplicationProblemPlusJSONResponse) VisitCompleteWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteWork500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteWork500ApplicationProblemPlusJSONResponse) VisitCompleteWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CompleteWork503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteWork503ApplicationProblemPlusJSONResponse) VisitCompleteWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExtendWorkRequestObject struct {
+	TaskID ID `json:"task_id"`
+	Body   *ExtendWorkJSONRequestBody
+}
+
+type ExtendWorkResponseObject interface {
+	VisitExtendWorkResponse(w http.ResponseWriter) error
+}
+
+type ExtendWork200JSONResponse WorkLeaseInfo
+
+func (response ExtendWork200JSONResponse) VisitExtendWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExtendWork400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ExtendWork400ApplicationProblemPlusJSONResponse) VisitExtendWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExtendWork401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ExtendWork401ApplicationProblemPlusJSONResponse) VisitExtendWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExtendWork403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ExtendWork403ApplicationProblemPlusJSONResponse) VisitExtendWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExtendWork404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ExtendWork404ApplicationProblemPlusJSONResponse) VisitExtendWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExtendWork406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ExtendWork406ApplicationProblemPlusJSONResponse) VisitExtendWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExtendWork409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response ExtendWork409ApplicationProblemPlusJSONResponse) VisitExtendWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExtendWork413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ExtendWork413ApplicationProblemPlusJSONResponse) VisitExtendWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExtendWork415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ExtendWork415ApplicationProblemPlusJSONResponse) VisitExtendWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExtendWork429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ExtendWork429ApplicationProblemPlusJSONResponse) VisitExtendWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExtendWork500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ExtendWork500ApplicationProblemPlusJSONResponse) VisitExtendWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ExtendWork503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ExtendWork503ApplicationProblemPlusJSONResponse) VisitExtendWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FailWorkRequestObject struct {
+	TaskID ID `json:"task_id"`
+	Body   *FailWorkJSONRequestBody
+}
+
+type FailWorkResponseObject interface {
+	VisitFailWorkResponse(w http.ResponseWriter) error
+}
+
+type FailWork200JSONResponse WorkTask
+
+func (response FailWork200JSONResponse) VisitFailWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FailWork400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response FailWork400ApplicationProblemPlusJSONResponse) VisitFailWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FailWork401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response FailWork401ApplicationProblemPlusJSONResponse) VisitFailWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FailWork403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response FailWork403ApplicationProblemPlusJSONResponse) VisitFailWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FailWork404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response FailWork404ApplicationProblemPlusJSONResponse) VisitFailWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FailWork406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response FailWork406ApplicationProblemPlusJSONResponse) VisitFailWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FailWork409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response FailWork409ApplicationProblemPlusJSONResponse) VisitFailWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FailWork413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response FailWork413ApplicationProblemPlusJSONResponse) VisitFailWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FailWork415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response FailWork415ApplicationProblemPlusJSONResponse) VisitFailWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FailWork429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response FailWork429ApplicationProblemPlusJSONResponse) VisitFailWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FailWork500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response FailWork500ApplicationProblemPlusJSONResponse) VisitFailWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type FailWork503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response FailWork503ApplicationProblemPlusJSONResponse) VisitFailWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseWorkRequestObject struct {
+	TaskID ID `json:"task_id"`
+	Body   *ReleaseWorkJSONRequestBody
+}
+
+type ReleaseWorkResponseObject interface {
+	VisitReleaseWorkResponse(w http.ResponseWriter) error
+}
+
+type ReleaseWork200JSONResponse WorkTask
+
+func (response ReleaseWork200JSONResponse) VisitReleaseWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseWork400ApplicationProblemPlusJSONResponse struct {
+	BadRequestApplicationProblemPlusJSONResponse
+}
+
+func (response ReleaseWork400ApplicationProblemPlusJSONResponse) VisitReleaseWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseWork401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ReleaseWork401ApplicationProblemPlusJSONResponse) VisitReleaseWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseWork403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ReleaseWork403ApplicationProblemPlusJSONResponse) VisitReleaseWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseWork404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ReleaseWork404ApplicationProblemPlusJSONResponse) VisitReleaseWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseWork406ApplicationProblemPlusJSONResponse struct {
+	NotAcceptableApplicationProblemPlusJSONResponse
+}
+
+func (response ReleaseWork406ApplicationProblemPlusJSONResponse) VisitReleaseWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseWork409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response ReleaseWork409ApplicationProblemPlusJSONResponse) VisitReleaseWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseWork413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ReleaseWork413ApplicationProblemPlusJSONResponse) VisitReleaseWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseWork415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ReleaseWork415ApplicationProblemPlusJSONResponse) VisitReleaseWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseWork429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ReleaseWork429ApplicationProblemPlusJSONResponse) VisitReleaseWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseWork500ApplicationProblemPlusJSONResponse struct {
+	InternalErrorApplicationProblemPlusJSONResponse
+}
+
+func (response ReleaseWork500ApplicationProblemPlusJSONResponse) VisitReleaseWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(500)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReleaseWork503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ReleaseWork503ApplicationProblemPlusJSONResponse) VisitReleaseWorkResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-ID", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetHealthRequestObject struct {
 }
 
@@ -15466,6 +24883,12 @@ type StrictServerInterface interface {
 	// CreateEntity Create an entity
 	// (POST /api/v1/entities)
 	CreateEntity(ctx context.Context, request CreateEntityRequestObject) (CreateEntityResponseObject, error)
+	// ResolveEntities Find the entities that names stand for
+	// (POST /api/v1/entities/resolve)
+	ResolveEntities(ctx context.Context, request ResolveEntitiesRequestObject) (ResolveEntitiesResponseObject, error)
+	// SuggestEntities Complete a name while it is typed
+	// (GET /api/v1/entities/suggest)
+	SuggestEntities(ctx context.Context, request SuggestEntitiesRequestObject) (SuggestEntitiesResponseObject, error)
 	// DeleteEntity Delete an entity with its mentions and relationships
 	// (DELETE /api/v1/entities/{entity_id})
 	DeleteEntity(ctx context.Context, request DeleteEntityRequestObject) (DeleteEntityResponseObject, error)
@@ -15475,15 +24898,72 @@ type StrictServerInterface interface {
 	// UpdateEntity Change an entity
 	// (PATCH /api/v1/entities/{entity_id})
 	UpdateEntity(ctx context.Context, request UpdateEntityRequestObject) (UpdateEntityResponseObject, error)
+	// RemoveEntityAlias Remove an alias
+	// (DELETE /api/v1/entities/{entity_id}/aliases)
+	RemoveEntityAlias(ctx context.Context, request RemoveEntityAliasRequestObject) (RemoveEntityAliasResponseObject, error)
+	// ListEntityAliases Aliases of an entity
+	// (GET /api/v1/entities/{entity_id}/aliases)
+	ListEntityAliases(ctx context.Context, request ListEntityAliasesRequestObject) (ListEntityAliasesResponseObject, error)
+	// AddEntityAlias Add an alias
+	// (POST /api/v1/entities/{entity_id}/aliases)
+	AddEntityAlias(ctx context.Context, request AddEntityAliasRequestObject) (AddEntityAliasResponseObject, error)
+	// ListEntityContent Items that mention an entity
+	// (GET /api/v1/entities/{entity_id}/content)
+	ListEntityContent(ctx context.Context, request ListEntityContentRequestObject) (ListEntityContentResponseObject, error)
+	// ListEntityMentions Mentions of an entity
+	// (GET /api/v1/entities/{entity_id}/mentions)
+	ListEntityMentions(ctx context.Context, request ListEntityMentionsRequestObject) (ListEntityMentionsResponseObject, error)
+	// ListEntityMerges Merges that an entity took part in
+	// (GET /api/v1/entities/{entity_id}/merges)
+	ListEntityMerges(ctx context.Context, request ListEntityMergesRequestObject) (ListEntityMergesResponseObject, error)
+	// MergeEntities Merge other entities into this one
+	// (POST /api/v1/entities/{entity_id}/merges)
+	MergeEntities(ctx context.Context, request MergeEntitiesRequestObject) (MergeEntitiesResponseObject, error)
+	// UndoEntityMerge Undo a merge
+	// (DELETE /api/v1/entities/{entity_id}/merges/{merge_id})
+	UndoEntityMerge(ctx context.Context, request UndoEntityMergeRequestObject) (UndoEntityMergeResponseObject, error)
 	// ListEntityRelationships Relationships of an entity
 	// (GET /api/v1/entities/{entity_id}/relationships)
 	ListEntityRelationships(ctx context.Context, request ListEntityRelationshipsRequestObject) (ListEntityRelationshipsResponseObject, error)
+	// ListExtractionRuns List extraction runs
+	// (GET /api/v1/extraction-runs)
+	ListExtractionRuns(ctx context.Context, request ListExtractionRunsRequestObject) (ListExtractionRunsResponseObject, error)
+	// RetractExtractionRun Take back what a run found
+	// (DELETE /api/v1/extraction-runs/{run_id})
+	RetractExtractionRun(ctx context.Context, request RetractExtractionRunRequestObject) (RetractExtractionRunResponseObject, error)
+	// GetExtractionRun Read an extraction run
+	// (GET /api/v1/extraction-runs/{run_id})
+	GetExtractionRun(ctx context.Context, request GetExtractionRunRequestObject) (GetExtractionRunResponseObject, error)
+	// CreateExtraction Extract now
+	// (POST /api/v1/extractions)
+	CreateExtraction(ctx context.Context, request CreateExtractionRequestObject) (CreateExtractionResponseObject, error)
+	// GetExtraction How far an extraction is, and its result
+	// (GET /api/v1/extractions/{extraction_id})
+	GetExtraction(ctx context.Context, request GetExtractionRequestObject) (GetExtractionResponseObject, error)
+	// GetNeighborhood What is around entities
+	// (GET /api/v1/graph/neighborhood)
+	GetNeighborhood(ctx context.Context, request GetNeighborhoodRequestObject) (GetNeighborhoodResponseObject, error)
+	// GetPath How two entities are connected
+	// (GET /api/v1/graph/path)
+	GetPath(ctx context.Context, request GetPathRequestObject) (GetPathResponseObject, error)
 	// ListRelationships List relationships
 	// (GET /api/v1/relationships)
 	ListRelationships(ctx context.Context, request ListRelationshipsRequestObject) (ListRelationshipsResponseObject, error)
+	// CreateRelationship Add a relationship
+	// (POST /api/v1/relationships)
+	CreateRelationship(ctx context.Context, request CreateRelationshipRequestObject) (CreateRelationshipResponseObject, error)
+	// DeleteRelationship Delete a relationship with its evidence
+	// (DELETE /api/v1/relationships/{relationship_id})
+	DeleteRelationship(ctx context.Context, request DeleteRelationshipRequestObject) (DeleteRelationshipResponseObject, error)
 	// GetRelationship Read a relationship with its evidence
 	// (GET /api/v1/relationships/{relationship_id})
 	GetRelationship(ctx context.Context, request GetRelationshipRequestObject) (GetRelationshipResponseObject, error)
+	// UpdateRelationship Change a relationship
+	// (PATCH /api/v1/relationships/{relationship_id})
+	UpdateRelationship(ctx context.Context, request UpdateRelationshipRequestObject) (UpdateRelationshipResponseObject, error)
+	// ListRelationshipEvidence Evidence of a relationship
+	// (GET /api/v1/relationships/{relationship_id}/evidence)
+	ListRelationshipEvidence(ctx context.Context, request ListRelationshipEvidenceRequestObject) (ListRelationshipEvidenceResponseObject, error)
 	// ListSourceImports List imports of sources
 	// (GET /api/v1/source-imports)
 	ListSourceImports(ctx context.Context, request ListSourceImportsRequestObject) (ListSourceImportsResponseObject, error)
@@ -15529,6 +25009,9 @@ type StrictServerInterface interface {
 	// UpdateSource Change a source
 	// (PATCH /api/v1/sources/{source_id})
 	UpdateSource(ctx context.Context, request UpdateSourceRequestObject) (UpdateSourceResponseObject, error)
+	// PurgeSourceDerived Remove what was derived from the items of a source
+	// (DELETE /api/v1/sources/{source_id}/derived)
+	PurgeSourceDerived(ctx context.Context, request PurgeSourceDerivedRequestObject) (PurgeSourceDerivedResponseObject, error)
 	// ListSourceFetches Fetch history of a source
 	// (GET /api/v1/sources/{source_id}/fetches)
 	ListSourceFetches(ctx context.Context, request ListSourceFetchesRequestObject) (ListSourceFetchesResponseObject, error)
@@ -15553,6 +25036,33 @@ type StrictServerInterface interface {
 	// UpdateUser Change an account
 	// (PATCH /api/v1/users/{user_id})
 	UpdateUser(ctx context.Context, request UpdateUserRequestObject) (UpdateUserResponseObject, error)
+	// ListWork List tasks
+	// (GET /api/v1/work)
+	ListWork(ctx context.Context, request ListWorkRequestObject) (ListWorkResponseObject, error)
+	// LeaseWork Take tasks to work on
+	// (POST /api/v1/work/lease)
+	LeaseWork(ctx context.Context, request LeaseWorkRequestObject) (LeaseWorkResponseObject, error)
+	// RequeueWork Give dead tasks another chance
+	// (POST /api/v1/work/requeue)
+	RequeueWork(ctx context.Context, request RequeueWorkRequestObject) (RequeueWorkResponseObject, error)
+	// GetWorkStats The backlog in numbers
+	// (GET /api/v1/work/stats)
+	GetWorkStats(ctx context.Context, request GetWorkStatsRequestObject) (GetWorkStatsResponseObject, error)
+	// GetWork Read a task
+	// (GET /api/v1/work/{task_id})
+	GetWork(ctx context.Context, request GetWorkRequestObject) (GetWorkResponseObject, error)
+	// CompleteWork Hand in the result of a task
+	// (POST /api/v1/work/{task_id}/complete)
+	CompleteWork(ctx context.Context, request CompleteWorkRequestObject) (CompleteWorkResponseObject, error)
+	// ExtendWork Keep a lease longer
+	// (POST /api/v1/work/{task_id}/extend)
+	ExtendWork(ctx context.Context, request ExtendWorkRequestObject) (ExtendWorkResponseObject, error)
+	// FailWork Give up an attempt
+	// (POST /api/v1/work/{task_id}/fail)
+	FailWork(ctx context.Context, request FailWorkRequestObject) (FailWorkResponseObject, error)
+	// ReleaseWork Give a task back untried
+	// (POST /api/v1/work/{task_id}/release)
+	ReleaseWork(ctx context.Context, request ReleaseWorkRequestObject) (ReleaseWorkResponseObject, error)
 	// GetHealth The process is alive
 	// (GET /health)
 	GetHealth(ctx context.Context, request GetHealthRequestObject) (GetHealthResponseObject, error)
@@ -16220,6 +25730,77 @@ func (sh *strictHandler) CreateEntity(ctx echo.Context, params CreateEntityParam
 	return nil
 }
 
+// ResolveEntities operation middleware
+func (sh *strictHandler) ResolveEntities(ctx echo.Context) error {
+	var request ResolveEntitiesRequestObject
+
+	var body ResolveEntitiesJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ResolveEntities(ctx.Request().Context(), request.(ResolveEntitiesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ResolveEntities")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ResolveEntitiesResponseObject); ok {
+		return validResponse.VisitResolveEntitiesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SuggestEntities operation middleware
+func (sh *strictHandler) SuggestEntities(ctx echo.Context, params SuggestEntitiesParams) error {
+	var request SuggestEntitiesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SuggestEntities(ctx.Request().Context(), request.(SuggestEntitiesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SuggestEntities")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SuggestEntitiesResponseObject); ok {
+		return validResponse.VisitSuggestEntitiesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // DeleteEntity operation middleware
 func (sh *strictHandler) DeleteEntity(ctx echo.Context, entityID EntityID, params DeleteEntityParams) error {
 	var request DeleteEntityRequestObject
@@ -16321,6 +25902,260 @@ func (sh *strictHandler) UpdateEntity(ctx echo.Context, entityID EntityID, param
 	return nil
 }
 
+// RemoveEntityAlias operation middleware
+func (sh *strictHandler) RemoveEntityAlias(ctx echo.Context, entityID EntityID, params RemoveEntityAliasParams) error {
+	var request RemoveEntityAliasRequestObject
+
+	request.EntityID = entityID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RemoveEntityAlias(ctx.Request().Context(), request.(RemoveEntityAliasRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RemoveEntityAlias")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RemoveEntityAliasResponseObject); ok {
+		return validResponse.VisitRemoveEntityAliasResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListEntityAliases operation middleware
+func (sh *strictHandler) ListEntityAliases(ctx echo.Context, entityID EntityID, params ListEntityAliasesParams) error {
+	var request ListEntityAliasesRequestObject
+
+	request.EntityID = entityID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListEntityAliases(ctx.Request().Context(), request.(ListEntityAliasesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListEntityAliases")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListEntityAliasesResponseObject); ok {
+		return validResponse.VisitListEntityAliasesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// AddEntityAlias operation middleware
+func (sh *strictHandler) AddEntityAlias(ctx echo.Context, entityID EntityID, params AddEntityAliasParams) error {
+	var request AddEntityAliasRequestObject
+
+	request.EntityID = entityID
+	request.Params = params
+
+	var body AddEntityAliasJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.AddEntityAlias(ctx.Request().Context(), request.(AddEntityAliasRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "AddEntityAlias")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(AddEntityAliasResponseObject); ok {
+		return validResponse.VisitAddEntityAliasResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListEntityContent operation middleware
+func (sh *strictHandler) ListEntityContent(ctx echo.Context, entityID EntityID, params ListEntityContentParams) error {
+	var request ListEntityContentRequestObject
+
+	request.EntityID = entityID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListEntityContent(ctx.Request().Context(), request.(ListEntityContentRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListEntityContent")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListEntityContentResponseObject); ok {
+		return validResponse.VisitListEntityContentResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListEntityMentions operation middleware
+func (sh *strictHandler) ListEntityMentions(ctx echo.Context, entityID EntityID, params ListEntityMentionsParams) error {
+	var request ListEntityMentionsRequestObject
+
+	request.EntityID = entityID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListEntityMentions(ctx.Request().Context(), request.(ListEntityMentionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListEntityMentions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListEntityMentionsResponseObject); ok {
+		return validResponse.VisitListEntityMentionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListEntityMerges operation middleware
+func (sh *strictHandler) ListEntityMerges(ctx echo.Context, entityID EntityID, params ListEntityMergesParams) error {
+	var request ListEntityMergesRequestObject
+
+	request.EntityID = entityID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListEntityMerges(ctx.Request().Context(), request.(ListEntityMergesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListEntityMerges")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListEntityMergesResponseObject); ok {
+		return validResponse.VisitListEntityMergesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// MergeEntities operation middleware
+func (sh *strictHandler) MergeEntities(ctx echo.Context, entityID EntityID, params MergeEntitiesParams) error {
+	var request MergeEntitiesRequestObject
+
+	request.EntityID = entityID
+	request.Params = params
+
+	var body MergeEntitiesJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.MergeEntities(ctx.Request().Context(), request.(MergeEntitiesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "MergeEntities")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(MergeEntitiesResponseObject); ok {
+		return validResponse.VisitMergeEntitiesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UndoEntityMerge operation middleware
+func (sh *strictHandler) UndoEntityMerge(ctx echo.Context, entityID EntityID, mergeID ID) error {
+	var request UndoEntityMergeRequestObject
+
+	request.EntityID = entityID
+	request.MergeID = mergeID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UndoEntityMerge(ctx.Request().Context(), request.(UndoEntityMergeRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UndoEntityMerge")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UndoEntityMergeResponseObject); ok {
+		return validResponse.VisitUndoEntityMergeResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListEntityRelationships operation middleware
 func (sh *strictHandler) ListEntityRelationships(ctx echo.Context, entityID EntityID, params ListEntityRelationshipsParams) error {
 	var request ListEntityRelationshipsRequestObject
@@ -16341,6 +26176,206 @@ func (sh *strictHandler) ListEntityRelationships(ctx echo.Context, entityID Enti
 		return err
 	} else if validResponse, ok := response.(ListEntityRelationshipsResponseObject); ok {
 		return validResponse.VisitListEntityRelationshipsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListExtractionRuns operation middleware
+func (sh *strictHandler) ListExtractionRuns(ctx echo.Context, params ListExtractionRunsParams) error {
+	var request ListExtractionRunsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListExtractionRuns(ctx.Request().Context(), request.(ListExtractionRunsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListExtractionRuns")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListExtractionRunsResponseObject); ok {
+		return validResponse.VisitListExtractionRunsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RetractExtractionRun operation middleware
+func (sh *strictHandler) RetractExtractionRun(ctx echo.Context, runID ID) error {
+	var request RetractExtractionRunRequestObject
+
+	request.RunID = runID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RetractExtractionRun(ctx.Request().Context(), request.(RetractExtractionRunRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RetractExtractionRun")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RetractExtractionRunResponseObject); ok {
+		return validResponse.VisitRetractExtractionRunResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetExtractionRun operation middleware
+func (sh *strictHandler) GetExtractionRun(ctx echo.Context, runID ID, params GetExtractionRunParams) error {
+	var request GetExtractionRunRequestObject
+
+	request.RunID = runID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetExtractionRun(ctx.Request().Context(), request.(GetExtractionRunRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetExtractionRun")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetExtractionRunResponseObject); ok {
+		return validResponse.VisitGetExtractionRunResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CreateExtraction operation middleware
+func (sh *strictHandler) CreateExtraction(ctx echo.Context, params CreateExtractionParams) error {
+	var request CreateExtractionRequestObject
+
+	request.Params = params
+
+	var body CreateExtractionJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateExtraction(ctx.Request().Context(), request.(CreateExtractionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateExtraction")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateExtractionResponseObject); ok {
+		return validResponse.VisitCreateExtractionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetExtraction operation middleware
+func (sh *strictHandler) GetExtraction(ctx echo.Context, extractionID ID, params GetExtractionParams) error {
+	var request GetExtractionRequestObject
+
+	request.ExtractionID = extractionID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetExtraction(ctx.Request().Context(), request.(GetExtractionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetExtraction")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetExtractionResponseObject); ok {
+		return validResponse.VisitGetExtractionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetNeighborhood operation middleware
+func (sh *strictHandler) GetNeighborhood(ctx echo.Context, params GetNeighborhoodParams) error {
+	var request GetNeighborhoodRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetNeighborhood(ctx.Request().Context(), request.(GetNeighborhoodRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetNeighborhood")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetNeighborhoodResponseObject); ok {
+		return validResponse.VisitGetNeighborhoodResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetPath operation middleware
+func (sh *strictHandler) GetPath(ctx echo.Context, params GetPathParams) error {
+	var request GetPathRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPath(ctx.Request().Context(), request.(GetPathRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPath")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetPathResponseObject); ok {
+		return validResponse.VisitGetPathResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -16372,6 +26407,80 @@ func (sh *strictHandler) ListRelationships(ctx echo.Context, params ListRelation
 	return nil
 }
 
+// CreateRelationship operation middleware
+func (sh *strictHandler) CreateRelationship(ctx echo.Context, params CreateRelationshipParams) error {
+	var request CreateRelationshipRequestObject
+
+	request.Params = params
+
+	var body CreateRelationshipJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CreateRelationship(ctx.Request().Context(), request.(CreateRelationshipRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CreateRelationship")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CreateRelationshipResponseObject); ok {
+		return validResponse.VisitCreateRelationshipResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// DeleteRelationship operation middleware
+func (sh *strictHandler) DeleteRelationship(ctx echo.Context, relationshipID RelationshipID, params DeleteRelationshipParams) error {
+	var request DeleteRelationshipRequestObject
+
+	request.RelationshipID = relationshipID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.DeleteRelationship(ctx.Request().Context(), request.(DeleteRelationshipRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "DeleteRelationship")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(DeleteRelationshipResponseObject); ok {
+		return validResponse.VisitDeleteRelationshipResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetRelationship operation middleware
 func (sh *strictHandler) GetRelationship(ctx echo.Context, relationshipID RelationshipID, params GetRelationshipParams) error {
 	var request GetRelationshipRequestObject
@@ -16392,6 +26501,81 @@ func (sh *strictHandler) GetRelationship(ctx echo.Context, relationshipID Relati
 		return err
 	} else if validResponse, ok := response.(GetRelationshipResponseObject); ok {
 		return validResponse.VisitGetRelationshipResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// UpdateRelationship operation middleware
+func (sh *strictHandler) UpdateRelationship(ctx echo.Context, relationshipID RelationshipID, params UpdateRelationshipParams) error {
+	var request UpdateRelationshipRequestObject
+
+	request.RelationshipID = relationshipID
+	request.Params = params
+
+	var body UpdateRelationshipJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.UpdateRelationship(ctx.Request().Context(), request.(UpdateRelationshipRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "UpdateRelationship")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(UpdateRelationshipResponseObject); ok {
+		return validResponse.VisitUpdateRelationshipResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListRelationshipEvidence operation middleware
+func (sh *strictHandler) ListRelationshipEvidence(ctx echo.Context, relationshipID RelationshipID, params ListRelationshipEvidenceParams) error {
+	var request ListRelationshipEvidenceRequestObject
+
+	request.RelationshipID = relationshipID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListRelationshipEvidence(ctx.Request().Context(), request.(ListRelationshipEvidenceRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListRelationshipEvidence")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListRelationshipEvidenceResponseObject); ok {
+		return validResponse.VisitListRelationshipEvidenceResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -16889,6 +27073,31 @@ func (sh *strictHandler) UpdateSource(ctx echo.Context, sourceID SourceID, param
 	return nil
 }
 
+// PurgeSourceDerived operation middleware
+func (sh *strictHandler) PurgeSourceDerived(ctx echo.Context, sourceID SourceID) error {
+	var request PurgeSourceDerivedRequestObject
+
+	request.SourceID = sourceID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PurgeSourceDerived(ctx.Request().Context(), request.(PurgeSourceDerivedRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PurgeSourceDerived")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PurgeSourceDerivedResponseObject); ok {
+		return validResponse.VisitPurgeSourceDerivedResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListSourceFetches operation middleware
 func (sh *strictHandler) ListSourceFetches(ctx echo.Context, sourceID SourceID, params ListSourceFetchesParams) error {
 	var request ListSourceFetchesRequestObject
@@ -17133,6 +27342,366 @@ func (sh *strictHandler) UpdateUser(ctx echo.Context, userID UserID, params Upda
 		return err
 	} else if validResponse, ok := response.(UpdateUserResponseObject); ok {
 		return validResponse.VisitUpdateUserResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListWork operation middleware
+func (sh *strictHandler) ListWork(ctx echo.Context, params ListWorkParams) error {
+	var request ListWorkRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListWork(ctx.Request().Context(), request.(ListWorkRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListWork")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListWorkResponseObject); ok {
+		return validResponse.VisitListWorkResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// LeaseWork operation middleware
+func (sh *strictHandler) LeaseWork(ctx echo.Context) error {
+	var request LeaseWorkRequestObject
+
+	var body LeaseWorkJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.LeaseWork(ctx.Request().Context(), request.(LeaseWorkRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "LeaseWork")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(LeaseWorkResponseObject); ok {
+		return validResponse.VisitLeaseWorkResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RequeueWork operation middleware
+func (sh *strictHandler) RequeueWork(ctx echo.Context) error {
+	var request RequeueWorkRequestObject
+
+	var body RequeueWorkJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RequeueWork(ctx.Request().Context(), request.(RequeueWorkRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RequeueWork")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RequeueWorkResponseObject); ok {
+		return validResponse.VisitRequeueWorkResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetWorkStats operation middleware
+func (sh *strictHandler) GetWorkStats(ctx echo.Context, params GetWorkStatsParams) error {
+	var request GetWorkStatsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetWorkStats(ctx.Request().Context(), request.(GetWorkStatsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetWorkStats")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetWorkStatsResponseObject); ok {
+		return validResponse.VisitGetWorkStatsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetWork operation middleware
+func (sh *strictHandler) GetWork(ctx echo.Context, taskID ID, params GetWorkParams) error {
+	var request GetWorkRequestObject
+
+	request.TaskID = taskID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetWork(ctx.Request().Context(), request.(GetWorkRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetWork")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetWorkResponseObject); ok {
+		return validResponse.VisitGetWorkResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CompleteWork operation middleware
+func (sh *strictHandler) CompleteWork(ctx echo.Context, taskID ID) error {
+	var request CompleteWorkRequestObject
+
+	request.TaskID = taskID
+
+	var body CompleteWorkJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CompleteWork(ctx.Request().Context(), request.(CompleteWorkRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CompleteWork")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CompleteWorkResponseObject); ok {
+		return validResponse.VisitCompleteWorkResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ExtendWork operation middleware
+func (sh *strictHandler) ExtendWork(ctx echo.Context, taskID ID) error {
+	var request ExtendWorkRequestObject
+
+	request.TaskID = taskID
+
+	var body ExtendWorkJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ExtendWork(ctx.Request().Context(), request.(ExtendWorkRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ExtendWork")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ExtendWorkResponseObject); ok {
+		return validResponse.VisitExtendWorkResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// FailWork operation middleware
+func (sh *strictHandler) FailWork(ctx echo.Context, taskID ID) error {
+	var request FailWorkRequestObject
+
+	request.TaskID = taskID
+
+	var body FailWorkJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.FailWork(ctx.Request().Context(), request.(FailWorkRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "FailWork")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(FailWorkResponseObject); ok {
+		return validResponse.VisitFailWorkResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ReleaseWork operation middleware
+func (sh *strictHandler) ReleaseWork(ctx echo.Context, taskID ID) error {
+	var request ReleaseWorkRequestObject
+
+	request.TaskID = taskID
+
+	var body ReleaseWorkJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReleaseWork(ctx.Request().Context(), request.(ReleaseWorkRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReleaseWork")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReleaseWorkResponseObject); ok {
+		return validResponse.VisitReleaseWorkResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}

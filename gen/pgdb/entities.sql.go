@@ -104,7 +104,8 @@ func (q *Queries) EntitiesByAliasKeys(ctx context.Context, keys string) ([]Entit
 }
 
 const entitiesByIDs = `-- name: EntitiesByIDs :many
-SELECT id, name, name_key, type, description, attributes, confidence, extractor, mention_count, version, created_at, updated_at
+SELECT id, name, name_key, type, description, attributes, confidence, extractor, mention_count, version, created_at, updated_at,
+  status, merged_into, degree, first_seen_at, last_seen_at
 FROM entities WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB))))
 `
 
@@ -130,6 +131,11 @@ func (q *Queries) EntitiesByIDs(ctx context.Context, ids string) ([]Entity, erro
 			&i.Version,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Status,
+			&i.MergedInto,
+			&i.Degree,
+			&i.FirstSeenAt,
+			&i.LastSeenAt,
 		); err != nil {
 			return nil, err
 		}
@@ -174,7 +180,8 @@ func (q *Queries) EntitiesByNameKeys(ctx context.Context, keys string) ([]Entiti
 }
 
 const entity = `-- name: Entity :one
-SELECT id, name, name_key, type, description, attributes, confidence, extractor, mention_count, version, created_at, updated_at
+SELECT id, name, name_key, type, description, attributes, confidence, extractor, mention_count, version, created_at, updated_at,
+  status, merged_into, degree, first_seen_at, last_seen_at
 FROM entities WHERE id = $1
 `
 
@@ -194,12 +201,17 @@ func (q *Queries) Entity(ctx context.Context, id string) (Entity, error) {
 		&i.Version,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Status,
+		&i.MergedInto,
+		&i.Degree,
+		&i.FirstSeenAt,
+		&i.LastSeenAt,
 	)
 	return i, err
 }
 
 const entityAliases = `-- name: EntityAliases :many
-SELECT entity_id, alias_key, alias, type FROM entity_aliases
+SELECT entity_id, alias_key, alias, type, language, source FROM entity_aliases
 WHERE entity_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB))))
 ORDER BY entity_id, alias_key
 `
@@ -218,6 +230,8 @@ func (q *Queries) EntityAliases(ctx context.Context, ids string) ([]EntityAlias,
 			&i.AliasKey,
 			&i.Alias,
 			&i.Type,
+			&i.Language,
+			&i.Source,
 		); err != nil {
 			return nil, err
 		}
@@ -323,7 +337,8 @@ const updateEntity = `-- name: UpdateEntity :one
 UPDATE entities SET name = $1, name_key = $2, type = $3, description = $4, attributes = $5,
   confidence = $6, version = version + 1, updated_at = $7
 WHERE id = $8 AND version = $9
-RETURNING id, name, name_key, type, description, attributes, confidence, extractor, mention_count, version, created_at, updated_at
+RETURNING id, name, name_key, type, description, attributes, confidence, extractor, mention_count, version, created_at, updated_at,
+  status, merged_into, degree, first_seen_at, last_seen_at
 `
 
 type UpdateEntityParams struct {
@@ -364,6 +379,11 @@ func (q *Queries) UpdateEntity(ctx context.Context, arg UpdateEntityParams) (Ent
 		&i.Version,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Status,
+		&i.MergedInto,
+		&i.Degree,
+		&i.FirstSeenAt,
+		&i.LastSeenAt,
 	)
 	return i, err
 }

@@ -25,7 +25,8 @@ func (q *Queries) AddMentionCount(ctx context.Context, arg AddMentionCountParams
 }
 
 const contentEntities = `-- name: ContentEntities :many
-SELECT e.id, e.name, e.name_key, e.type, e.description, e.attributes, e.confidence, e.extractor, e.mention_count, e.version, e.created_at, e.updated_at
+SELECT e.id, e.name, e.name_key, e.type, e.description, e.attributes, e.confidence, e.extractor, e.mention_count, e.version, e.created_at, e.updated_at,
+  e.status, e.merged_into, e.degree, e.first_seen_at, e.last_seen_at
 FROM entities e
 WHERE e.id IN (SELECT m.entity_id FROM mentions m WHERE m.content_id = $1)
   AND (e.name_key > $2 OR (e.name_key = $2 AND e.id > $3))
@@ -66,6 +67,11 @@ func (q *Queries) ContentEntities(ctx context.Context, arg ContentEntitiesParams
 			&i.Version,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Status,
+			&i.MergedInto,
+			&i.Degree,
+			&i.FirstSeenAt,
+			&i.LastSeenAt,
 		); err != nil {
 			return nil, err
 		}
@@ -189,9 +195,11 @@ func (q *Queries) InsertMentions(ctx context.Context, rowsJson string) ([]string
 }
 
 const mentionsOfEntities = `-- name: MentionsOfEntities :many
-SELECT r.id, r.content_id, r.revision, r.entity_id, r.start_offset, r.end_offset, r.quote, r.confidence, r.extractor, r.created_at
+SELECT r.id, r.content_id, r.revision, r.entity_id, r.start_offset, r.end_offset, r.quote, r.confidence, r.extractor, r.created_at,
+  r.type, r.salience, r.published_at, r.run_id
 FROM (
   SELECT m.id, m.content_id, m.revision, m.entity_id, m.start_offset, m.end_offset, m.quote, m.confidence, m.extractor, m.created_at,
+    m.type, m.salience, m.published_at, m.run_id,
     CAST(ROW_NUMBER() OVER (PARTITION BY m.entity_id ORDER BY m.start_offset, m.end_offset, m.id) AS BIGINT) AS place
   FROM mentions m
   WHERE m.content_id = $1 AND m.entity_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS JSONB))))
@@ -226,6 +234,10 @@ func (q *Queries) MentionsOfEntities(ctx context.Context, arg MentionsOfEntities
 			&i.Confidence,
 			&i.Extractor,
 			&i.CreatedAt,
+			&i.Type,
+			&i.Salience,
+			&i.PublishedAt,
+			&i.RunID,
 		); err != nil {
 			return nil, err
 		}

@@ -43,6 +43,10 @@ type EnrichmentTask struct {
 	LastError   string
 	CreatedAt   int64
 	UpdatedAt   int64
+	Kind        string
+	SourceID    string
+	Priority    int64
+	Turn        int64
 }
 
 type Entity struct {
@@ -58,6 +62,11 @@ type Entity struct {
 	Version      int64
 	CreatedAt    int64
 	UpdatedAt    int64
+	Status       string
+	MergedInto   *string
+	Degree       int64
+	FirstSeenAt  int64
+	LastSeenAt   int64
 }
 
 type EntityAlias struct {
@@ -65,6 +74,8 @@ type EntityAlias struct {
 	AliasKey string
 	Alias    string
 	Type     string
+	Language string
+	Source   string
 }
 
 type Event struct {
@@ -120,6 +131,10 @@ type Mention struct {
 	Confidence  float64
 	Extractor   string
 	CreatedAt   int64
+	Type        string
+	Salience    float64
+	PublishedAt int64
+	RunID       *string
 }
 
 type RefreshToken struct {
@@ -143,6 +158,7 @@ type RelationshipEvidence struct {
 	Confidence     float64
 	Extractor      string
 	CreatedAt      int64
+	RunID          *string
 }
 
 type Session struct {

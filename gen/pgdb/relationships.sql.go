@@ -261,7 +261,7 @@ func (q *Queries) RaiseRelationshipConfidence(ctx context.Context, arg RaiseRela
 
 const relationship = `-- name: Relationship :one
 SELECT r.id, r.from_entity_id, r.to_entity_id, r.type, r.confidence, r.extractor, r.evidence_count, r.version, r.created_at, r.updated_at,
-  f.name AS from_name, f.type AS from_type, t.name AS to_name, t.type AS to_type
+  r.status, r.merged_into, r.weight, r.fact, r.valid_from, r.valid_to, f.name AS from_name, f.type AS from_type, t.name AS to_name, t.type AS to_type
 FROM relationships r JOIN entities f ON f.id = r.from_entity_id JOIN entities t ON t.id = r.to_entity_id
 WHERE r.id = $1
 `
@@ -277,6 +277,12 @@ type RelationshipRow struct {
 	Version       int64
 	CreatedAt     int64
 	UpdatedAt     int64
+	Status        string
+	MergedInto    *string
+	Weight        float64
+	Fact          string
+	ValidFrom     string
+	ValidTo       string
 	FromName      string
 	FromType      string
 	ToName        string
@@ -297,6 +303,12 @@ func (q *Queries) Relationship(ctx context.Context, id string) (RelationshipRow,
 		&i.Version,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Status,
+		&i.MergedInto,
+		&i.Weight,
+		&i.Fact,
+		&i.ValidFrom,
+		&i.ValidTo,
 		&i.FromName,
 		&i.FromType,
 		&i.ToName,
@@ -306,7 +318,7 @@ func (q *Queries) Relationship(ctx context.Context, id string) (RelationshipRow,
 }
 
 const relationshipEvidence = `-- name: RelationshipEvidence :many
-SELECT id, relationship_id, content_id, revision, start_offset, end_offset, quote, confidence, extractor, created_at
+SELECT id, relationship_id, content_id, revision, start_offset, end_offset, quote, confidence, extractor, created_at, run_id
 FROM relationship_evidence WHERE relationship_id = $1
 ORDER BY created_at DESC, id DESC LIMIT $2::bigint
 `
@@ -336,6 +348,7 @@ func (q *Queries) RelationshipEvidence(ctx context.Context, arg RelationshipEvid
 			&i.Confidence,
 			&i.Extractor,
 			&i.CreatedAt,
+			&i.RunID,
 		); err != nil {
 			return nil, err
 		}
@@ -349,7 +362,7 @@ func (q *Queries) RelationshipEvidence(ctx context.Context, arg RelationshipEvid
 
 const relationshipsByIDs = `-- name: RelationshipsByIDs :many
 SELECT r.id, r.from_entity_id, r.to_entity_id, r.type, r.confidence, r.extractor, r.evidence_count, r.version, r.created_at, r.updated_at,
-  f.name AS from_name, f.type AS from_type, t.name AS to_name, t.type AS to_type
+  r.status, r.merged_into, r.weight, r.fact, r.valid_from, r.valid_to, f.name AS from_name, f.type AS from_type, t.name AS to_name, t.type AS to_type
 FROM relationships r JOIN entities f ON f.id = r.from_entity_id JOIN entities t ON t.id = r.to_entity_id
 WHERE r.id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB))))
 `
@@ -365,6 +378,12 @@ type RelationshipsByIDsRow struct {
 	Version       int64
 	CreatedAt     int64
 	UpdatedAt     int64
+	Status        string
+	MergedInto    *string
+	Weight        float64
+	Fact          string
+	ValidFrom     string
+	ValidTo       string
 	FromName      string
 	FromType      string
 	ToName        string
@@ -391,6 +410,12 @@ func (q *Queries) RelationshipsByIDs(ctx context.Context, ids string) ([]Relatio
 			&i.Version,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Status,
+			&i.MergedInto,
+			&i.Weight,
+			&i.Fact,
+			&i.ValidFrom,
+			&i.ValidTo,
 			&i.FromName,
 			&i.FromType,
 			&i.ToName,
@@ -446,7 +471,7 @@ func (q *Queries) RelationshipsByKeys(ctx context.Context, keys string) ([]Relat
 
 const relationshipsFrom = `-- name: RelationshipsFrom :many
 SELECT r.id, r.from_entity_id, r.to_entity_id, r.type, r.confidence, r.extractor, r.evidence_count, r.version, r.created_at, r.updated_at,
-  f.name AS from_name, f.type AS from_type, t.name AS to_name, t.type AS to_type
+  r.status, r.merged_into, r.weight, r.fact, r.valid_from, r.valid_to, f.name AS from_name, f.type AS from_type, t.name AS to_name, t.type AS to_type
 FROM relationships r JOIN entities f ON f.id = r.from_entity_id JOIN entities t ON t.id = r.to_entity_id
 WHERE r.from_entity_id = $1 AND (r.type = $2 OR CAST($2 AS TEXT) = '')
   AND (r.created_at < $3 OR (r.created_at = $3 AND r.id < $4))
@@ -472,6 +497,12 @@ type RelationshipsFromRow struct {
 	Version       int64
 	CreatedAt     int64
 	UpdatedAt     int64
+	Status        string
+	MergedInto    *string
+	Weight        float64
+	Fact          string
+	ValidFrom     string
+	ValidTo       string
 	FromName      string
 	FromType      string
 	ToName        string
@@ -504,6 +535,12 @@ func (q *Queries) RelationshipsFrom(ctx context.Context, arg RelationshipsFromPa
 			&i.Version,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Status,
+			&i.MergedInto,
+			&i.Weight,
+			&i.Fact,
+			&i.ValidFrom,
+			&i.ValidTo,
 			&i.FromName,
 			&i.FromType,
 			&i.ToName,
@@ -521,7 +558,7 @@ func (q *Queries) RelationshipsFrom(ctx context.Context, arg RelationshipsFromPa
 
 const relationshipsTo = `-- name: RelationshipsTo :many
 SELECT r.id, r.from_entity_id, r.to_entity_id, r.type, r.confidence, r.extractor, r.evidence_count, r.version, r.created_at, r.updated_at,
-  f.name AS from_name, f.type AS from_type, t.name AS to_name, t.type AS to_type
+  r.status, r.merged_into, r.weight, r.fact, r.valid_from, r.valid_to, f.name AS from_name, f.type AS from_type, t.name AS to_name, t.type AS to_type
 FROM relationships r JOIN entities f ON f.id = r.from_entity_id JOIN entities t ON t.id = r.to_entity_id
 WHERE r.to_entity_id = $1 AND (r.type = $2 OR CAST($2 AS TEXT) = '')
   AND (r.created_at < $3 OR (r.created_at = $3 AND r.id < $4))
@@ -547,6 +584,12 @@ type RelationshipsToRow struct {
 	Version       int64
 	CreatedAt     int64
 	UpdatedAt     int64
+	Status        string
+	MergedInto    *string
+	Weight        float64
+	Fact          string
+	ValidFrom     string
+	ValidTo       string
 	FromName      string
 	FromType      string
 	ToName        string
@@ -579,6 +622,12 @@ func (q *Queries) RelationshipsTo(ctx context.Context, arg RelationshipsToParams
 			&i.Version,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Status,
+			&i.MergedInto,
+			&i.Weight,
+			&i.Fact,
+			&i.ValidFrom,
+			&i.ValidTo,
 			&i.FromName,
 			&i.FromType,
 			&i.ToName,

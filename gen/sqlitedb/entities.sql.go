@@ -107,7 +107,8 @@ func (q *Queries) EntitiesByAliasKeys(ctx context.Context, keys string) ([]Entit
 }
 
 const entitiesByIDs = `-- name: EntitiesByIDs :many
-SELECT id, name, name_key, type, description, attributes, confidence, extractor, mention_count, version, created_at, updated_at
+SELECT id, name, name_key, type, description, attributes, confidence, extractor, mention_count, version, created_at, updated_at,
+  status, merged_into, degree, first_seen_at, last_seen_at
 FROM entities WHERE id IN (SELECT value FROM json_each(CAST(?1 AS TEXT)))
 `
 
@@ -133,6 +134,11 @@ func (q *Queries) EntitiesByIDs(ctx context.Context, ids string) ([]Entity, erro
 			&i.Version,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Status,
+			&i.MergedInto,
+			&i.Degree,
+			&i.FirstSeenAt,
+			&i.LastSeenAt,
 		); err != nil {
 			return nil, err
 		}
@@ -183,7 +189,8 @@ func (q *Queries) EntitiesByNameKeys(ctx context.Context, keys string) ([]Entiti
 }
 
 const entity = `-- name: Entity :one
-SELECT id, name, name_key, type, description, attributes, confidence, extractor, mention_count, version, created_at, updated_at
+SELECT id, name, name_key, type, description, attributes, confidence, extractor, mention_count, version, created_at, updated_at,
+  status, merged_into, degree, first_seen_at, last_seen_at
 FROM entities WHERE id = ?1
 `
 
@@ -203,12 +210,17 @@ func (q *Queries) Entity(ctx context.Context, id string) (Entity, error) {
 		&i.Version,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Status,
+		&i.MergedInto,
+		&i.Degree,
+		&i.FirstSeenAt,
+		&i.LastSeenAt,
 	)
 	return i, err
 }
 
 const entityAliases = `-- name: EntityAliases :many
-SELECT entity_id, alias_key, alias, type FROM entity_aliases
+SELECT entity_id, alias_key, alias, type, language, source FROM entity_aliases
 WHERE entity_id IN (SELECT value FROM json_each(CAST(?1 AS TEXT)))
 ORDER BY entity_id, alias_key
 `
@@ -227,6 +239,8 @@ func (q *Queries) EntityAliases(ctx context.Context, ids string) ([]EntityAlias,
 			&i.AliasKey,
 			&i.Alias,
 			&i.Type,
+			&i.Language,
+			&i.Source,
 		); err != nil {
 			return nil, err
 		}
@@ -341,7 +355,8 @@ const updateEntity = `-- name: UpdateEntity :one
 UPDATE entities SET name = ?1, name_key = ?2, type = ?3, description = ?4, attributes = ?5,
   confidence = ?6, version = version + 1, updated_at = ?7
 WHERE id = ?8 AND version = ?9
-RETURNING id, name, name_key, type, description, attributes, confidence, extractor, mention_count, version, created_at, updated_at
+RETURNING id, name, name_key, type, description, attributes, confidence, extractor, mention_count, version, created_at, updated_at,
+  status, merged_into, degree, first_seen_at, last_seen_at
 `
 
 type UpdateEntityParams struct {
@@ -382,6 +397,11 @@ func (q *Queries) UpdateEntity(ctx context.Context, arg UpdateEntityParams) (Ent
 		&i.Version,
 		&i.CreatedAt,
 		&i.UpdatedAt,
+		&i.Status,
+		&i.MergedInto,
+		&i.Degree,
+		&i.FirstSeenAt,
+		&i.LastSeenAt,
 	)
 	return i, err
 }

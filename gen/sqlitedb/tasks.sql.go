@@ -17,7 +17,7 @@ WHERE id IN (
   WHERE t.extractor = ?4 AND t.available_at <= ?3 AND t.state IN ('pending', 'leased')
   ORDER BY t.available_at, t.id LIMIT ?5)
 RETURNING id, content_id, revision, extractor, state, attempts, available_at, lease_owner, lease_token, lease_until, last_error, created_at,
-  updated_at
+  updated_at, kind, source_id, priority, turn
 `
 
 type ClaimTasksParams struct {
@@ -60,6 +60,10 @@ func (q *Queries) ClaimTasks(ctx context.Context, arg ClaimTasksParams) ([]Enric
 			&i.LastError,
 			&i.CreatedAt,
 			&i.UpdatedAt,
+			&i.Kind,
+			&i.SourceID,
+			&i.Priority,
+			&i.Turn,
 		); err != nil {
 			return nil, err
 		}

@@ -333,7 +333,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Read an entity */
+        /**
+         * Read an entity
+         * @description An id always answers: that of an entity which was merged into another one answers the other one.
+         */
         get: operations["getEntity"];
         put?: never;
         post?: never;
@@ -348,6 +351,112 @@ export interface paths {
         patch: operations["updateEntity"];
         trace?: never;
     };
+    "/api/v1/entities/{entity_id}/aliases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Aliases of an entity */
+        get: operations["listEntityAliases"];
+        put?: never;
+        /**
+         * Add an alias
+         * @description Refused with 409 when the entity has it already.
+         */
+        post: operations["addEntityAlias"];
+        /** Remove an alias */
+        delete: operations["removeEntityAlias"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/entities/{entity_id}/content": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Items that mention an entity
+         * @description Newest publication first, each item once.
+         */
+        get: operations["listEntityContent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/entities/{entity_id}/mentions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Mentions of an entity
+         * @description By the time of publication of the items, newest first.
+         */
+        get: operations["listEntityMentions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/entities/{entity_id}/merges": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Merges that an entity took part in
+         * @description Newest first, as the one that stayed or as one that was merged into it; undone ones too.
+         */
+        get: operations["listEntityMerges"];
+        put?: never;
+        /**
+         * Merge other entities into this one
+         * @description Mentions, relationships, evidence, aliases and external ids of the others become those of this entity; their ids go on to answer with it. Everything that moved is remembered, so that the merge can be undone.
+         */
+        post: operations["mergeEntities"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/entities/{entity_id}/merges/{merge_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Undo a merge
+         * @description What the merge moved goes back, as far as it still exists; what was found since stays with this entity. Later merges of the same entity are undone first: 409 names the one that stands in the way.
+         */
+        delete: operations["undoEntityMerge"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/entities/{entity_id}/relationships": {
         parameters: {
             query?: never;
@@ -357,6 +466,167 @@ export interface paths {
         };
         /** Relationships of an entity */
         get: operations["listEntityRelationships"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/entities/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Find the entities that names stand for
+         * @description For each name the candidates, best first: the same external id, the same name, an alias, a similar name. A name with a type is compared with entities of that type before others. Nothing is stored.
+         */
+        post: operations["resolveEntities"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/entities/suggest": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Complete a name while it is typed
+         * @description Names and aliases that begin so come first, the best connected before the others, then similar names. Only active entities.
+         */
+        get: operations["suggestEntities"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/extraction-runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List extraction runs
+         * @description Newest first.
+         */
+        get: operations["listExtractionRuns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/extraction-runs/{run_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read an extraction run */
+        get: operations["getExtractionRun"];
+        put?: never;
+        post?: never;
+        /**
+         * Take back what a run found
+         * @description Removes its mentions and its evidence, and relationships that nothing supports any more. What other runs found stays. Refused with 409 for a run that is not current.
+         */
+        delete: operations["retractExtractionRun"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/extractions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Extract now
+         * @description Of an item, whose result is stored in the graph, or of a text, whose result is only answered. Answered at once when it takes no longer than 250 ms, else with 202. The result of a text is kept for an hour.
+         */
+        post: operations["createExtraction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/extractions/{extraction_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How far an extraction is, and its result
+         * @description Of the own account.
+         */
+        get: operations["getExtraction"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/graph/neighborhood": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What is around entities
+         * @description Level by level, along relationships in both directions, heaviest first. truncated says whether a bound cut something off; hidden_degree says of each entity how many of its relationships are not in the answer.
+         */
+        get: operations["getNeighborhood"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/graph/path": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How two entities are connected
+         * @description A shortest path along relationships in both directions. status is found, none when there is certainly none of that length, or budget_exhausted when the search was cut off before it could tell. exact says of a found path that no shorter one exists.
+         */
+        get: operations["getPath"];
         put?: never;
         post?: never;
         delete?: never;
@@ -408,11 +678,15 @@ export interface paths {
         };
         /**
          * List relationships
-         * @description Newest first.
+         * @description Newest first unless asked otherwise.
          */
         get: operations["listRelationships"];
         put?: never;
-        post?: never;
+        /**
+         * Add a relationship
+         * @description Ends and type together are unique.
+         */
+        post: operations["createRelationship"];
         delete?: never;
         options?: never;
         head?: never;
@@ -431,6 +705,34 @@ export interface paths {
          * @description Evidence is the passage of an item that a relationship was found in.
          */
         get: operations["getRelationship"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a relationship with its evidence
+         * @description It comes back when an extractor finds it again; reject it to prevent that.
+         */
+        delete: operations["deleteRelationship"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a relationship
+         * @description A rejected relationship is no part of the graph any more, and stays rejected when it is found again.
+         */
+        patch: operations["updateRelationship"];
+        trace?: never;
+    };
+    "/api/v1/relationships/{relationship_id}/evidence": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Evidence of a relationship
+         * @description Newest first.
+         */
+        get: operations["listRelationshipEvidence"];
         put?: never;
         post?: never;
         delete?: never;
@@ -551,6 +853,26 @@ export interface paths {
          * @description Setting the status to active resumes a paused, failing or gone source at once.
          */
         patch: operations["updateSource"];
+        trace?: never;
+    };
+    "/api/v1/sources/{source_id}/derived": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove what was derived from the items of a source
+         * @description Mentions, evidence and runs of its items, and the relationships and entities that nothing supports after that; what people made stays. Refused with 409 while AI processing of the source is allowed: it would be derived again.
+         */
+        delete: operations["purgeSourceDerived"];
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/sources/{source_id}/fetches": {
@@ -759,6 +1081,183 @@ export interface paths {
         patch: operations["updateUser"];
         trace?: never;
     };
+    "/api/v1/work": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List tasks
+         * @description Last changed first.
+         */
+        get: operations["listWork"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/work/{task_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Read a task */
+        get: operations["getWork"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/work/{task_id}/complete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Hand in the result of a task
+         * @description The result and the end of the task are stored together, or not at all. The same call again answers the same run. 409 when the lease is lost or the item was edited meanwhile; 422 names what is wrong with the result, and the lease goes on.
+         */
+        post: operations["completeWork"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/work/{task_id}/extend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Keep a lease longer
+         * @description 409 when the lease is lost: somebody else may have the task.
+         */
+        post: operations["extendWork"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/work/{task_id}/fail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give up an attempt
+         * @description A retriable task is handed out again after a while, a fatal one goes to the dead letters; so does one that failed too often.
+         */
+        post: operations["failWork"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/work/{task_id}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a task back untried
+         * @description As if it had not been leased: for workers that stop.
+         */
+        post: operations["releaseWork"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/work/lease": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take tasks to work on
+         * @description Tasks by priority, then in an order that is fair between sources. Each is leased to the caller until lease_until and handed out again after that. With wait_seconds the answer waits for the first task. Nobody holds more than 500 tasks.
+         */
+        post: operations["leaseWork"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/work/requeue": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give dead tasks another chance
+         * @description At most 1,000 at a time; remaining says how many are left.
+         */
+        post: operations["requeueWork"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/work/stats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The backlog in numbers
+         * @description Counts may be ten seconds old.
+         */
+        get: operations["getWorkStats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/docs": {
         parameters: {
             query?: never;
@@ -834,6 +1333,22 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        Alias: {
+            alias: string;
+            /** @description Language tag (BCP 47) */
+            language: string | null;
+            /** @description The extractor that found it, manual, or merge */
+            source: string;
+        };
+        AliasCreate: {
+            /** @description Trimmed; holds a letter or a digit */
+            alias: string;
+            language?: string;
+        };
+        AliasList: {
+            data: components["schemas"]["Alias"][];
+            pagination: components["schemas"]["Pagination"];
+        };
         AuditEvent: {
             /** @example source.create */
             action: string;
@@ -885,6 +1400,7 @@ export interface components {
         /** @description What is done to each; delete goes with nothing else */
         BulkAction: {
             add_tags?: components["schemas"]["Tag"][];
+            consents?: components["schemas"]["SourceConsentChoice"];
             /** @description Delete them with their content; at most 100 at a time */
             delete?: boolean;
             fetch_interval_seconds?: number | null;
@@ -943,6 +1459,15 @@ export interface components {
          * @example 0.9
          */
         Confidence: number;
+        Consent: {
+            allowed: boolean;
+            /**
+             * Format: date-time
+             * @description null: the default
+             */
+            decided_at: string | null;
+            decided_by: string | null;
+        };
         Content: {
             authors: components["schemas"]["Author"][];
             /** @description The URL without tracking parameters, fragment and the like */
@@ -1012,6 +1537,15 @@ export interface components {
             updated_at: string;
             url: string;
             word_count: number;
+        };
+        ContentBrief: {
+            id: components["schemas"]["ID"];
+            language: string | null;
+            /** Format: date-time */
+            published_at: string;
+            source_id: components["schemas"]["ID"];
+            title: string;
+            url: string;
         };
         ContentEntity: {
             entity: components["schemas"]["Entity"];
@@ -1105,6 +1639,13 @@ export interface components {
             /** Format: int64 */
             total: number;
         };
+        DerivedPurge: {
+            contents: number;
+            entities: number;
+            mentions: number;
+            relationships: number;
+            runs: number;
+        };
         DiscoverRequest: {
             /** @description An address of http or https; https is taken where it names neither */
             url: string;
@@ -1169,16 +1710,46 @@ export interface components {
             confidence: components["schemas"]["Confidence"];
             /** Format: date-time */
             created_at: string;
+            /** @description Active relationships that start or end here */
+            degree: number;
             description: string;
+            /** @description Names of it elsewhere */
+            external_ids: components["schemas"]["ExternalID"][];
             /** @description manual for what came through this API, mock for the mock enrichment */
             extractor: string;
+            /**
+             * Format: date-time
+             * @description Publication of the oldest item that mentions it
+             */
+            first_seen_at: string | null;
             id: components["schemas"]["ID"];
+            /**
+             * Format: date-time
+             * @description Publication of the newest item that mentions it
+             */
+            last_seen_at: string | null;
             /** @description Mentions in all items */
             mention_count: number;
+            /**
+             * Format: uuid
+             * @description The entity that this one was merged into
+             */
+            merged_into: string | null;
             name: string;
+            status: components["schemas"]["EntityStatus"];
             type: components["schemas"]["TypeName"];
             /** Format: date-time */
             updated_at: string;
+            version: number;
+        };
+        EntityContent: {
+            content: components["schemas"]["ContentBrief"];
+            /** @description Mentions of the entity in the item */
+            mention_count: number;
+        };
+        EntityContentList: {
+            data: components["schemas"]["EntityContent"][];
+            pagination: components["schemas"]["Pagination"];
         };
         EntityCreate: {
             /** @description Each is trimmed and holds a letter or a digit; repetitions are dropped */
@@ -1194,6 +1765,8 @@ export interface components {
             confidence: number;
             /** @description Trimmed */
             description?: string;
+            /** @description Names of it elsewhere; each belongs to one entity only */
+            external_ids?: components["schemas"]["ExternalID"][];
             /** @description Trimmed; holds a letter or a digit */
             name: string;
             type: components["schemas"]["TypeName"];
@@ -1202,10 +1775,96 @@ export interface components {
             data: components["schemas"]["Entity"][];
             pagination: components["schemas"]["Pagination"];
         };
+        EntityMatch: {
+            entity: components["schemas"]["EntitySummary"];
+            /**
+             * @description What was found to fit
+             * @enum {string}
+             */
+            match: "external_id" | "name" | "alias" | "prefix" | "similar";
+            /** @description The name or alias that fits */
+            matched: string;
+            /**
+             * Format: double
+             * @description 1 for the same name
+             */
+            score: number;
+        };
+        EntityMatchList: {
+            data: components["schemas"]["EntityMatch"][];
+        };
+        EntityMention: {
+            content: components["schemas"]["ContentBrief"];
+            mention: components["schemas"]["Mention"];
+        };
+        EntityMentionList: {
+            data: components["schemas"]["EntityMention"][];
+            pagination: components["schemas"]["Pagination"];
+        };
+        EntityMerge: {
+            /** @description Who merged them */
+            actor: string;
+            /** Format: date-time */
+            created_at: string;
+            id: components["schemas"]["ID"];
+            losers: components["schemas"]["EntityRef"][];
+            moved: components["schemas"]["MovedRows"];
+            reason: string;
+            /** Format: date-time */
+            undone_at: string | null;
+            undone_by: string | null;
+            winner: components["schemas"]["EntityRef"];
+        };
+        EntityMergeCreate: {
+            entity_ids: components["schemas"]["ID"][];
+            /** @description Trimmed */
+            reason?: string;
+        };
+        EntityMergeList: {
+            data: components["schemas"]["EntityMerge"][];
+            pagination: components["schemas"]["Pagination"];
+        };
+        EntityName: {
+            external_ids?: components["schemas"]["ExternalID"][];
+            name: string;
+            type?: components["schemas"]["TypeName"];
+        };
         /** @description An entity as the end of a relationship */
         EntityRef: {
             id: components["schemas"]["ID"];
             name: string;
+            type: components["schemas"]["TypeName"];
+        };
+        EntityResolution: {
+            data: components["schemas"]["ResolvedName"][];
+        };
+        EntityResolve: {
+            /**
+             * @description Candidates of each name at most
+             * @default 3
+             */
+            limit: number;
+            /**
+             * Format: double
+             * @default 0.5
+             */
+            min_score: number;
+            names: components["schemas"]["EntityName"][];
+        };
+        /**
+         * @description merged ones were merged into another entity, rejected ones are none, as a person decided
+         * @enum {string}
+         */
+        EntityStatus: "active" | "merged" | "rejected";
+        EntitySummary: {
+            confidence: components["schemas"]["Confidence"];
+            degree: number;
+            id: components["schemas"]["ID"];
+            /** Format: date-time */
+            last_seen_at: string | null;
+            mention_count: number;
+            name: string;
+            status: components["schemas"]["EntityStatus"];
             type: components["schemas"]["TypeName"];
         };
         EntityUpdate: {
@@ -1218,8 +1877,15 @@ export interface components {
             confidence?: components["schemas"]["Confidence"];
             /** @description Trimmed */
             description?: string | null;
+            /** @description Names of it elsewhere; each belongs to one entity only */
+            external_ids?: components["schemas"]["ExternalID"][] | null;
             /** @description Trimmed; holds a letter or a digit */
             name?: string;
+            /**
+             * @description A rejected entity is in no list and no graph any more; its rows are kept
+             * @enum {string}
+             */
+            status?: "active" | "rejected";
             type?: components["schemas"]["TypeName"];
         };
         Evidence: {
@@ -1229,10 +1895,127 @@ export interface components {
             created_at: string;
             end: number;
             extractor: string;
+            id: components["schemas"]["ID"];
             quote: string;
             revision: number;
+            /**
+             * Format: uuid
+             * @description The extraction run that found it
+             */
+            run_id: string | null;
             /** @description As in a mention */
             start: number;
+            unit: components["schemas"]["OffsetUnit"];
+        };
+        EvidenceList: {
+            data: components["schemas"]["Evidence"][];
+            pagination: components["schemas"]["Pagination"];
+        };
+        ExternalID: {
+            /** @description Whose id it is, such as wikidata, domain or youtube */
+            scheme: string;
+            value: string;
+        };
+        ExtractedEntity: {
+            aliases?: string[];
+            confidence: components["schemas"]["Confidence"];
+            external_ids?: components["schemas"]["ExternalID"][];
+            mentions: components["schemas"]["TextSpan"][];
+            name: string;
+            /** Format: double */
+            salience?: number;
+            type: components["schemas"]["TypeName"];
+        };
+        ExtractedRelationship: {
+            confidence: components["schemas"]["Confidence"];
+            evidence: components["schemas"]["TextSpan"];
+            /** @description What it says as a sentence */
+            fact?: string;
+            /** @description Index in entities */
+            from: number;
+            /** @description Index in entities */
+            to: number;
+            type: components["schemas"]["TypeName"];
+            valid_from?: components["schemas"]["PartialDate"];
+            valid_to?: components["schemas"]["PartialDate"];
+        };
+        Extraction: {
+            /** Format: uuid */
+            content_id: string | null;
+            /** Format: date-time */
+            created_at: string;
+            entities: components["schemas"]["ExtractedEntity"][];
+            /**
+             * Format: date-time
+             * @description When it is forgotten
+             */
+            expires_at: string;
+            /** @description name@version of who extracted */
+            extractor: string | null;
+            /** @description Why it failed */
+            failure: string | null;
+            /** Format: date-time */
+            finished_at: string | null;
+            id: components["schemas"]["ID"];
+            relationships: components["schemas"]["ExtractedRelationship"][];
+            /**
+             * Format: uuid
+             * @description The run that was stored
+             */
+            run_id: string | null;
+            /** @enum {string} */
+            status: "pending" | "running" | "succeeded" | "failed";
+        };
+        /** @description Either content_id or text */
+        ExtractionCreate: {
+            /**
+             * Format: uuid
+             * @description An item; its result is stored
+             */
+            content_id?: string;
+            /** @description Of the text */
+            language?: string;
+            /** @description A text; its result is only answered */
+            text?: string;
+        };
+        ExtractionRun: {
+            /** @description Who handed the result in */
+            actor: string;
+            /** @description Of the prompt or the configuration */
+            config_hash: string | null;
+            content_id: components["schemas"]["ID"];
+            /**
+             * Format: date-time
+             * @description When it was superseded or retracted
+             */
+            ended_at: string | null;
+            entity_count: number;
+            /** @description name@version */
+            extractor: string;
+            /** Format: date-time */
+            finished_at: string;
+            id: components["schemas"]["ID"];
+            mention_count: number;
+            model: string | null;
+            relationship_count: number;
+            revision: number;
+            /** Format: date-time */
+            started_at: string;
+            status: components["schemas"]["ExtractionRunStatus"];
+        };
+        ExtractionRunList: {
+            data: components["schemas"]["ExtractionRun"][];
+            pagination: components["schemas"]["Pagination"];
+        };
+        /**
+         * @description superseded ones were replaced by a newer run of the same extractor, retracted ones were taken back
+         * @enum {string}
+         */
+        ExtractionRunStatus: "current" | "superseded" | "retracted";
+        ExtractorName: {
+            /** @description Names the extractor in all that it finds; builtin, mock, manual and merge are taken */
+            name: string;
+            version: string;
         };
         Fetch: {
             /**
@@ -1331,6 +2114,42 @@ export interface components {
             url: string;
             /** @description It was fetched and is a feed */
             verified: boolean;
+        };
+        GraphEdge: {
+            confidence: components["schemas"]["Confidence"];
+            from: components["schemas"]["ID"];
+            /**
+             * Format: uuid
+             * @description Id of the relationship
+             */
+            id: string;
+            to: components["schemas"]["ID"];
+            type: components["schemas"]["TypeName"];
+            /** Format: double */
+            weight: number;
+        };
+        GraphNode: {
+            confidence: components["schemas"]["Confidence"];
+            /** @description All its active relationships */
+            degree: number;
+            /** @description Steps from the nearest entity that was asked for */
+            depth: number;
+            /** @description Those of them that are not in the answer */
+            hidden_degree: number;
+            id: components["schemas"]["ID"];
+            name: string;
+            type: components["schemas"]["TypeName"];
+        };
+        GraphPath: {
+            edges: components["schemas"]["GraphEdge"][];
+            /** @description The answer is certain: no shorter path, or no path at all within max_length */
+            exact: boolean;
+            /** @description Relationships of the path */
+            length: number | null;
+            /** @description From the one end to the other */
+            nodes: components["schemas"]["GraphNode"][];
+            /** @enum {string} */
+            status: "found" | "none" | "budget_exhausted";
         };
         Health: {
             /** @enum {string} */
@@ -1440,11 +2259,38 @@ export interface components {
             end: number;
             /** @description mock marks results that are not a real analysis */
             extractor: string;
+            id: components["schemas"]["ID"];
+            /** @description The text between them */
             quote: string;
             /** @description The revision of the content that the offsets belong to */
             revision: number;
+            /**
+             * Format: uuid
+             * @description The extraction run that found it
+             */
+            run_id: string | null;
+            /**
+             * Format: double
+             * @description How much the item is about it; null when the extractor does not say
+             */
+            salience: number | null;
             /** @description First character in content_text; characters are Unicode code points */
             start: number;
+            type: components["schemas"]["TypeName"];
+            unit: components["schemas"]["OffsetUnit"];
+        };
+        MovedRows: {
+            aliases: number;
+            evidence: number;
+            mentions: number;
+            relationships: number;
+        };
+        Neighborhood: {
+            edges: components["schemas"]["GraphEdge"][];
+            /** @description By depth, the entities that were asked for first */
+            nodes: components["schemas"]["GraphNode"][];
+            /** @description A bound cut something off */
+            truncated: boolean;
         };
         /** @description An error as in RFC 6749, section 5.2 */
         OAuthError: {
@@ -1461,12 +2307,19 @@ export interface components {
             /** @enum {string} */
             token_type: "Bearer";
         };
+        /**
+         * @description What offsets count
+         * @enum {string}
+         */
+        OffsetUnit: "code_point";
         Pagination: {
             has_more: boolean;
             limit: number;
             /** @description Pass it as cursor for the next page; null at the end */
             next_cursor: string | null;
         };
+        /** @description A year, a month or a day (ISO 8601) */
+        PartialDate: string;
         PasswordChange: {
             /** Format: password */
             current_password: string;
@@ -1556,12 +2409,44 @@ export interface components {
             created_at: string;
             evidence_count: number;
             extractor: string;
+            /** @description What it says as a sentence; may be empty */
+            fact: string;
             from: components["schemas"]["EntityRef"];
             id: components["schemas"]["ID"];
+            /**
+             * Format: uuid
+             * @description The relationship that this one was merged into with its entity
+             */
+            merged_into: string | null;
+            status: components["schemas"]["RelationshipStatus"];
             to: components["schemas"]["EntityRef"];
             type: components["schemas"]["TypeName"];
             /** Format: date-time */
             updated_at: string;
+            /** @description Since when it holds, as the text says: a year, a month or a day (ISO 8601) */
+            valid_from: string | null;
+            /** @description Until when it holds */
+            valid_to: string | null;
+            version: number;
+            /**
+             * Format: double
+             * @description Confidence times pieces of evidence, at least one
+             */
+            weight: number;
+        };
+        RelationshipCreate: {
+            /**
+             * Format: double
+             * @default 1
+             */
+            confidence: number;
+            /** @description Trimmed */
+            fact?: string;
+            from_entity_id: components["schemas"]["ID"];
+            to_entity_id: components["schemas"]["ID"];
+            type: components["schemas"]["TypeName"];
+            valid_from?: components["schemas"]["PartialDate"];
+            valid_to?: components["schemas"]["PartialDate"];
         };
         RelationshipDetail: {
             confidence: components["schemas"]["Confidence"];
@@ -1571,16 +2456,48 @@ export interface components {
             evidence: components["schemas"]["Evidence"][];
             evidence_count: number;
             extractor: string;
+            /** @description What it says as a sentence; may be empty */
+            fact: string;
             from: components["schemas"]["EntityRef"];
             id: components["schemas"]["ID"];
+            /**
+             * Format: uuid
+             * @description The relationship that this one was merged into with its entity
+             */
+            merged_into: string | null;
+            status: components["schemas"]["RelationshipStatus"];
             to: components["schemas"]["EntityRef"];
             type: components["schemas"]["TypeName"];
             /** Format: date-time */
             updated_at: string;
+            /** @description Since when it holds, as the text says: a year, a month or a day (ISO 8601) */
+            valid_from: string | null;
+            /** @description Until when it holds */
+            valid_to: string | null;
+            version: number;
+            /**
+             * Format: double
+             * @description Confidence times pieces of evidence, at least one
+             */
+            weight: number;
         };
         RelationshipList: {
             data: components["schemas"]["Relationship"][];
             pagination: components["schemas"]["Pagination"];
+        };
+        /**
+         * @description rejected ones are wrong, as a person decided; an end of a suppressed one is not active; merged ones became the same as another one when their entities were merged
+         * @enum {string}
+         */
+        RelationshipStatus: "active" | "rejected" | "suppressed" | "merged";
+        RelationshipUpdate: {
+            confidence?: components["schemas"]["Confidence"];
+            /** @description Trimmed */
+            fact?: string | null;
+            /** @enum {string} */
+            status?: "active" | "rejected";
+            valid_from?: string | null;
+            valid_to?: string | null;
         };
         /**
          * @description Headers to send with each fetch, all of them; they are stored encrypted and never shown again. Those that belong to the connection or say who we are cannot be set. They go to the server of the URL and no other; a change of the URL to another server forgets them.
@@ -1591,6 +2508,12 @@ export interface components {
         RequestHeaders: {
             [key: string]: string;
         } | null;
+        ResolvedName: {
+            candidates: components["schemas"]["EntityMatch"][];
+            /** @description As it was asked for */
+            name: string;
+            type: string | null;
+        };
         /** @description How much of a source is kept; null: the installation's default */
         Retention: {
             /**
@@ -1753,6 +2676,7 @@ export interface components {
             authentication: components["schemas"]["SourceAuthentication"];
             /** @description Failed fetches since the last success */
             consecutive_failures: number;
+            consents: components["schemas"]["SourceConsents"];
             /** @description Items that are stored, repetitions included */
             content_count: number;
             /** Format: date-time */
@@ -1806,8 +2730,20 @@ export interface components {
             type: "basic";
             username: string;
         } | null;
+        SourceConsentChoice: {
+            /** @description May be given to extractors and the AI module */
+            ai_processing?: boolean;
+            /** @description May be published */
+            publication?: boolean;
+        };
+        /** @description What may be done with the items of the source */
+        SourceConsents: {
+            ai_processing: components["schemas"]["Consent"];
+            publication: components["schemas"]["Consent"];
+        };
         SourceCreate: {
             authentication?: components["schemas"]["BasicAuthentication"];
+            consents?: components["schemas"]["SourceConsentChoice"];
             fetch_interval_seconds?: number | null;
             request_headers?: components["schemas"]["RequestHeaders"];
             retention?: components["schemas"]["RetentionChoice"];
@@ -1955,6 +2891,7 @@ export interface components {
         };
         SourceUpdate: {
             authentication?: components["schemas"]["BasicAuthentication"];
+            consents?: components["schemas"]["SourceConsentChoice"];
             fetch_interval_seconds?: number | null;
             request_headers?: components["schemas"]["RequestHeaders"];
             retention?: components["schemas"]["RetentionChoice"];
@@ -2014,6 +2951,14 @@ export interface components {
             title: string;
             url: string | null;
             warnings: components["schemas"]["Warning"][];
+        };
+        TextSpan: {
+            /** @description One past the last character */
+            end: number;
+            /** @description The text between them; when it is given, it must be so */
+            quote?: string;
+            /** @description First character in the text; characters are Unicode code points */
+            start: number;
         };
         /** @description Unknown parameters are ignored, as RFC 6749 asks */
         TokenRequest: {
@@ -2108,6 +3053,179 @@ export interface components {
         Warning: {
             code: string;
             message: string;
+        };
+        WorkCompletion: {
+            /** @description Of the prompt or the configuration */
+            config_hash?: string;
+            entities: components["schemas"]["ExtractedEntity"][];
+            extractor: components["schemas"]["ExtractorName"];
+            /**
+             * Format: int64
+             * @description That of the lease
+             */
+            lease_token: number;
+            model?: string;
+            relationships: components["schemas"]["ExtractedRelationship"][];
+        };
+        WorkContent: {
+            id: components["schemas"]["ID"];
+            language: string | null;
+            /** Format: date-time */
+            published_at: string;
+            revision: number;
+            source_id: components["schemas"]["ID"];
+            /** @description The plain text of the item, content_text; offsets count in it */
+            text: string;
+            title: string;
+            url: string;
+        };
+        WorkExtend: {
+            lease_seconds: number;
+            /**
+             * Format: int64
+             * @description That of the lease
+             */
+            lease_token: number;
+        };
+        WorkFailure: {
+            /**
+             * Format: int64
+             * @description That of the lease
+             */
+            lease_token: number;
+            /** @description For people; no secrets */
+            reason: string;
+            /** @description false sends it to the dead letters */
+            retriable: boolean;
+            /** @description Not before that; else a pause that grows with each attempt */
+            retry_after_seconds?: number;
+        };
+        WorkItem: {
+            /** @description 1 for the first */
+            attempt: number;
+            content: components["schemas"]["WorkContent"];
+            id: components["schemas"]["ID"];
+            kind: components["schemas"]["WorkKind"];
+            /**
+             * Format: int64
+             * @description Proves the lease; every lease of a task has another
+             */
+            lease_token: number;
+            /** Format: date-time */
+            lease_until: string;
+            priority: number;
+        };
+        WorkItemList: {
+            data: components["schemas"]["WorkItem"][];
+        };
+        /** @description extract asks for entities and relationships; more kinds may come */
+        WorkKind: string;
+        WorkLaneStats: {
+            /** @description New items get tasks of this lane */
+            active: boolean;
+            dead: number;
+            done: number;
+            lane: string;
+            leased: number;
+            /**
+             * Format: date-time
+             * @description When the oldest pending task was made
+             */
+            oldest_pending_at: string | null;
+            pending: number;
+            waiting: number;
+            withheld: number;
+        };
+        WorkLease: {
+            /**
+             * @default [
+             *       "extract"
+             *     ]
+             */
+            kinds: components["schemas"]["WorkKind"][];
+            /** @default 300 */
+            lease_seconds: number;
+            /**
+             * @description Tasks at most
+             * @default 10
+             */
+            max: number;
+            /**
+             * @description How long to wait for the first task
+             * @default 0
+             */
+            wait_seconds: number;
+        };
+        WorkLeaseInfo: {
+            /**
+             * Format: int64
+             * @description That of the lease
+             */
+            lease_token: number;
+            /** Format: date-time */
+            lease_until: string;
+        };
+        WorkRelease: {
+            /**
+             * Format: int64
+             * @description That of the lease
+             */
+            lease_token: number;
+        };
+        /** @description Dead tasks that fit all that is given; all of them when nothing is */
+        WorkRequeue: {
+            lane?: string;
+            /** @default 0 */
+            priority: number;
+            source_id?: components["schemas"]["ID"];
+            task_ids?: components["schemas"]["ID"][];
+        };
+        WorkRequeued: {
+            remaining: number;
+            requeued: number;
+        };
+        /**
+         * @description pending can be leased, waiting is tried again later, leased is being worked on, withheld is of a source that does not allow it, done has its result, dead failed for good
+         * @enum {string}
+         */
+        WorkState: "pending" | "waiting" | "leased" | "withheld" | "done" | "dead";
+        WorkStats: {
+            /**
+             * Format: date-time
+             * @description When it was counted
+             */
+            generated_at: string;
+            lanes: components["schemas"]["WorkLaneStats"][];
+        };
+        WorkTask: {
+            attempts: number;
+            /**
+             * Format: date-time
+             * @description Not leased before
+             */
+            available_at: string;
+            content_id: components["schemas"]["ID"];
+            /** Format: date-time */
+            created_at: string;
+            id: components["schemas"]["ID"];
+            kind: components["schemas"]["WorkKind"];
+            /** @description Whose work it is: builtin, mock or ai */
+            lane: string;
+            last_error: string | null;
+            lease_owner: string | null;
+            /** Format: date-time */
+            lease_until: string | null;
+            priority: number;
+            revision: number;
+            /** Format: uuid */
+            source_id: string | null;
+            state: components["schemas"]["WorkState"];
+            /** Format: date-time */
+            updated_at: string;
+        };
+        WorkTaskList: {
+            data: components["schemas"]["WorkTask"][];
+            pagination: components["schemas"]["Pagination"];
         };
     };
     responses: {
@@ -2618,6 +3736,9 @@ export interface components {
     };
     pathItems: never;
 }
+export type Alias = components['schemas']['Alias'];
+export type AliasCreate = components['schemas']['AliasCreate'];
+export type AliasList = components['schemas']['AliasList'];
 export type AuditEvent = components['schemas']['AuditEvent'];
 export type AuditEventList = components['schemas']['AuditEventList'];
 export type AuditOutcome = components['schemas']['AuditOutcome'];
@@ -2631,7 +3752,9 @@ export type BulkFilter = components['schemas']['BulkFilter'];
 export type BulkResult = components['schemas']['BulkResult'];
 export type BulkSelect = components['schemas']['BulkSelect'];
 export type Confidence = components['schemas']['Confidence'];
+export type Consent = components['schemas']['Consent'];
 export type Content = components['schemas']['Content'];
+export type ContentBrief = components['schemas']['ContentBrief'];
 export type ContentEntity = components['schemas']['ContentEntity'];
 export type ContentEntityList = components['schemas']['ContentEntityList'];
 export type ContentList = components['schemas']['ContentList'];
@@ -2641,6 +3764,7 @@ export type DashboardContent = components['schemas']['DashboardContent'];
 export type DashboardHealth = components['schemas']['DashboardHealth'];
 export type DashboardSources = components['schemas']['DashboardSources'];
 export type DashboardTypes = components['schemas']['DashboardTypes'];
+export type DerivedPurge = components['schemas']['DerivedPurge'];
 export type DiscoverRequest = components['schemas']['DiscoverRequest'];
 export type Discovery = components['schemas']['Discovery'];
 export type Duplicate = components['schemas']['Duplicate'];
@@ -2648,16 +3772,43 @@ export type DuplicateCreate = components['schemas']['DuplicateCreate'];
 export type DuplicateList = components['schemas']['DuplicateList'];
 export type Enclosure = components['schemas']['Enclosure'];
 export type Entity = components['schemas']['Entity'];
+export type EntityContent = components['schemas']['EntityContent'];
+export type EntityContentList = components['schemas']['EntityContentList'];
 export type EntityCreate = components['schemas']['EntityCreate'];
 export type EntityList = components['schemas']['EntityList'];
+export type EntityMatch = components['schemas']['EntityMatch'];
+export type EntityMatchList = components['schemas']['EntityMatchList'];
+export type EntityMention = components['schemas']['EntityMention'];
+export type EntityMentionList = components['schemas']['EntityMentionList'];
+export type EntityMerge = components['schemas']['EntityMerge'];
+export type EntityMergeCreate = components['schemas']['EntityMergeCreate'];
+export type EntityMergeList = components['schemas']['EntityMergeList'];
+export type EntityName = components['schemas']['EntityName'];
 export type EntityRef = components['schemas']['EntityRef'];
+export type EntityResolution = components['schemas']['EntityResolution'];
+export type EntityResolve = components['schemas']['EntityResolve'];
+export type EntityStatus = components['schemas']['EntityStatus'];
+export type EntitySummary = components['schemas']['EntitySummary'];
 export type EntityUpdate = components['schemas']['EntityUpdate'];
 export type Evidence = components['schemas']['Evidence'];
+export type EvidenceList = components['schemas']['EvidenceList'];
+export type ExternalId = components['schemas']['ExternalID'];
+export type ExtractedEntity = components['schemas']['ExtractedEntity'];
+export type ExtractedRelationship = components['schemas']['ExtractedRelationship'];
+export type Extraction = components['schemas']['Extraction'];
+export type ExtractionCreate = components['schemas']['ExtractionCreate'];
+export type ExtractionRun = components['schemas']['ExtractionRun'];
+export type ExtractionRunList = components['schemas']['ExtractionRunList'];
+export type ExtractionRunStatus = components['schemas']['ExtractionRunStatus'];
+export type ExtractorName = components['schemas']['ExtractorName'];
 export type Fetch = components['schemas']['Fetch'];
 export type FetchDecision = components['schemas']['FetchDecision'];
 export type FetchList = components['schemas']['FetchList'];
 export type FieldProblem = components['schemas']['FieldProblem'];
 export type FoundFeed = components['schemas']['FoundFeed'];
+export type GraphEdge = components['schemas']['GraphEdge'];
+export type GraphNode = components['schemas']['GraphNode'];
+export type GraphPath = components['schemas']['GraphPath'];
 export type Health = components['schemas']['Health'];
 export type Id = components['schemas']['ID'];
 export type ImportLine = components['schemas']['ImportLine'];
@@ -2672,9 +3823,13 @@ export type LookError = components['schemas']['LookError'];
 export type Media = components['schemas']['Media'];
 export type MediaPerson = components['schemas']['MediaPerson'];
 export type Mention = components['schemas']['Mention'];
+export type MovedRows = components['schemas']['MovedRows'];
+export type Neighborhood = components['schemas']['Neighborhood'];
 export type OAuthError = components['schemas']['OAuthError'];
 export type OAuthToken = components['schemas']['OAuthToken'];
+export type OffsetUnit = components['schemas']['OffsetUnit'];
 export type Pagination = components['schemas']['Pagination'];
+export type PartialDate = components['schemas']['PartialDate'];
 export type PasswordChange = components['schemas']['PasswordChange'];
 export type PendingRedirect = components['schemas']['PendingRedirect'];
 export type Problem = components['schemas']['Problem'];
@@ -2685,9 +3840,13 @@ export type RedirectHop = components['schemas']['RedirectHop'];
 export type RefreshAccepted = components['schemas']['RefreshAccepted'];
 export type RefreshRequest = components['schemas']['RefreshRequest'];
 export type Relationship = components['schemas']['Relationship'];
+export type RelationshipCreate = components['schemas']['RelationshipCreate'];
 export type RelationshipDetail = components['schemas']['RelationshipDetail'];
 export type RelationshipList = components['schemas']['RelationshipList'];
+export type RelationshipStatus = components['schemas']['RelationshipStatus'];
+export type RelationshipUpdate = components['schemas']['RelationshipUpdate'];
 export type RequestHeaders = components['schemas']['RequestHeaders'];
+export type ResolvedName = components['schemas']['ResolvedName'];
 export type Retention = components['schemas']['Retention'];
 export type RetentionChoice = components['schemas']['RetentionChoice'];
 export type Revision = components['schemas']['Revision'];
@@ -2702,6 +3861,8 @@ export type ScheduleRhythm = components['schemas']['ScheduleRhythm'];
 export type ScheduleWait = components['schemas']['ScheduleWait'];
 export type Source = components['schemas']['Source'];
 export type SourceAuthentication = components['schemas']['SourceAuthentication'];
+export type SourceConsentChoice = components['schemas']['SourceConsentChoice'];
+export type SourceConsents = components['schemas']['SourceConsents'];
 export type SourceCreate = components['schemas']['SourceCreate'];
 export type SourceError = components['schemas']['SourceError'];
 export type SourceHealth = components['schemas']['SourceHealth'];
@@ -2720,6 +3881,7 @@ export type TagCount = components['schemas']['TagCount'];
 export type TagList = components['schemas']['TagList'];
 export type TestedFeed = components['schemas']['TestedFeed'];
 export type TestedItem = components['schemas']['TestedItem'];
+export type TextSpan = components['schemas']['TextSpan'];
 export type TokenRequest = components['schemas']['TokenRequest'];
 export type TokenSet = components['schemas']['TokenSet'];
 export type Transcript = components['schemas']['Transcript'];
@@ -2731,6 +3893,23 @@ export type UserList = components['schemas']['UserList'];
 export type UserStatus = components['schemas']['UserStatus'];
 export type UserUpdate = components['schemas']['UserUpdate'];
 export type Warning = components['schemas']['Warning'];
+export type WorkCompletion = components['schemas']['WorkCompletion'];
+export type WorkContent = components['schemas']['WorkContent'];
+export type WorkExtend = components['schemas']['WorkExtend'];
+export type WorkFailure = components['schemas']['WorkFailure'];
+export type WorkItem = components['schemas']['WorkItem'];
+export type WorkItemList = components['schemas']['WorkItemList'];
+export type WorkKind = components['schemas']['WorkKind'];
+export type WorkLaneStats = components['schemas']['WorkLaneStats'];
+export type WorkLease = components['schemas']['WorkLease'];
+export type WorkLeaseInfo = components['schemas']['WorkLeaseInfo'];
+export type WorkRelease = components['schemas']['WorkRelease'];
+export type WorkRequeue = components['schemas']['WorkRequeue'];
+export type WorkRequeued = components['schemas']['WorkRequeued'];
+export type WorkState = components['schemas']['WorkState'];
+export type WorkStats = components['schemas']['WorkStats'];
+export type WorkTask = components['schemas']['WorkTask'];
+export type WorkTaskList = components['schemas']['WorkTaskList'];
 export type ResponseBadRequest = components['responses']['BadRequest'];
 export type ResponseConflict = components['responses']['Conflict'];
 export type ResponseForbidden = components['responses']['Forbidden'];
@@ -3121,6 +4300,8 @@ export interface operations {
                 language?: string;
                 /** @description Rows on a page */
                 limit?: components["parameters"]["limit"];
+                /** @description true leaves out items of sources whose publication is not allowed, false lists only these */
+                publishable?: boolean;
                 /** @description Published at or after this time */
                 since?: string;
                 /** @description -published_at is newest first and the default; with changed_after it is changed_at, the oldest change first, and the orders of publication are refused */
@@ -3514,8 +4695,12 @@ export interface operations {
                 min_confidence?: number;
                 /** @description Beginning of the name or of an alias; case does not matter */
                 name?: string;
-                /** @description name is by the alphabet, -confidence highest first, -created_at newest first */
-                sort?: "name" | "-confidence" | "-created_at";
+                /** @description Mentioned by an item that was published at or after this time */
+                seen_since?: string;
+                /** @description name is by the alphabet, -confidence highest first, -created_at newest first, -last_seen_at last mentioned first, -degree best connected first */
+                sort?: "name" | "-confidence" | "-created_at" | "-last_seen_at" | "-degree";
+                /** @description One or more states; active unless asked otherwise */
+                status?: components["schemas"]["EntityStatus"][];
                 /** @description One or more types */
                 type?: components["schemas"]["TypeName"][];
             };
@@ -3606,7 +4791,10 @@ export interface operations {
     };
     getEntity: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description An id that was merged answers the entity that it was merged into, unless this is false */
+                follow?: boolean;
+            };
             header?: {
                 /** @description ETags of the representations that the caller has */
                 "If-None-Match"?: components["parameters"]["ifNoneMatch"];
@@ -3736,6 +4924,377 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    listEntityAliases: {
+        parameters: {
+            query?: {
+                /** @description next_cursor of the page before, with the same filters and order */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Rows on a page */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: {
+                /** @description ETags of the representations that the caller has */
+                "If-None-Match"?: components["parameters"]["ifNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Id of the entity
+                 * @example 0198c6f0-0000-7000-8000-000000000004
+                 */
+                entity_id: components["parameters"]["entityId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ListETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AliasList"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    addEntityAlias: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A key of the caller's making, unique per request that is meant once; 1 to 255 visible ASCII characters
+                 * @example 5f0c7a52-3c1e-4f7f-9d5e-3f1f6d5e8a10
+                 */
+                "Idempotency-Key"?: components["parameters"]["idempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description Id of the entity
+                 * @example 0198c6f0-0000-7000-8000-000000000004
+                 */
+                entity_id: components["parameters"]["entityId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "alias": "Fondo Creador Abierto",
+                 *       "language": "es"
+                 *     }
+                 */
+                "application/json": components["schemas"]["AliasCreate"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alias"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    removeEntityAlias: {
+        parameters: {
+            query: {
+                /**
+                 * @description The alias; case and punctuation do not matter
+                 * @example OCF
+                 */
+                alias: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the entity
+                 * @example 0198c6f0-0000-7000-8000-000000000004
+                 */
+                entity_id: components["parameters"]["entityId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Removed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["Conflict"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listEntityContent: {
+        parameters: {
+            query?: {
+                /** @description next_cursor of the page before, with the same filters and order */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Rows on a page */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: {
+                /** @description ETags of the representations that the caller has */
+                "If-None-Match"?: components["parameters"]["ifNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Id of the entity
+                 * @example 0198c6f0-0000-7000-8000-000000000004
+                 */
+                entity_id: components["parameters"]["entityId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ListETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntityContentList"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listEntityMentions: {
+        parameters: {
+            query?: {
+                /** @description next_cursor of the page before, with the same filters and order */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Rows on a page */
+                limit?: components["parameters"]["limit"];
+                /** @description Rows of this confidence or more */
+                min_confidence?: number;
+            };
+            header?: {
+                /** @description ETags of the representations that the caller has */
+                "If-None-Match"?: components["parameters"]["ifNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Id of the entity
+                 * @example 0198c6f0-0000-7000-8000-000000000004
+                 */
+                entity_id: components["parameters"]["entityId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ListETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntityMentionList"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listEntityMerges: {
+        parameters: {
+            query?: {
+                /** @description next_cursor of the page before, with the same filters and order */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Rows on a page */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: {
+                /** @description ETags of the representations that the caller has */
+                "If-None-Match"?: components["parameters"]["ifNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Id of the entity
+                 * @example 0198c6f0-0000-7000-8000-000000000004
+                 */
+                entity_id: components["parameters"]["entityId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ListETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntityMergeList"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    mergeEntities: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A key of the caller's making, unique per request that is meant once; 1 to 255 visible ASCII characters
+                 * @example 5f0c7a52-3c1e-4f7f-9d5e-3f1f6d5e8a10
+                 */
+                "Idempotency-Key"?: components["parameters"]["idempotencyKey"];
+            };
+            path: {
+                /**
+                 * @description Id of the entity
+                 * @example 0198c6f0-0000-7000-8000-000000000004
+                 */
+                entity_id: components["parameters"]["entityId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "entity_ids": [
+                 *         "0198c6f0-0000-7000-8000-00000000000d"
+                 *       ],
+                 *       "reason": "The same fund under its short name"
+                 *     }
+                 */
+                "application/json": components["schemas"]["EntityMergeCreate"];
+            };
+        };
+        responses: {
+            /** @description Merged */
+            201: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntityMerge"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    undoEntityMerge: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the entity
+                 * @example 0198c6f0-0000-7000-8000-000000000004
+                 */
+                entity_id: components["parameters"]["entityId"];
+                /**
+                 * @description Id of the merge
+                 * @example 0198c6f0-0000-7000-8000-00000000000e
+                 */
+                merge_id: components["schemas"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Undone */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntityMerge"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["Conflict"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     listEntityRelationships: {
         parameters: {
             query?: {
@@ -3745,6 +5304,10 @@ export interface operations {
                 direction?: "any" | "out" | "in";
                 /** @description Rows on a page */
                 limit?: components["parameters"]["limit"];
+                /** @description Rows of this confidence or more */
+                min_confidence?: number;
+                /** @description -created_at is newest first, -weight best supported first */
+                sort?: "-created_at" | "-weight";
                 /** @description Type of the relationship */
                 type?: components["parameters"]["relationshipType"];
             };
@@ -3771,6 +5334,414 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RelationshipList"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    resolveEntities: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "names": [
+                 *         {
+                 *           "name": "open creators fund",
+                 *           "type": "grant"
+                 *         },
+                 *         {
+                 *           "name": "OCF"
+                 *         }
+                 *       ],
+                 *       "limit": 3
+                 *     }
+                 */
+                "application/json": components["schemas"]["EntityResolve"];
+            };
+        };
+        responses: {
+            /** @description Candidates of each name in the order of the request */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntityResolution"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    suggestEntities: {
+        parameters: {
+            query: {
+                /** @description Entities at most */
+                limit?: number;
+                /**
+                 * @description What was typed; case and punctuation do not matter
+                 * @example open cr
+                 */
+                q: string;
+                /** @description One or more types */
+                type?: components["schemas"]["TypeName"][];
+            };
+            header?: {
+                /** @description ETags of the representations that the caller has */
+                "If-None-Match"?: components["parameters"]["ifNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ListETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EntityMatchList"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listExtractionRuns: {
+        parameters: {
+            query?: {
+                /** @description Runs on this item */
+                content_id?: components["schemas"]["ID"];
+                /** @description next_cursor of the page before, with the same filters and order */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Name of the extractor, without its version */
+                extractor?: string;
+                /** @description Rows on a page */
+                limit?: components["parameters"]["limit"];
+                /** @description One state */
+                status?: components["schemas"]["ExtractionRunStatus"];
+            };
+            header?: {
+                /** @description ETags of the representations that the caller has */
+                "If-None-Match"?: components["parameters"]["ifNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ListETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExtractionRunList"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getExtractionRun: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETags of the representations that the caller has */
+                "If-None-Match"?: components["parameters"]["ifNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Id of the run
+                 * @example 0198c6f0-0000-7000-8000-000000000010
+                 */
+                run_id: components["schemas"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The resource */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ListETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExtractionRun"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    retractExtractionRun: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the run
+                 * @example 0198c6f0-0000-7000-8000-000000000010
+                 */
+                run_id: components["schemas"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The run after it was retracted */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExtractionRun"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["Conflict"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    createExtraction: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A key of the caller's making, unique per request that is meant once; 1 to 255 visible ASCII characters
+                 * @example 5f0c7a52-3c1e-4f7f-9d5e-3f1f6d5e8a10
+                 */
+                "Idempotency-Key"?: components["parameters"]["idempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "text": "Example Platform opened the Open Creator Fund, a grant of EUR 50,000."
+                 *     }
+                 */
+                "application/json": components["schemas"]["ExtractionCreate"];
+            };
+        };
+        responses: {
+            /** @description It was done at once */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Extraction"];
+                };
+            };
+            /** @description It goes on; Location answers how far it is */
+            202: {
+                headers: {
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Extraction"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getExtraction: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETags of the representations that the caller has */
+                "If-None-Match"?: components["parameters"]["ifNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Id of the extraction
+                 * @example 0198c6f0-0000-7000-8000-00000000000f
+                 */
+                extraction_id: components["schemas"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The resource */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ListETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Extraction"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getNeighborhood: {
+        parameters: {
+            query: {
+                /** @description Steps from them at most */
+                depth?: number;
+                /** @description Relationships followed from one entity at most, heaviest first */
+                fanout?: number;
+                /**
+                 * @description The entities to begin at; an id that was merged stands for what it was merged into
+                 * @example [
+                 *       "0198c6f0-0000-7000-8000-000000000004"
+                 *     ]
+                 */
+                id: components["schemas"]["ID"][];
+                /** @description Relationships in the answer at most */
+                max_edges?: number;
+                /** @description Entities in the answer at most */
+                max_nodes?: number;
+                /** @description Relationships of this confidence or more */
+                min_confidence?: number;
+                /** @description One or more types of relationships */
+                type?: components["schemas"]["TypeName"][];
+            };
+            header?: {
+                /** @description ETags of the representations that the caller has */
+                "If-None-Match"?: components["parameters"]["ifNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ListETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Neighborhood"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getPath: {
+        parameters: {
+            query: {
+                /** @description Relationships followed from one entity at most, heaviest first */
+                fanout?: number;
+                /**
+                 * @description Entity to begin at
+                 * @example 0198c6f0-0000-7000-8000-000000000005
+                 */
+                from: components["schemas"]["ID"];
+                /** @description Steps at most */
+                max_length?: number;
+                /** @description Relationships of this confidence or more */
+                min_confidence?: number;
+                /**
+                 * @description Entity to end at
+                 * @example 0198c6f0-0000-7000-8000-000000000004
+                 */
+                to: components["schemas"]["ID"];
+                /** @description One or more types of relationships */
+                type?: components["schemas"]["TypeName"][];
+            };
+            header?: {
+                /** @description ETags of the representations that the caller has */
+                "If-None-Match"?: components["parameters"]["ifNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ListETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GraphPath"];
                 };
             };
             304: components["responses"]["NotModified"];
@@ -3865,6 +5836,10 @@ export interface operations {
                 limit?: components["parameters"]["limit"];
                 /** @description Rows of this confidence or more */
                 min_confidence?: number;
+                /** @description -created_at is newest first, -weight best supported first */
+                sort?: "-created_at" | "-weight";
+                /** @description One state; active unless asked otherwise */
+                status?: components["schemas"]["RelationshipStatus"];
                 /** @description Relationships that end at this entity */
                 to_entity_id?: components["schemas"]["ID"];
                 /** @description Type of the relationship */
@@ -3899,6 +5874,59 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    createRelationship: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description A key of the caller's making, unique per request that is meant once; 1 to 255 visible ASCII characters
+                 * @example 5f0c7a52-3c1e-4f7f-9d5e-3f1f6d5e8a10
+                 */
+                "Idempotency-Key"?: components["parameters"]["idempotencyKey"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "from_entity_id": "0198c6f0-0000-7000-8000-000000000005",
+                 *       "to_entity_id": "0198c6f0-0000-7000-8000-000000000004",
+                 *       "type": "offers",
+                 *       "fact": "Example Platform offers the Open Creator Fund.",
+                 *       "valid_from": "2026-11"
+                 *     }
+                 */
+                "application/json": components["schemas"]["RelationshipCreate"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Relationship"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     getRelationship: {
         parameters: {
             query?: never;
@@ -3925,6 +5953,143 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["RelationshipDetail"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    deleteRelationship: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Strong ETag of the state that the caller has read
+                 * @example "v3"
+                 */
+                "If-Match"?: components["parameters"]["ifMatch"];
+            };
+            path: {
+                /**
+                 * @description Id of the relationship
+                 * @example 0198c6f0-0000-7000-8000-000000000006
+                 */
+                relationship_id: components["parameters"]["relationshipId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Deleted */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            412: components["responses"]["PreconditionFailed"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    updateRelationship: {
+        parameters: {
+            query?: never;
+            header?: {
+                /**
+                 * @description Strong ETag of the state that the caller has read
+                 * @example "v3"
+                 */
+                "If-Match"?: components["parameters"]["ifMatch"];
+            };
+            path: {
+                /**
+                 * @description Id of the relationship
+                 * @example 0198c6f0-0000-7000-8000-000000000006
+                 */
+                relationship_id: components["parameters"]["relationshipId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "status": "rejected"
+                 *     }
+                 */
+                "application/json": components["schemas"]["RelationshipUpdate"];
+            };
+        };
+        responses: {
+            /** @description The resource after the change */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Relationship"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listRelationshipEvidence: {
+        parameters: {
+            query?: {
+                /** @description next_cursor of the page before, with the same filters and order */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Rows on a page */
+                limit?: components["parameters"]["limit"];
+            };
+            header?: {
+                /** @description ETags of the representations that the caller has */
+                "If-None-Match"?: components["parameters"]["ifNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Id of the relationship
+                 * @example 0198c6f0-0000-7000-8000-000000000006
+                 */
+                relationship_id: components["parameters"]["relationshipId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ListETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EvidenceList"];
                 };
             };
             304: components["responses"]["NotModified"];
@@ -4376,6 +6541,41 @@ export interface operations {
             412: components["responses"]["PreconditionFailed"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    purgeSourceDerived: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the source
+                 * @example 0198c6f0-0000-7000-8000-000000000002
+                 */
+                source_id: components["parameters"]["sourceId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What was removed */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DerivedPurge"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["Conflict"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];
@@ -4925,6 +7125,435 @@ export interface operations {
             412: components["responses"]["PreconditionFailed"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    listWork: {
+        parameters: {
+            query?: {
+                /** @description next_cursor of the page before, with the same filters and order */
+                cursor?: components["parameters"]["cursor"];
+                /** @description Tasks for builtin, mock or ai */
+                lane?: string;
+                /** @description Rows on a page */
+                limit?: components["parameters"]["limit"];
+                /** @description Tasks on items of this source */
+                source_id?: components["schemas"]["ID"];
+                /** @description One state */
+                state?: components["schemas"]["WorkState"];
+            };
+            header?: {
+                /** @description ETags of the representations that the caller has */
+                "If-None-Match"?: components["parameters"]["ifNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description One page */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ListETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkTaskList"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getWork: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETags of the representations that the caller has */
+                "If-None-Match"?: components["parameters"]["ifNoneMatch"];
+            };
+            path: {
+                /**
+                 * @description Id of the task
+                 * @example 0198c6f0-0000-7000-8000-000000000011
+                 */
+                task_id: components["schemas"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The resource */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ListETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkTask"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    completeWork: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the task
+                 * @example 0198c6f0-0000-7000-8000-000000000011
+                 */
+                task_id: components["schemas"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "lease_token": 1,
+                 *       "extractor": {
+                 *         "name": "example-ner",
+                 *         "version": "3.1"
+                 *       },
+                 *       "model": "example-large",
+                 *       "config_hash": "9f86d081884c7d65",
+                 *       "entities": [
+                 *         {
+                 *           "name": "Open Creator Fund",
+                 *           "type": "grant",
+                 *           "confidence": 0.93,
+                 *           "salience": 0.8,
+                 *           "mentions": [
+                 *             {
+                 *               "start": 4,
+                 *               "end": 21,
+                 *               "quote": "Open Creator Fund"
+                 *             }
+                 *           ]
+                 *         },
+                 *         {
+                 *           "name": "Example Platform",
+                 *           "type": "platform",
+                 *           "confidence": 0.97,
+                 *           "mentions": [
+                 *             {
+                 *               "start": 40,
+                 *               "end": 56
+                 *             }
+                 *           ]
+                 *         }
+                 *       ],
+                 *       "relationships": [
+                 *         {
+                 *           "from": 1,
+                 *           "to": 0,
+                 *           "type": "offers",
+                 *           "fact": "Example Platform offers the Open Creator Fund.",
+                 *           "confidence": 0.8,
+                 *           "evidence": {
+                 *             "start": 0,
+                 *             "end": 57
+                 *           }
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["WorkCompletion"];
+            };
+        };
+        responses: {
+            /** @description The run that was stored */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExtractionRun"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["Unprocessable"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    extendWork: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the task
+                 * @example 0198c6f0-0000-7000-8000-000000000011
+                 */
+                task_id: components["schemas"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "lease_token": 1,
+                 *       "lease_seconds": 300
+                 *     }
+                 */
+                "application/json": components["schemas"]["WorkExtend"];
+            };
+        };
+        responses: {
+            /** @description The lease after that */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkLeaseInfo"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    failWork: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the task
+                 * @example 0198c6f0-0000-7000-8000-000000000011
+                 */
+                task_id: components["schemas"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "lease_token": 1,
+                 *       "reason": "the model is overloaded",
+                 *       "retriable": true,
+                 *       "retry_after_seconds": 60
+                 *     }
+                 */
+                "application/json": components["schemas"]["WorkFailure"];
+            };
+        };
+        responses: {
+            /** @description The task after that */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkTask"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    releaseWork: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description Id of the task
+                 * @example 0198c6f0-0000-7000-8000-000000000011
+                 */
+                task_id: components["schemas"]["ID"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "lease_token": 1
+                 *     }
+                 */
+                "application/json": components["schemas"]["WorkRelease"];
+            };
+        };
+        responses: {
+            /** @description The task after that */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkTask"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    leaseWork: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "kinds": [
+                 *         "extract"
+                 *       ],
+                 *       "max": 10,
+                 *       "lease_seconds": 300,
+                 *       "wait_seconds": 20
+                 *     }
+                 */
+                "application/json": components["schemas"]["WorkLease"];
+            };
+        };
+        responses: {
+            /** @description The tasks that were leased; none when there were none until the end of the wait */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkItemList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    requeueWork: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "source_id": "0198c6f0-0000-7000-8000-000000000002"
+                 *     }
+                 */
+                "application/json": components["schemas"]["WorkRequeue"];
+            };
+        };
+        responses: {
+            /** @description How many were requeued */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkRequeued"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            429: components["responses"]["TooManyRequests"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    getWorkStats: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description ETags of the representations that the caller has */
+                "If-None-Match"?: components["parameters"]["ifNoneMatch"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The resource */
+            200: {
+                headers: {
+                    ETag: components["headers"]["ListETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkStats"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            406: components["responses"]["NotAcceptable"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["Unavailable"];

@@ -98,7 +98,7 @@ func (w *world) add(extractor, text string) kgl.Content {
 	if err != nil || len(ids) != 1 {
 		w.t.Fatalf("stored %v: %v", ids, err)
 	}
-	w.must(w.db.CreateTasks(w.t.Context(), []kgl.EnrichmentTask{kgl.NewEnrichmentTask(w.ids, now, c.ID, c.Revision, extractor)}))
+	w.must(w.db.CreateTasks(w.t.Context(), []kgl.EnrichmentTask{kgl.NewEnrichmentTask(w.ids, now, c.ID, c.SourceID, c.Revision, extractor)}))
 	return c
 }
 
@@ -108,7 +108,7 @@ func (w *world) revise(c kgl.Content, extractor, text string) kgl.Content {
 	c.Revision++
 	c.Text, c.ContentHash, c.UpdatedAt = text, w.ids.NewID(), w.clock.Now()
 	w.must(w.db.ReviseContent(w.t.Context(), c))
-	w.must(w.db.CreateTasks(w.t.Context(), []kgl.EnrichmentTask{kgl.NewEnrichmentTask(w.ids, w.clock.Now(), c.ID, c.Revision, extractor)}))
+	w.must(w.db.CreateTasks(w.t.Context(), []kgl.EnrichmentTask{kgl.NewEnrichmentTask(w.ids, w.clock.Now(), c.ID, c.SourceID, c.Revision, extractor)}))
 	return c
 }
 

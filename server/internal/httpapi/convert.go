@@ -45,6 +45,14 @@ func unlessZero[T comparable](v T) nullable.Nullable[T] {
 	return nullable.NewNullableWithValue(v)
 }
 
+// idOrNull returns null for nil.
+func idOrNull(id *string) nullable.Nullable[string] {
+	if id == nil {
+		return nullable.NewNullNullable[string]()
+	}
+	return nullable.NewNullableWithValue(*id)
+}
+
 // timeOrNull returns null for nil.
 func timeOrNull(t *time.Time) nullable.Nullable[time.Time] {
 	if t == nil {
@@ -91,12 +99,17 @@ func toSource(s kgl.Source, contentCount int64) api.Source {
 		Schedule: toDecision(s.State.Decision), Redirect: toRedirect(s.State.Redirect), FormerUrls: notNil(s.State.FormerURLs),
 		Retention:          api.Retention{MaxItems: unlessZero(s.Settings.MaxItems), MaxAgeDays: unlessZero(s.Settings.MaxAgeDays)},
 		RequestHeaderNames: notNil(s.Settings.HeaderNames), Authentication: toAuthentication(s.Settings.Username),
+		Consents: api.SourceConsents{AiProcessing: toConsent(s.Consents.AIProcessing), Publication: toConsent(s.Consents.Publication)},
 		Repaired: s.State.Repaired, FeedWarnings: convertAll(s.State.Warnings, toWarning),
 	}
 	if s.LastErrorCode != "" && s.LastErrorAt != nil {
 		out.LastError = nullable.NewNullableWithValue(api.SourceError{Code: s.LastErrorCode, Message: s.LastError, At: s.LastErrorAt.UTC()})
 	}
 	return out
+}
+
+func toConsent(c kgl.Consent) api.Consent {
+	return api.Consent{Allowed: c.Allowed, DecidedAt: timeOrNull(c.DecidedAt), DecidedBy: textOrNull(c.DecidedBy)}
 }
 
 func toFetch(f kgl.Fetch) api.Fetch {
@@ -155,14 +168,22 @@ func toDuplicate(d kgl.DuplicateLink) api.Duplicate {
 func toEntity(e kgl.Entity) api.Entity {
 	return api.Entity{
 		ID: e.ID, Name: e.Name, Type: e.Type, Description: e.Description, Aliases: notNil(e.Aliases), Attributes: objectOr(e.Attributes),
-		Confidence: e.Confidence, Extractor: e.Extractor, MentionCount: int(e.MentionCount), CreatedAt: e.CreatedAt, UpdatedAt: e.UpdatedAt,
+		Confidence: e.Confidence, Extractor: e.Extractor, MentionCount: int(e.MentionCount),
+		Status: api.EntityStatus(e.Status), MergedInto: idOrNull(e.MergedInto), ExternalIds: convertAll(e.ExternalIDs, toExternalID),
+		Degree: int(e.Degree), FirstSeenAt: timeOrNull(e.FirstSeenAt), LastSeenAt: timeOrNull(e.LastSeenAt),
+		Version: int(e.Version), CreatedAt: e.CreatedAt, UpdatedAt: e.UpdatedAt,
 	}
+}
+
+func toExternalID(x kgl.ExternalID) api.ExternalID {
+	return api.ExternalID{Scheme: x.Scheme, Value: x.Value}
 }
 
 func toMention(m kgl.Mention) api.Mention {
 	return api.Mention{
-		Start: int(m.Start), End: int(m.End), Quote: m.Quote, Revision: int(m.Revision),
-		Confidence: m.Confidence, Extractor: m.Extractor, CreatedAt: m.CreatedAt,
+		ID: m.ID, Start: int(m.Start), End: int(m.End), Unit: api.OffsetUnitCodePoint, Quote: m.Quote, Type: m.Type,
+		Salience: unlessZero(m.Salience), Revision: int(m.Revision), Confidence: m.Confidence, Extractor: m.Extractor,
+		RunID: idOrNull(m.RunID), CreatedAt: m.CreatedAt,
 	}
 }
 
@@ -177,22 +198,26 @@ func toEntityRef(e kgl.EntityRef) api.EntityRef {
 func toRelationship(r kgl.Relationship) api.Relationship {
 	return api.Relationship{
 		ID: r.ID, From: toEntityRef(r.From), To: toEntityRef(r.To), Type: r.Type, Confidence: r.Confidence,
-		Extractor: r.Extractor, EvidenceCount: int(r.EvidenceCount), CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
+		Extractor: r.Extractor, EvidenceCount: int(r.EvidenceCount), Weight: r.Weight, Status: api.RelationshipStatus(r.Status),
+		MergedInto: idOrNull(r.MergedInto), Fact: r.Fact, ValidFrom: textOrNull(r.ValidFrom), ValidTo: textOrNull(r.ValidTo),
+		Version: int(r.Version), CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
 	}
 }
 
 func toRelationshipDetail(r kgl.Relationship, evidence []kgl.Evidence) api.RelationshipDetail {
+	short := toRelationship(r)
 	return api.RelationshipDetail{
-		ID: r.ID, From: toEntityRef(r.From), To: toEntityRef(r.To), Type: r.Type, Confidence: r.Confidence,
-		Extractor: r.Extractor, EvidenceCount: int(r.EvidenceCount), Evidence: convertAll(evidence, toEvidence),
-		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt,
+		ID: short.ID, From: short.From, To: short.To, Type: short.Type, Confidence: short.Confidence,
+		Extractor: short.Extractor, EvidenceCount: short.EvidenceCount, Weight: short.Weight, Status: short.Status,
+		MergedInto: short.MergedInto, Fact: short.Fact, ValidFrom: short.ValidFrom, ValidTo: short.ValidTo,
+		Evidence: convertAll(evidence, toEvidence), Version: short.Version, CreatedAt: short.CreatedAt, UpdatedAt: short.UpdatedAt,
 	}
 }
 
 func toEvidence(e kgl.Evidence) api.Evidence {
 	return api.Evidence{
-		ContentID: e.ContentID, Revision: int(e.Revision), Start: int(e.Start), End: int(e.End), Quote: e.Quote,
-		Confidence: e.Confidence, Extractor: e.Extractor, CreatedAt: e.CreatedAt,
+		ID: e.ID, ContentID: e.ContentID, Revision: int(e.Revision), Start: int(e.Start), End: int(e.End), Unit: api.OffsetUnitCodePoint,
+		Quote: e.Quote, Confidence: e.Confidence, Extractor: e.Extractor, RunID: idOrNull(e.RunID), CreatedAt: e.CreatedAt,
 	}
 }
 

@@ -182,7 +182,7 @@ func (w *Worker) tasks(cs []kgl.Content) []kgl.EnrichmentTask {
 	var ts []kgl.EnrichmentTask
 	for _, c := range cs {
 		for _, extractor := range w.cfg.Extractors {
-			ts = append(ts, kgl.NewEnrichmentTask(w.ids, now, c.ID, c.Revision, extractor))
+			ts = append(ts, kgl.NewEnrichmentTask(w.ids, now, c.ID, c.SourceID, c.Revision, extractor))
 		}
 	}
 	return ts

@@ -7,19 +7,34 @@ type TaskState string
 
 // The states of an enrichment task.
 const (
-	TaskPending TaskState = "pending"
-	TaskLeased  TaskState = "leased"
-	TaskDone    TaskState = "done"
-	TaskDead    TaskState = "dead" // gave up after the last attempt
+	TaskPending  TaskState = "pending"  // can be claimed
+	TaskWaiting  TaskState = "waiting"  // for AvailableAt
+	TaskLeased   TaskState = "leased"   // claimed until LeaseUntil
+	TaskWithheld TaskState = "withheld" // its source does not allow it
+	TaskDone     TaskState = "done"
+	TaskDead     TaskState = "dead" // gave up after the last attempt
+)
+
+// TaskKindExtract asks for entities and relationships.
+const TaskKindExtract = "extract"
+
+// The lanes of tasks: whose work they are.
+const (
+	LaneBuiltin = "builtin"
+	LaneMock    = ExtractorMock
+	LaneAI      = "ai" // the AI module, which is called or comes for them
 )
 
 // EnrichmentTask asks an extractor to enrich one revision of a content item.
 // LeaseToken fences the lease: it grows with every claim.
 type EnrichmentTask struct {
 	ID          string
+	Kind        string // TaskKindExtract
 	ContentID   string
+	SourceID    string
 	Revision    int64
-	Extractor   string
+	Extractor   string // the lane
+	Priority    int64  // greater ones are claimed first
 	State       TaskState
 	Attempts    int64
 	AvailableAt time.Time // not claimed before
@@ -34,10 +49,12 @@ type EnrichmentTask struct {
 // NewEnrichmentTask returns the task that asks an extractor to enrich a revision
 // of a content item, to be claimed from now on. It is stored in the transaction
 // that stores the revision.
-func NewEnrichmentTask(ids IDSource, now time.Time, contentID string, revision int64, extractor string) EnrichmentTask {
+func NewEnrichmentTask(ids IDSource, now time.Time, contentID, sourceID string, revision int64, extractor string) EnrichmentTask {
 	return EnrichmentTask{
 		ID:          ids.NewID(),
+		Kind:        TaskKindExtract,
 		ContentID:   contentID,
+		SourceID:    sourceID,
 		Revision:    revision,
 		Extractor:   extractor,
 		State:       TaskPending,
@@ -49,10 +66,13 @@ func NewEnrichmentTask(ids IDSource, now time.Time, contentID string, revision i
 
 // ExtractedEntity is an entity that an extractor found, with its places.
 type ExtractedEntity struct {
-	Name       string
-	Type       string
-	Confidence float64
-	Spans      []Span
+	Name        string
+	Type        string
+	Confidence  float64
+	Salience    float64 // as in Mention
+	Aliases     []string
+	ExternalIDs []ExternalID
+	Spans       []Span
 }
 
 // Span is a place in a text: Start and End count Unicode code points, End is
@@ -69,13 +89,18 @@ type ExtractedRelationship struct {
 	From       int
 	To         int
 	Type       string
+	Fact       string
 	Confidence float64
+	ValidFrom  string // as in Relationship
+	ValidTo    string
 	Evidence   Span
 }
 
 // Extraction is the whole result of one extractor on one revision of an item.
 type Extraction struct {
-	Extractor     string
+	Extractor     string // name@version
+	Model         string
+	ConfigHash    string // of the prompt or the configuration
 	Entities      []ExtractedEntity
 	Relationships []ExtractedRelationship
 }

@@ -28,6 +28,8 @@ const (
 	EventEntityCreated       EventType = "entity.created"
 	EventEntityUpdated       EventType = "entity.updated"
 	EventEntityDeleted       EventType = "entity.deleted"
+	EventEntityMerged        EventType = "entity.merged" // into another one, which data names
+	EventEntityUnmerged      EventType = "entity.unmerged"
 	EventRelationshipCreated EventType = "relationship.created"
 	EventRelationshipUpdated EventType = "relationship.updated"
 	EventRelationshipDeleted EventType = "relationship.deleted"

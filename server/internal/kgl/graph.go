@@ -12,6 +12,33 @@ const (
 	ExtractorMock   = "mock"   // the mock enrichment: not a real analysis
 )
 
+// EntityStatus says whether an entity is part of the graph.
+type EntityStatus string
+
+// The states of an entity.
+const (
+	EntityActive   EntityStatus = "active"
+	EntityMerged   EntityStatus = "merged"   // into another one, see Entity.MergedInto
+	EntityRejected EntityStatus = "rejected" // it is none, as a person decided
+)
+
+// ExternalID is the name of an entity elsewhere. It belongs to one entity only.
+type ExternalID struct {
+	Scheme string // whose id it is: wikidata, domain, youtube ...
+	Value  string
+}
+
+// Alias is another name of an entity.
+type Alias struct {
+	EntityID string
+	Alias    string
+	Language string // BCP 47; empty: not known
+	Source   string // the extractor that found it, ExtractorManual, or AliasOfMerge
+}
+
+// AliasOfMerge is the source of aliases that came with a merged entity.
+const AliasOfMerge = "merge"
+
 // Entity is a thing that content speaks of.
 type Entity struct {
 	ID           string
@@ -24,6 +51,12 @@ type Entity struct {
 	Confidence   float64         // 0 to 1
 	Extractor    string          // who created it
 	MentionCount int64
+	Status       EntityStatus
+	MergedInto   *string // the entity that this one was merged into
+	ExternalIDs  []ExternalID
+	Degree       int64      // active relationships
+	FirstSeenAt  *time.Time // publication of the oldest item that mentions it
+	LastSeenAt   *time.Time // and of the newest
 	Version      int64
 	CreatedAt    time.Time
 	UpdatedAt    time.Time
@@ -34,6 +67,8 @@ type EntityFilter struct {
 	Types         []string
 	NamePrefix    string // of the name or an alias, normalised as NormalizeName does
 	MinConfidence float64
+	Statuses      []EntityStatus // empty: active
+	SeenSince     *time.Time     // LastSeenAt is that time or later
 }
 
 // EntitySort is an order of the list of entities.
@@ -44,6 +79,8 @@ const (
 	EntityByName        EntitySort = "name"
 	EntityMostConfident EntitySort = "-confidence"
 	EntityNewestFirst   EntitySort = "-created_at"
+	EntityLastSeenFirst EntitySort = "-last_seen_at"
+	EntityMostConnected EntitySort = "-degree"
 )
 
 // Mention is a place in a content item that names an entity. Start and End
@@ -56,9 +93,14 @@ type Mention struct {
 	Start      int64
 	End        int64
 	Quote      string
+	Type       string // what the extractor took the entity for
 	Confidence float64
-	Extractor  string
+	Salience   float64 // how much the item is about it, to 1; 0: not known
+	Extractor  string  // name@version
+	RunID      *string // the extraction run; nil for what people added
 	CreatedAt  time.Time
+
+	PublishedAt time.Time // of the item
 }
 
 // EntityMentions is an entity with its mentions in one content item.
@@ -81,13 +123,45 @@ type Relationship struct {
 	From          EntityRef
 	To            EntityRef
 	Type          string // open vocabulary, lower-case: offers, works_for, located_in ...
+	Fact          string // what it says as a sentence; may be empty
 	Confidence    float64
 	Extractor     string
 	EvidenceCount int64
+	Weight        float64 // set by the store: RelationshipWeight
+	Status        RelationshipStatus
+	MergedInto    *string // the relationship that it became the same as when their entities were merged
+	ValidFrom     string  // as the text says: YYYY, YYYY-MM, YYYY-MM-DD or empty
+	ValidTo       string
 	Version       int64
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
 }
+
+// RelationshipStatus says whether a relationship is part of the graph.
+type RelationshipStatus string
+
+// The states of a relationship.
+const (
+	RelationshipActive     RelationshipStatus = "active"
+	RelationshipRejected   RelationshipStatus = "rejected"   // wrong, as a person decided
+	RelationshipSuppressed RelationshipStatus = "suppressed" // one of its ends is not active
+	RelationshipMerged     RelationshipStatus = "merged"     // into MergedInto
+)
+
+// RelationshipWeight is how well a relationship is supported: its confidence
+// times the pieces of evidence, at least one.
+func RelationshipWeight(confidence float64, evidence int64) float64 {
+	return confidence * float64(max(evidence, 1))
+}
+
+// RelationshipSort is an order of lists of relationships.
+type RelationshipSort string
+
+// The orders of lists of relationships.
+const (
+	RelationshipNewestFirst   RelationshipSort = "-created_at"
+	RelationshipHeaviestFirst RelationshipSort = "-weight"
+)
 
 // Evidence is the place in a content item that supports a relationship.
 type Evidence struct {
@@ -100,6 +174,7 @@ type Evidence struct {
 	Quote          string
 	Confidence     float64
 	Extractor      string
+	RunID          *string // as in Mention
 	CreatedAt      time.Time
 }
 
@@ -109,6 +184,7 @@ type RelationshipFilter struct {
 	FromEntityID  string
 	ToEntityID    string
 	MinConfidence float64
+	Status        RelationshipStatus // empty: active
 }
 
 // Direction says which relationships of an entity are meant.

@@ -84,9 +84,9 @@ func TestHasScope(t *testing.T) {
 func TestNewEnrichmentTaskWaitsForItsExtractor(t *testing.T) {
 	ids, clock := recordParts()
 	now := clock.Now()
-	task := NewEnrichmentTask(ids, now, "c1", 3, ExtractorMock)
+	task := NewEnrichmentTask(ids, now, "c1", "s1", 3, ExtractorMock)
 	want := EnrichmentTask{
-		ID: task.ID, ContentID: "c1", Revision: 3, Extractor: ExtractorMock, State: TaskPending,
+		ID: task.ID, Kind: TaskKindExtract, ContentID: "c1", SourceID: "s1", Revision: 3, Extractor: ExtractorMock, State: TaskPending,
 		AvailableAt: now, CreatedAt: now, UpdatedAt: now,
 	}
 	if task != want || task.ID == "" {

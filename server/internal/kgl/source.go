@@ -52,6 +52,7 @@ type Source struct {
 	Settings    SourceSettings
 	Secrets     string     // sealed request headers and credentials; empty when there are none
 	State       FetchState // what fetching remembers
+	Consents    SourceConsents
 
 	CreatedBy string // user id; empty for seeds
 	Version   int64  // changes with what the API shows as editable; the ETag

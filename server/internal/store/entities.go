@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"time"
 
 	"github.com/peermesh/kgl-backend/gen/sqlitedb"
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
@@ -48,9 +49,19 @@ func entityOf(row sqlitedb.Entity, aliases []string) kgl.Entity {
 	return kgl.Entity{
 		ID: row.ID, Name: row.Name, NameKey: row.NameKey, Type: row.Type, Description: row.Description,
 		Aliases: aliases, Attributes: json.RawMessage(row.Attributes), Confidence: row.Confidence,
-		Extractor: row.Extractor, MentionCount: row.MentionCount, Version: row.Version,
+		Extractor: row.Extractor, MentionCount: row.MentionCount, Status: kgl.EntityStatus(row.Status), MergedInto: row.MergedInto,
+		ExternalIDs: []kgl.ExternalID{}, Degree: row.Degree, FirstSeenAt: seenAt(row.FirstSeenAt), LastSeenAt: seenAt(row.LastSeenAt),
+		Version:   row.Version,
 		CreatedAt: timeOf(row.CreatedAt), UpdatedAt: timeOf(row.UpdatedAt),
 	}
+}
+
+// seenAt returns when an item that mentions an entity was published; nil for none.
+func seenAt(t int64) *time.Time {
+	if t == 0 {
+		return nil
+	}
+	return timePtr(&t)
 }
 
 // Entity implements kgl.EntityStore. Aliases are in the order of their

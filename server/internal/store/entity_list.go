@@ -10,7 +10,7 @@ import (
 )
 
 const entityColumns sqlText = `SELECT id, name, name_key, type, description, attributes, confidence, extractor,
-  mention_count, version, created_at, updated_at FROM entities`
+  mention_count, version, created_at, updated_at, status, merged_into, degree, first_seen_at, last_seen_at FROM entities`
 
 // Entities implements kgl.EntityStore. Those whose names start with a prefix
 // and those of which only an alias does are read apart, each over its index: the
@@ -121,6 +121,7 @@ func entityPosition(sort kgl.EntitySort, row sqlitedb.Entity) kgl.Position {
 func scanEntity(rs rows) (sqlitedb.Entity, error) {
 	var row sqlitedb.Entity
 	err := rs.Scan(&row.ID, &row.Name, &row.NameKey, &row.Type, &row.Description, &row.Attributes, &row.Confidence,
-		&row.Extractor, &row.MentionCount, &row.Version, &row.CreatedAt, &row.UpdatedAt)
+		&row.Extractor, &row.MentionCount, &row.Version, &row.CreatedAt, &row.UpdatedAt,
+		&row.Status, &row.MergedInto, &row.Degree, &row.FirstSeenAt, &row.LastSeenAt)
 	return row, err
 }

@@ -190,6 +190,7 @@ func withMentions(ctx context.Context, c *conn, contentID string, es []kgl.Entit
 			ID: row.ID, ContentID: row.ContentID, Revision: row.Revision, EntityID: row.EntityID,
 			Start: row.StartOffset, End: row.EndOffset, Quote: row.Quote, Confidence: row.Confidence,
 			Extractor: row.Extractor, CreatedAt: timeOf(row.CreatedAt),
+			Type: row.Type, Salience: row.Salience, RunID: row.RunID, PublishedAt: timeOf(row.PublishedAt),
 		})
 	}
 	for i, e := range es {

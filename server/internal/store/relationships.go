@@ -24,6 +24,8 @@ func relationshipOf(row sqlitedb.RelationshipRow) kgl.Relationship {
 		From: kgl.EntityRef{ID: row.FromEntityID, Name: row.FromName, Type: row.FromType},
 		To:   kgl.EntityRef{ID: row.ToEntityID, Name: row.ToName, Type: row.ToType},
 		Type: row.Type, Confidence: row.Confidence, Extractor: row.Extractor, EvidenceCount: row.EvidenceCount,
+		Fact: row.Fact, Weight: row.Weight, Status: kgl.RelationshipStatus(row.Status), MergedInto: row.MergedInto,
+		ValidFrom: row.ValidFrom, ValidTo: row.ValidTo,
 		Version: row.Version, CreatedAt: timeOf(row.CreatedAt), UpdatedAt: timeOf(row.UpdatedAt),
 	}
 }
@@ -89,14 +91,15 @@ func (db *DB) RelationshipEvidence(ctx context.Context, relationshipID string, l
 		out[i] = kgl.Evidence{
 			ID: row.ID, RelationshipID: row.RelationshipID, ContentID: row.ContentID, Revision: row.Revision,
 			Start: row.StartOffset, End: row.EndOffset, Quote: row.Quote, Confidence: row.Confidence,
-			Extractor: row.Extractor, CreatedAt: timeOf(row.CreatedAt),
+			Extractor: row.Extractor, RunID: row.RunID, CreatedAt: timeOf(row.CreatedAt),
 		}
 	}
 	return out, err
 }
 
 const relationshipColumns sqlText = `SELECT r.id, r.from_entity_id, r.to_entity_id, r.type, r.confidence, r.extractor,
-  r.evidence_count, r.version, r.created_at, r.updated_at, f.name, f.type, t.name, t.type
+  r.evidence_count, r.version, r.created_at, r.updated_at, r.status, r.merged_into, r.weight, r.fact, r.valid_from, r.valid_to,
+  f.name, f.type, t.name, t.type
 FROM relationships r JOIN entities f ON f.id = r.from_entity_id JOIN entities t ON t.id = r.to_entity_id`
 
 // Relationships implements kgl.RelationshipStore.
@@ -130,6 +133,7 @@ func relationshipsQuery(e Engine, f kgl.RelationshipFilter, p kgl.Page) *listQue
 func scanRelationship(rs rows) (kgl.Relationship, error) {
 	var row sqlitedb.RelationshipRow
 	err := rs.Scan(&row.ID, &row.FromEntityID, &row.ToEntityID, &row.Type, &row.Confidence, &row.Extractor,
-		&row.EvidenceCount, &row.Version, &row.CreatedAt, &row.UpdatedAt, &row.FromName, &row.FromType, &row.ToName, &row.ToType)
+		&row.EvidenceCount, &row.Version, &row.CreatedAt, &row.UpdatedAt,
+		&row.Status, &row.MergedInto, &row.Weight, &row.Fact, &row.ValidFrom, &row.ValidTo, &row.FromName, &row.FromType, &row.ToName, &row.ToType)
 	return relationshipOf(row), err
 }

@@ -78,7 +78,8 @@ func (db *DB) ClaimTasks(ctx context.Context, extractor, owner string, now, unti
 
 func taskOf(r sqlitedb.EnrichmentTask) (kgl.EnrichmentTask, error) {
 	return kgl.EnrichmentTask{
-		ID: r.ID, ContentID: r.ContentID, Revision: r.Revision, Extractor: r.Extractor, State: kgl.TaskState(r.State), Attempts: r.Attempts,
+		ID: r.ID, Kind: r.Kind, ContentID: r.ContentID, SourceID: r.SourceID, Priority: r.Priority,
+		Revision: r.Revision, Extractor: r.Extractor, State: kgl.TaskState(r.State), Attempts: r.Attempts,
 		AvailableAt: timeOf(r.AvailableAt), LeaseOwner: r.LeaseOwner, LeaseToken: r.LeaseToken, LeaseUntil: timePtr(r.LeaseUntil),
 		LastError: r.LastError, CreatedAt: timeOf(r.CreatedAt), UpdatedAt: timeOf(r.UpdatedAt),
 	}, nil

@@ -15,11 +15,13 @@ ON CONFLICT (type, name_key) DO NOTHING
 RETURNING id;
 
 -- name: Entity :one
-SELECT id, name, name_key, type, description, attributes, confidence, extractor, mention_count, version, created_at, updated_at
+SELECT id, name, name_key, type, description, attributes, confidence, extractor, mention_count, version, created_at, updated_at,
+  status, merged_into, degree, first_seen_at, last_seen_at
 FROM entities WHERE id = @id;
 
 -- name: EntitiesByIDs :many
-SELECT id, name, name_key, type, description, attributes, confidence, extractor, mention_count, version, created_at, updated_at
+SELECT id, name, name_key, type, description, attributes, confidence, extractor, mention_count, version, created_at, updated_at,
+  status, merged_into, degree, first_seen_at, last_seen_at
 FROM entities WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))));
 
 -- name: EntitiesByNameKeys :many
@@ -45,13 +47,14 @@ WHERE id = @id AND confidence < @confidence;
 UPDATE entities SET name = @name, name_key = @name_key, type = @type, description = @description, attributes = @attributes,
   confidence = @confidence, version = version + 1, updated_at = @updated_at
 WHERE id = @id AND version = @version
-RETURNING id, name, name_key, type, description, attributes, confidence, extractor, mention_count, version, created_at, updated_at;
+RETURNING id, name, name_key, type, description, attributes, confidence, extractor, mention_count, version, created_at, updated_at,
+  status, merged_into, degree, first_seen_at, last_seen_at;
 
 -- name: DeleteEntity :execrows
 DELETE FROM entities WHERE id = @id;
 
 -- name: EntityAliases :many
-SELECT entity_id, alias_key, alias, type FROM entity_aliases
+SELECT entity_id, alias_key, alias, type, language, source FROM entity_aliases
 WHERE entity_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))))
 ORDER BY entity_id, alias_key;
 

@@ -25,7 +25,8 @@ RETURNING entity_id;
 UPDATE entities SET mention_count = mention_count + @delta WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))));
 
 -- name: ContentEntities :many
-SELECT e.id, e.name, e.name_key, e.type, e.description, e.attributes, e.confidence, e.extractor, e.mention_count, e.version, e.created_at, e.updated_at
+SELECT e.id, e.name, e.name_key, e.type, e.description, e.attributes, e.confidence, e.extractor, e.mention_count, e.version, e.created_at, e.updated_at,
+  e.status, e.merged_into, e.degree, e.first_seen_at, e.last_seen_at
 FROM entities e
 WHERE e.id IN (SELECT m.entity_id FROM mentions m WHERE m.content_id = @content_id)
   AND (e.name_key > @after_key OR (e.name_key = @after_key AND e.id > @after_id))
@@ -33,9 +34,11 @@ ORDER BY e.name_key, e.id LIMIT @row_limit::bigint;
 
 -- At most 100 of each entity, in the order of the text.
 -- name: MentionsOfEntities :many
-SELECT r.id, r.content_id, r.revision, r.entity_id, r.start_offset, r.end_offset, r.quote, r.confidence, r.extractor, r.created_at
+SELECT r.id, r.content_id, r.revision, r.entity_id, r.start_offset, r.end_offset, r.quote, r.confidence, r.extractor, r.created_at,
+  r.type, r.salience, r.published_at, r.run_id
 FROM (
   SELECT m.id, m.content_id, m.revision, m.entity_id, m.start_offset, m.end_offset, m.quote, m.confidence, m.extractor, m.created_at,
+    m.type, m.salience, m.published_at, m.run_id,
     CAST(ROW_NUMBER() OVER (PARTITION BY m.entity_id ORDER BY m.start_offset, m.end_offset, m.id) AS BIGINT) AS place
   FROM mentions m
   WHERE m.content_id = @content_id AND m.entity_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@entity_ids AS TEXT) AS JSONB))))

@@ -24,13 +24,13 @@ WHERE id = @id AND confidence < @confidence;
 
 -- name: RelationshipsByIDs :many
 SELECT r.id, r.from_entity_id, r.to_entity_id, r.type, r.confidence, r.extractor, r.evidence_count, r.version, r.created_at, r.updated_at,
-  f.name AS from_name, f.type AS from_type, t.name AS to_name, t.type AS to_type
+  r.status, r.merged_into, r.weight, r.fact, r.valid_from, r.valid_to, f.name AS from_name, f.type AS from_type, t.name AS to_name, t.type AS to_type
 FROM relationships r JOIN entities f ON f.id = r.from_entity_id JOIN entities t ON t.id = r.to_entity_id
 WHERE r.id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))));
 
 -- name: Relationship :one
 SELECT r.id, r.from_entity_id, r.to_entity_id, r.type, r.confidence, r.extractor, r.evidence_count, r.version, r.created_at, r.updated_at,
-  f.name AS from_name, f.type AS from_type, t.name AS to_name, t.type AS to_type
+  r.status, r.merged_into, r.weight, r.fact, r.valid_from, r.valid_to, f.name AS from_name, f.type AS from_type, t.name AS to_name, t.type AS to_type
 FROM relationships r JOIN entities f ON f.id = r.from_entity_id JOIN entities t ON t.id = r.to_entity_id
 WHERE r.id = @id;
 
@@ -70,13 +70,13 @@ DELETE FROM relationships
 WHERE extractor <> @manual AND evidence_count = 0 AND id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))));
 
 -- name: RelationshipEvidence :many
-SELECT id, relationship_id, content_id, revision, start_offset, end_offset, quote, confidence, extractor, created_at
+SELECT id, relationship_id, content_id, revision, start_offset, end_offset, quote, confidence, extractor, created_at, run_id
 FROM relationship_evidence WHERE relationship_id = @relationship_id
 ORDER BY created_at DESC, id DESC LIMIT @row_limit::bigint;
 
 -- name: RelationshipsFrom :many
 SELECT r.id, r.from_entity_id, r.to_entity_id, r.type, r.confidence, r.extractor, r.evidence_count, r.version, r.created_at, r.updated_at,
-  f.name AS from_name, f.type AS from_type, t.name AS to_name, t.type AS to_type
+  r.status, r.merged_into, r.weight, r.fact, r.valid_from, r.valid_to, f.name AS from_name, f.type AS from_type, t.name AS to_name, t.type AS to_type
 FROM relationships r JOIN entities f ON f.id = r.from_entity_id JOIN entities t ON t.id = r.to_entity_id
 WHERE r.from_entity_id = @entity_id AND (r.type = @type OR CAST(@type AS TEXT) = '')
   AND (r.created_at < @after_at OR (r.created_at = @after_at AND r.id < @after_id))
@@ -84,7 +84,7 @@ ORDER BY r.created_at DESC, r.id DESC LIMIT @row_limit::bigint;
 
 -- name: RelationshipsTo :many
 SELECT r.id, r.from_entity_id, r.to_entity_id, r.type, r.confidence, r.extractor, r.evidence_count, r.version, r.created_at, r.updated_at,
-  f.name AS from_name, f.type AS from_type, t.name AS to_name, t.type AS to_type
+  r.status, r.merged_into, r.weight, r.fact, r.valid_from, r.valid_to, f.name AS from_name, f.type AS from_type, t.name AS to_name, t.type AS to_type
 FROM relationships r JOIN entities f ON f.id = r.from_entity_id JOIN entities t ON t.id = r.to_entity_id
 WHERE r.to_entity_id = @entity_id AND (r.type = @type OR CAST(@type AS TEXT) = '')
   AND (r.created_at < @after_at OR (r.created_at = @after_at AND r.id < @after_id))

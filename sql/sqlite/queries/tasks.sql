@@ -19,7 +19,7 @@ WHERE id IN (
   WHERE t.extractor = @extractor AND t.available_at <= @now AND t.state IN ('pending', 'leased')
   ORDER BY t.available_at, t.id LIMIT @row_limit)
 RETURNING id, content_id, revision, extractor, state, attempts, available_at, lease_owner, lease_token, lease_until, last_error, created_at,
-  updated_at;
+  updated_at, kind, source_id, priority, turn;
 
 -- name: EndTask :execrows
 UPDATE enrichment_tasks SET state = @state, lease_owner = '', lease_until = NULL, last_error = @last_error,

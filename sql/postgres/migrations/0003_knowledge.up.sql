@@ -1,0 +1,188 @@
+-- What a person decided about an entity, what it was merged into, and how it is connected. first_seen_at and last_seen_at
+-- are the times of publication of the oldest and the newest item that mentions it; 0 for none.
+ALTER TABLE entities ADD COLUMN status TEXT COLLATE "C" NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'merged', 'rejected'));
+ALTER TABLE entities ADD COLUMN merged_into TEXT COLLATE "C" REFERENCES entities (id) ON DELETE CASCADE;
+ALTER TABLE entities ADD COLUMN degree BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE entities ADD COLUMN first_seen_at BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE entities ADD COLUMN last_seen_at BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX entities_merged_into ON entities (merged_into) WHERE merged_into IS NOT NULL;
+CREATE INDEX entities_degree ON entities (degree, id);
+CREATE INDEX entities_type_degree ON entities (type, degree, id);
+CREATE INDEX entities_seen ON entities (last_seen_at, id);
+CREATE INDEX entities_type_seen ON entities (type, last_seen_at, id);
+
+-- language is a BCP 47 tag or empty; source is the extractor or 'manual' or 'merge'.
+ALTER TABLE entity_aliases ADD COLUMN language TEXT COLLATE "C" NOT NULL DEFAULT '';
+ALTER TABLE entity_aliases ADD COLUMN source TEXT COLLATE "C" NOT NULL DEFAULT '';
+
+-- Names of entities elsewhere: a Wikidata item, a domain, a channel.
+CREATE TABLE entity_external_ids (
+  scheme TEXT COLLATE "C" NOT NULL,
+  value TEXT COLLATE "C" NOT NULL,
+  entity_id TEXT COLLATE "C" NOT NULL REFERENCES entities (id) ON DELETE CASCADE,
+  PRIMARY KEY (scheme, value)
+);
+CREATE INDEX entity_external_ids_entity ON entity_external_ids (entity_id, scheme, value);
+
+-- The trigrams of names and aliases, padded with two spaces before and one behind: the candidates of similar names.
+-- size is the number of characters of the name.
+CREATE TABLE entity_name_grams (
+  gram TEXT COLLATE "C" NOT NULL,
+  size BIGINT NOT NULL,
+  entity_id TEXT COLLATE "C" NOT NULL REFERENCES entities (id) ON DELETE CASCADE,
+  name_key TEXT COLLATE "C" NOT NULL,
+  PRIMARY KEY (gram, size, entity_id, name_key)
+);
+CREATE INDEX entity_name_grams_entity ON entity_name_grams (entity_id, name_key);
+
+-- Merges of entities, kept with all that they moved, so that they can be undone.
+CREATE TABLE entity_merges (
+  id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+  winner_id TEXT COLLATE "C" NOT NULL REFERENCES entities (id) ON DELETE CASCADE,
+  reason TEXT NOT NULL,
+  actor TEXT NOT NULL,
+  mentions BIGINT NOT NULL,
+  relationships BIGINT NOT NULL,
+  evidence BIGINT NOT NULL,
+  aliases BIGINT NOT NULL,
+  created_at BIGINT NOT NULL,
+  undone_at BIGINT,
+  undone_by TEXT NOT NULL
+);
+CREATE INDEX entity_merges_winner ON entity_merges (winner_id, created_at, id);
+CREATE INDEX entity_merges_created ON entity_merges (created_at, id);
+
+CREATE TABLE entity_merge_losers (
+  merge_id TEXT COLLATE "C" NOT NULL REFERENCES entity_merges (id) ON DELETE CASCADE,
+  entity_id TEXT COLLATE "C" NOT NULL REFERENCES entities (id) ON DELETE CASCADE,
+  PRIMARY KEY (merge_id, entity_id)
+);
+CREATE INDEX entity_merge_losers_entity ON entity_merge_losers (entity_id, merge_id);
+
+-- kind says what was done to a row, from_id whose it was before.
+CREATE TABLE entity_merge_moves (
+  merge_id TEXT COLLATE "C" NOT NULL REFERENCES entity_merges (id) ON DELETE CASCADE,
+  kind TEXT COLLATE "C" NOT NULL,
+  row_id TEXT COLLATE "C" NOT NULL,
+  from_id TEXT COLLATE "C" NOT NULL,
+  PRIMARY KEY (merge_id, kind, row_id)
+);
+
+-- Results of extractors. One of an item and an extractor's name is the current one; the next replaces it and takes back
+-- what it found.
+CREATE TABLE extraction_runs (
+  id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+  content_id TEXT COLLATE "C" NOT NULL REFERENCES contents (id) ON DELETE CASCADE,
+  revision BIGINT NOT NULL,
+  extractor TEXT COLLATE "C" NOT NULL,
+  name TEXT COLLATE "C" NOT NULL,
+  model TEXT COLLATE "C" NOT NULL,
+  config_hash TEXT COLLATE "C" NOT NULL,
+  actor TEXT NOT NULL,
+  status TEXT COLLATE "C" NOT NULL CHECK (status IN ('current', 'superseded', 'retracted')),
+  task_id TEXT COLLATE "C" NOT NULL,
+  lease_token BIGINT NOT NULL,
+  entities BIGINT NOT NULL,
+  mentions BIGINT NOT NULL,
+  relationships BIGINT NOT NULL,
+  started_at BIGINT NOT NULL,
+  finished_at BIGINT NOT NULL,
+  ended_at BIGINT
+);
+CREATE UNIQUE INDEX extraction_runs_current ON extraction_runs (content_id, name) WHERE status = 'current';
+CREATE UNIQUE INDEX extraction_runs_task ON extraction_runs (task_id, lease_token) WHERE task_id <> '';
+CREATE INDEX extraction_runs_content ON extraction_runs (content_id, finished_at, id);
+CREATE INDEX extraction_runs_finished ON extraction_runs (finished_at, id);
+CREATE INDEX extraction_runs_name ON extraction_runs (name, finished_at, id);
+
+-- type is what the extractor took the entity for; salience is from 0 to 1, 0 for unknown; published_at is that of the item.
+ALTER TABLE mentions ADD COLUMN type TEXT COLLATE "C" NOT NULL DEFAULT '';
+ALTER TABLE mentions ADD COLUMN salience DOUBLE PRECISION NOT NULL DEFAULT 0;
+ALTER TABLE mentions ADD COLUMN published_at BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE mentions ADD COLUMN run_id TEXT COLLATE "C" REFERENCES extraction_runs (id) ON DELETE SET NULL;
+CREATE INDEX mentions_seen ON mentions (entity_id, published_at, content_id);
+CREATE INDEX mentions_run ON mentions (run_id) WHERE run_id IS NOT NULL;
+
+-- Only active relationships are part of the graph: a person rejected a rejected one, an end of a suppressed one is not active,
+-- a merged one is the same as merged_into. weight is confidence times pieces of evidence, at least one. The times are as
+-- the text says: a year, a month or a day.
+ALTER TABLE relationships ADD COLUMN status TEXT COLLATE "C" NOT NULL DEFAULT 'active'
+  CHECK (status IN ('active', 'rejected', 'suppressed', 'merged'));
+ALTER TABLE relationships ADD COLUMN merged_into TEXT COLLATE "C" REFERENCES relationships (id) ON DELETE SET NULL;
+ALTER TABLE relationships ADD COLUMN weight DOUBLE PRECISION NOT NULL DEFAULT 0;
+ALTER TABLE relationships ADD COLUMN fact TEXT NOT NULL DEFAULT '';
+ALTER TABLE relationships ADD COLUMN valid_from TEXT COLLATE "C" NOT NULL DEFAULT '';
+ALTER TABLE relationships ADD COLUMN valid_to TEXT COLLATE "C" NOT NULL DEFAULT '';
+UPDATE relationships SET weight = confidence * CASE WHEN evidence_count > 1 THEN evidence_count ELSE 1 END;
+CREATE INDEX relationships_merged_into ON relationships (merged_into) WHERE merged_into IS NOT NULL;
+-- They hold all that a step through the graph reads.
+CREATE INDEX relationships_out ON relationships (from_entity_id, weight DESC, to_entity_id, id, type, confidence) WHERE status = 'active';
+CREATE INDEX relationships_in ON relationships (to_entity_id, weight DESC, from_entity_id, id, type, confidence) WHERE status = 'active';
+CREATE INDEX relationships_weight ON relationships (weight, id);
+
+ALTER TABLE relationship_evidence ADD COLUMN run_id TEXT COLLATE "C" REFERENCES extraction_runs (id) ON DELETE SET NULL;
+CREATE INDEX relationship_evidence_run ON relationship_evidence (run_id) WHERE run_id IS NOT NULL;
+
+UPDATE entities SET degree = (SELECT COUNT(*) FROM relationships r WHERE r.from_entity_id = entities.id)
+  + (SELECT COUNT(*) FROM relationships r WHERE r.to_entity_id = entities.id);
+UPDATE mentions SET published_at = COALESCE((SELECT c.published_at FROM contents c WHERE c.id = mentions.content_id), 0),
+  type = COALESCE((SELECT e.type FROM entities e WHERE e.id = mentions.entity_id), '');
+UPDATE entities SET first_seen_at = COALESCE((SELECT MIN(m.published_at) FROM mentions m WHERE m.entity_id = entities.id), 0),
+  last_seen_at = COALESCE((SELECT MAX(m.published_at) FROM mentions m WHERE m.entity_id = entities.id), 0);
+
+INSERT INTO entity_name_grams (gram, size, entity_id, name_key)
+SELECT DISTINCT substr('  ' || n.name_key || ' ', p.place, 3), length(n.name_key), n.entity_id, n.name_key
+FROM (SELECT id AS entity_id, name_key FROM entities UNION SELECT entity_id, alias_key FROM entity_aliases) AS n
+CROSS JOIN LATERAL generate_series(1, length(n.name_key) + 1) AS p (place);
+
+-- Work: kind is what is asked for, source_id whose item it is, turn the order that is fair between sources. A waiting task is
+-- not due yet, a withheld one is of a source that does not allow it.
+DROP INDEX enrichment_tasks_open;
+ALTER TABLE enrichment_tasks DROP CONSTRAINT enrichment_tasks_state_check;
+ALTER TABLE enrichment_tasks ADD CONSTRAINT enrichment_tasks_state_check
+  CHECK (state IN ('pending', 'waiting', 'leased', 'withheld', 'done', 'dead'));
+ALTER TABLE enrichment_tasks ADD COLUMN kind TEXT COLLATE "C" NOT NULL DEFAULT 'extract';
+ALTER TABLE enrichment_tasks ADD COLUMN source_id TEXT COLLATE "C" NOT NULL DEFAULT '';
+ALTER TABLE enrichment_tasks ADD COLUMN priority BIGINT NOT NULL DEFAULT 0;
+ALTER TABLE enrichment_tasks ADD COLUMN turn BIGINT NOT NULL DEFAULT 0;
+UPDATE enrichment_tasks SET source_id = COALESCE((SELECT c.source_id FROM contents c WHERE c.id = enrichment_tasks.content_id), ''),
+  state = CASE WHEN state = 'pending' AND attempts > 0 THEN 'waiting' ELSE state END;
+CREATE INDEX enrichment_tasks_ready ON enrichment_tasks (extractor, priority DESC, turn, id) WHERE state = 'pending';
+CREATE INDEX enrichment_tasks_later ON enrichment_tasks (extractor, available_at, id) WHERE state IN ('waiting', 'leased');
+CREATE INDEX enrichment_tasks_turn ON enrichment_tasks (extractor, source_id, turn) WHERE state IN ('pending', 'waiting', 'leased');
+CREATE INDEX enrichment_tasks_source ON enrichment_tasks (source_id, state, id);
+CREATE INDEX enrichment_tasks_list ON enrichment_tasks (state, updated_at, id);
+CREATE INDEX enrichment_tasks_updated ON enrichment_tasks (updated_at, id);
+
+-- What may be done with the items of a source; without a row everything may.
+CREATE TABLE source_consents (
+  source_id TEXT COLLATE "C" NOT NULL REFERENCES sources (id) ON DELETE CASCADE,
+  purpose TEXT COLLATE "C" NOT NULL CHECK (purpose IN ('ai_processing', 'publication')),
+  allowed BOOLEAN NOT NULL,
+  decided_at BIGINT NOT NULL,
+  decided_by TEXT NOT NULL,
+  PRIMARY KEY (source_id, purpose)
+);
+
+-- Extractions that somebody asked for and waits for, of an item or of a text that is not stored otherwise.
+CREATE TABLE extraction_requests (
+  id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+  owner TEXT COLLATE "C" NOT NULL,
+  content_id TEXT COLLATE "C" REFERENCES contents (id) ON DELETE CASCADE,
+  text TEXT NOT NULL,
+  language TEXT COLLATE "C" NOT NULL,
+  status TEXT COLLATE "C" NOT NULL CHECK (status IN ('pending', 'running', 'succeeded', 'failed')),
+  attempts BIGINT NOT NULL,
+  lease_until BIGINT,
+  result TEXT NOT NULL,
+  run_id TEXT COLLATE "C" REFERENCES extraction_runs (id) ON DELETE SET NULL,
+  failure TEXT NOT NULL,
+  created_at BIGINT NOT NULL,
+  finished_at BIGINT,
+  expires_at BIGINT NOT NULL
+);
+CREATE INDEX extraction_requests_open ON extraction_requests (created_at, id) WHERE status IN ('pending', 'running');
+CREATE INDEX extraction_requests_expires ON extraction_requests (expires_at);
+
+INSERT INTO settings (key, value, updated_at) VALUES ('schema_compatible_from', '1', 0)
+ON CONFLICT (key) DO UPDATE SET value = excluded.value;

@@ -1,0 +1,77 @@
+DROP TABLE extraction_requests;
+DROP TABLE source_consents;
+
+DROP INDEX IF EXISTS enrichment_tasks_ready;
+DROP INDEX IF EXISTS enrichment_tasks_later;
+DROP INDEX IF EXISTS enrichment_tasks_turn;
+DROP INDEX IF EXISTS enrichment_tasks_source;
+DROP INDEX IF EXISTS enrichment_tasks_list;
+DROP INDEX IF EXISTS enrichment_tasks_updated;
+CREATE TABLE enrichment_tasks_before (
+  id TEXT NOT NULL PRIMARY KEY,
+  content_id TEXT NOT NULL REFERENCES contents (id) ON DELETE CASCADE,
+  revision BIGINT NOT NULL,
+  extractor TEXT NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('pending', 'leased', 'done', 'dead')),
+  attempts BIGINT NOT NULL,
+  available_at BIGINT NOT NULL,
+  lease_owner TEXT NOT NULL,
+  lease_token BIGINT NOT NULL,
+  lease_until BIGINT,
+  last_error TEXT NOT NULL,
+  created_at BIGINT NOT NULL,
+  updated_at BIGINT NOT NULL,
+  UNIQUE (content_id, revision, extractor)
+);
+INSERT INTO enrichment_tasks_before (id, content_id, revision, extractor, state, attempts, available_at, lease_owner, lease_token, lease_until,
+  last_error, created_at, updated_at)
+SELECT id, content_id, revision, extractor, CASE WHEN state IN ('waiting', 'withheld') THEN 'pending' ELSE state END, attempts, available_at,
+  lease_owner, lease_token, lease_until, last_error, created_at, updated_at
+FROM enrichment_tasks;
+DROP TABLE enrichment_tasks;
+ALTER TABLE enrichment_tasks_before RENAME TO enrichment_tasks;
+CREATE INDEX enrichment_tasks_open ON enrichment_tasks (extractor, available_at, id) WHERE state IN ('pending', 'leased');
+
+DROP INDEX IF EXISTS relationship_evidence_run;
+ALTER TABLE relationship_evidence DROP COLUMN run_id;
+
+DROP INDEX IF EXISTS relationships_weight;
+DROP INDEX IF EXISTS relationships_in;
+DROP INDEX IF EXISTS relationships_out;
+DROP INDEX IF EXISTS relationships_merged_into;
+ALTER TABLE relationships DROP COLUMN valid_to;
+ALTER TABLE relationships DROP COLUMN valid_from;
+ALTER TABLE relationships DROP COLUMN fact;
+ALTER TABLE relationships DROP COLUMN weight;
+ALTER TABLE relationships DROP COLUMN merged_into;
+ALTER TABLE relationships DROP COLUMN status;
+
+DROP INDEX IF EXISTS mentions_run;
+DROP INDEX IF EXISTS mentions_seen;
+ALTER TABLE mentions DROP COLUMN run_id;
+ALTER TABLE mentions DROP COLUMN published_at;
+ALTER TABLE mentions DROP COLUMN salience;
+ALTER TABLE mentions DROP COLUMN type;
+
+DROP TABLE extraction_runs;
+DROP TABLE entity_merge_moves;
+DROP TABLE entity_merge_losers;
+DROP TABLE entity_merges;
+DROP TABLE entity_name_grams;
+DROP TABLE entity_external_ids;
+ALTER TABLE entity_aliases DROP COLUMN source;
+ALTER TABLE entity_aliases DROP COLUMN language;
+
+DROP INDEX IF EXISTS entities_type_seen;
+DROP INDEX IF EXISTS entities_seen;
+DROP INDEX IF EXISTS entities_type_degree;
+DROP INDEX IF EXISTS entities_degree;
+DROP INDEX IF EXISTS entities_merged_into;
+ALTER TABLE entities DROP COLUMN last_seen_at;
+ALTER TABLE entities DROP COLUMN first_seen_at;
+ALTER TABLE entities DROP COLUMN degree;
+ALTER TABLE entities DROP COLUMN merged_into;
+ALTER TABLE entities DROP COLUMN status;
+
+INSERT INTO settings (key, value, updated_at) VALUES ('schema_compatible_from', '1', 0)
+ON CONFLICT (key) DO UPDATE SET value = excluded.value;
