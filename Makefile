@@ -64,7 +64,7 @@ generate: $(NODE_BIN) ## Regenerate everything in gen/ and docs/erd.md
 .PHONY: generate-sql generate-api generate-ts generate-http generate-erd
 generate-sql: ## Regenerate gen/sqlitedb and gen/pgdb from sql/
 	@tools/generate.sh write sql
-generate-api: ## Regenerate gen/api, gen/client and gen/aiclient from openapi/
+generate-api: ## Regenerate gen/api, gen/client, gen/aiclient and gen/aiserver from openapi/
 	@tools/generate.sh write api
 generate-ts: $(NODE_BIN) ## Regenerate gen/ts from openapi/
 	@tools/generate.sh write ts

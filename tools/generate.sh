@@ -40,7 +40,8 @@ oapi() {
 generate_api() {
   oapi api oapi-codegen.yaml openapi/openapi.yaml
   oapi client oapi-codegen.client.yaml openapi/openapi.yaml
-  if [ -f openapi/ai.yaml ]; then oapi aiclient oapi-codegen.client.yaml openapi/ai.yaml; fi
+  oapi aiclient oapi-codegen.client.yaml openapi/ai.yaml
+  oapi aiserver oapi-codegen.aiserver.yaml openapi/ai.yaml
 }
 
 generate_ts() {

@@ -61,7 +61,7 @@ var layers = [][]string{
 
 // testSupport are packages that only tests and their programs use. They may
 // import everything.
-var testSupport = []string{"pgtest", "benchdata", "archtest", "store/storetest", "e2e"}
+var testSupport = []string{"pgtest", "benchdata", "archtest", "store/storetest", "enrich/aifake", "e2e"}
 
 // homes says where a kind of import is at home. Paths are relative to the
 // module; a path stands for what is below it, too.
@@ -80,6 +80,9 @@ var homes = []struct {
 	{"the AI module's client",
 		[]string{modulePath + "/gen/aiclient"},
 		[]string{"server/internal/enrich"}},
+	{"the stub of the AI module, for its fake,",
+		[]string{modulePath + "/gen/aiserver"},
+		[]string{"gen/aiserver"}},
 	{"our own client",
 		[]string{modulePath + "/gen/client"},
 		[]string{"examples", "server/internal/cli"}},
