@@ -69,14 +69,14 @@ type Embeddings struct {
 
 // Entity defines model for Entity.
 type Entity struct {
-	// Aliases Other names of the same entity, in this text or elsewhere
+	// Aliases Other names of the same entity, in this text or elsewhere; the first 20 are stored
 	Aliases *[]string `json:"aliases,omitempty"`
 
 	// Confidence How sure the module is; above 0
 	Confidence Confidence `json:"confidence"`
 
-	// ExternalIds Ids elsewhere by the name of the register, such as wikidata: Q866
-	ExternalIds *map[string]string `json:"external_ids,omitempty"`
+	// ExternalIds Ids of the entity elsewhere; the first 20 are stored
+	ExternalIds *[]ExternalID `json:"external_ids,omitempty"`
 
 	// Name The name by which the entity is known best
 	Name string `json:"name"`
@@ -87,10 +87,17 @@ type Entity struct {
 	// Salience How much the text is about it; 1 is its subject
 	Salience *float64 `json:"salience,omitempty"`
 
-	// Type An open vocabulary of lower-case words of at most 40 letters, digits and underscores, such as person, organization, platform, program, grant, product, location, event, money, date, concept; or, between entities, funds, acquires, partners_with, works_for, located_in. Capitals are lowered, and blanks and hyphens become underscores.
+	// Type An open vocabulary of lower-case words of at most 40 letters, digits and underscores, such as person, organization, platform, program, grant, product, location, event, money, date, concept; or, between entities, funds, acquires, partners_with, works_for, located_in. Capitals are lowered, and blanks, slashes and hyphens become underscores.
 	//
 	// Example: organization
 	Type TypeName `json:"type"`
+}
+
+// ExternalID defines model for ExternalID.
+type ExternalID struct {
+	// Scheme Whose id it is, such as wikidata, domain or youtube
+	Scheme string `json:"scheme"`
+	Value  string `json:"value"`
 }
 
 // ExtractRequest defines model for ExtractRequest.
@@ -134,6 +141,7 @@ type Extraction struct {
 
 // Extractor Who made the answer. Without it, rows are stored under ai@1.
 type Extractor struct {
+	// Name Stays the same over its versions: a newer answer replaces that of the same name. builtin, mock, manual and merge are taken.
 	Name    string `json:"name"`
 	Version string `json:"version"`
 }
@@ -177,16 +185,16 @@ type JobID = string
 // Example: 2026-03
 type PartialDate = string
 
-// Position A place in the text, in Unicode code points. With text the place can be checked, and found again when the offsets are wrong. Without it, the place of an entity counts only when the name or an alias stands there, and that of evidence only when both entities are named in it.
+// Position A place in the text, in Unicode code points. With a quote the place can be checked, and found again when the offsets are wrong. Without it, the place of an entity counts only when the name or an alias stands there, and that of evidence only when both entities are named in it.
 type Position struct {
 	// End The one after the last
 	End int64 `json:"end"`
 
+	// Quote What stands there, letter for letter
+	Quote *string `json:"quote,omitempty"`
+
 	// Start The first code point
 	Start int64 `json:"start"`
-
-	// Text What stands there, letter for letter
-	Text *string `json:"text,omitempty"`
 }
 
 // Problem An error as in RFC 9457
@@ -230,7 +238,7 @@ type Relationship struct {
 	// ToType Its type, needed when several entities have that name
 	ToType *TypeName `json:"to_type,omitempty"`
 
-	// Type An open vocabulary of lower-case words of at most 40 letters, digits and underscores, such as person, organization, platform, program, grant, product, location, event, money, date, concept; or, between entities, funds, acquires, partners_with, works_for, located_in. Capitals are lowered, and blanks and hyphens become underscores.
+	// Type An open vocabulary of lower-case words of at most 40 letters, digits and underscores, such as person, organization, platform, program, grant, product, location, event, money, date, concept; or, between entities, funds, acquires, partners_with, works_for, located_in. Capitals are lowered, and blanks, slashes and hyphens become underscores.
 	//
 	// Example: organization
 	Type TypeName `json:"type"`
@@ -275,7 +283,7 @@ type Summary struct {
 	Summary string `json:"summary"`
 }
 
-// TypeName An open vocabulary of lower-case words of at most 40 letters, digits and underscores, such as person, organization, platform, program, grant, product, location, event, money, date, concept; or, between entities, funds, acquires, partners_with, works_for, located_in. Capitals are lowered, and blanks and hyphens become underscores.
+// TypeName An open vocabulary of lower-case words of at most 40 letters, digits and underscores, such as person, organization, platform, program, grant, product, location, event, money, date, concept; or, between entities, funds, acquires, partners_with, works_for, located_in. Capitals are lowered, and blanks, slashes and hyphens become underscores.
 //
 // Example: organization
 type TypeName = string
