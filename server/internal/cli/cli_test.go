@@ -185,7 +185,7 @@ func wantAligned(t *testing.T, text string, columns int) {
 }
 
 func TestMigrate(t *testing.T) {
-	const latest = "version  2 of 2"
+	const latest = "version  3 of 3"
 	onEngines(t, func(s *shell) {
 		s.want(1, line("migrate status"), "kgl migrate up")
 		s.want(0, line("migrate up"), latest)

@@ -10,17 +10,20 @@ import (
 	"github.com/peermesh/kgl-backend/server/internal/store"
 )
 
-// firstOnly returns a migrator that knows the first migration only, as the
+// before returns a migrator that knows the first n migrations only, as the
 // binaries of before did.
-func firstOnly(t *testing.T, url string) *store.Migrator {
+func before(t *testing.T, url string, n int) *store.Migrator {
 	t.Helper()
 	engine, err := store.EngineOf(url)
 	noError(t, err)
+	folder := filepath.Join("..", "..", "..", "sql", string(engine), "migrations")
+	entries, err := os.ReadDir(folder)
+	noError(t, err)
 	files := fstest.MapFS{}
-	for _, name := range []string{"0001_init.up.sql", "0001_init.down.sql"} {
-		text, err := os.ReadFile(filepath.Join("..", "..", "..", "sql", string(engine), "migrations", name))
+	for _, e := range entries[:2*n] { // one up, one down
+		text, err := os.ReadFile(filepath.Join(folder, e.Name()))
 		noError(t, err)
-		files["m/"+name] = &fstest.MapFile{Data: text}
+		files["m/"+e.Name()] = &fstest.MapFile{Data: text}
 	}
 	m, err := store.NewMigratorOf(url, files, "m")
 	noError(t, err)
@@ -59,7 +62,7 @@ var rowsOfBefore = []string{
 // derived from what was known.
 func TestMigrateIngestion(t *testing.T) {
 	eachEmpty(t, func(t *testing.T, url string) {
-		noError(t, firstOnly(t, url).Up(t.Context()))
+		noError(t, before(t, url, 1).Up(t.Context()))
 		db := open(t, url)
 		execute(t, db, `INSERT INTO entities (id, name, name_key, type, description, attributes, confidence, extractor, mention_count, version,
 			created_at, updated_at) VALUES ('e', 'E', 'e', 'grant', '', '{}', 1, 'mock', 1, 1, 1, 1)`)
@@ -72,7 +75,7 @@ func TestMigrateIngestion(t *testing.T) {
 		noError(t, ours.Up(t.Context()))
 		checkIngestionSchema(t, open(t, url))
 
-		noError(t, ours.Down(t.Context(), 1))
+		noError(t, ours.Down(t.Context(), 2))
 		db = open(t, url)
 		execute(t, db, "UPDATE contents SET title = title")
 		noError(t, db.Close())
