@@ -210,3 +210,22 @@ func PlainFetch(e Engine, l kgl.HostLease, r kgl.FetchResult) (map[string][]any,
 		releasePostgres: {1, l.Host, l.Token, l.Owner, r.Fetch.ID},
 	}, err
 }
+
+// FinishFetchPlainly stores a fetch in the way of those that find nothing new,
+// and reports whether it could.
+func (db *DB) FinishFetchPlainly(ctx context.Context, l kgl.HostLease, r kgl.FetchResult) (bool, error) {
+	row, err := fetchRow(r.Fetch)
+	if err != nil || !isPlain(r) {
+		return false, err
+	}
+	return db.finishPlain(ctx, l, r, row)
+}
+
+// FinishFetchGenerally stores a fetch in the way that is open to all.
+func (db *DB) FinishFetchGenerally(ctx context.Context, l kgl.HostLease, r kgl.FetchResult) error {
+	row, err := fetchRow(r.Fetch)
+	if err != nil {
+		return err
+	}
+	return db.finishGenerally(ctx, l, r, row, -1)
+}

@@ -15,9 +15,14 @@ import (
 // general way decides.
 
 // isPlain reports whether a fetch, for all that the worker knows, changes nothing
-// of the source but when it was fetched, its validators and what is remembered.
+// of the source but when it was fetched, its validators and what is remembered,
+// and whether it has no more to tell than its row of history has room for here.
 func isPlain(r kgl.FetchResult) bool {
-	return (r.Fetch.Outcome == kgl.FetchNotModified || r.Fetch.Outcome == kgl.FetchUnchanged) && !r.Document && r.Move == nil &&
+	f := r.Fetch
+	if f.ItemsSeen|f.ItemsCreated|f.ItemsUpdated|f.ItemsFailed != 0 || f.ErrorCode+f.Error != "" {
+		return false
+	}
+	return (f.Outcome == kgl.FetchNotModified || f.Outcome == kgl.FetchUnchanged) && !r.Document && r.Move == nil &&
 		r.Status == kgl.SourceActive && r.ConsecutiveFailures == 0 && r.NextFetchAt != nil && r.Health != "" && r.FetchedURL != ""
 }
 

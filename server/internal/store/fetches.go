@@ -24,6 +24,11 @@ func (db *DB) FinishFetch(ctx context.Context, l kgl.HostLease, r kgl.FetchResul
 			return db.dropOldFetches(ctx, r.Fetch.SourceID, keep, err)
 		}
 	}
+	return db.finishGenerally(ctx, l, r, fetch, keep)
+}
+
+// finishGenerally stores any fetch, whatever happened to the source meanwhile.
+func (db *DB) finishGenerally(ctx context.Context, l kgl.HostLease, r kgl.FetchResult, fetch sqlitedb.CreateFetchParams, keep int) error {
 	return db.write(ctx, func(ctx context.Context, c *conn) error {
 		old, sourceErr := lockSource(ctx, c, r.Fetch.SourceID)
 		if sourceErr != nil && !kgl.Is(sourceErr, kgl.CodeNotFound) {

@@ -184,7 +184,9 @@ func seedPlans(t *testing.T, db *store.DB) {
 		"INSERT INTO content_signatures (content_id, key_version, seen_at, key0, key1, key2, key3, key4, key5) SELECT 'c' || i, 1, i, i % 5000, i, i, i, i, i" + numbers("20000"),
 		"INSERT INTO content_deletions (source_id, identity_kind, identity_key, content_hash, alt_key, canonical_url, text_hash) " +
 			"SELECT 's' || (i % 300 + 1), 'guid', 'd' || i, 'h', 'a' || i, 'u' || i, 'x' || i" + numbers("6000"),
-		"INSERT INTO enrichment_tasks SELECT 't' || i, 'c' || i, 1, 'mock', CASE WHEN i % 30 = 0 THEN 'pending' ELSE 'done' END, 0, CAST(i AS BIGINT) * 100000, '', 0, NULL, '', 0, 0" + numbers("20000"),
+		"INSERT INTO enrichment_tasks (id, content_id, revision, extractor, state, attempts, available_at, lease_owner, lease_token, last_error, created_at, updated_at, " +
+			"source_id) SELECT 't' || i, 'c' || i, 1, 'mock', CASE WHEN i % 30 = 0 THEN 'pending' ELSE 'done' END, 0, CAST(i AS BIGINT) * 100000, '', 0, '', 0, 0, " +
+			"'s' || (i % 300 + 1)" + numbers("20000"),
 		"INSERT INTO events (tx_id, id, type, subject_type, subject_id, data, occurred_at) SELECT 0, 'e' || i, 'x', 'content', 'c', '{}', 0" + numbers("8000"),
 	} {
 		execute(t, db, statement)
