@@ -74,12 +74,12 @@ type Querier interface {
 	DeleteExclusions(ctx context.Context, arg sqlitedb.DeleteExclusionsParams) error
 	DeleteExpiredIdempotencyKeys(ctx context.Context, arg sqlitedb.DeleteExpiredIdempotencyKeysParams) (int64, error)
 	DeleteExpiredSessions(ctx context.Context, arg sqlitedb.DeleteExpiredSessionsParams) (int64, error)
-	DeleteForgottenRelationships(ctx context.Context, arg sqlitedb.DeleteForgottenRelationshipsParams) error
 	DeleteLinksOfContent(ctx context.Context, arg sqlitedb.DeleteLinksOfContentParams) error
 	DeleteLinksOfContents(ctx context.Context, arg string) error
 	DeleteLinksToHeads(ctx context.Context, arg string) error
 	DeleteMentions(ctx context.Context, arg sqlitedb.DeleteMentionsParams) ([]string, error)
 	DeleteOldSignatures(ctx context.Context, arg sqlitedb.DeleteOldSignaturesParams) (int64, error)
+	DeleteRunEvidence(ctx context.Context, arg sqlitedb.DeleteRunEvidenceParams) ([]string, error)
 	DeleteSigningKeys(ctx context.Context, arg *int64) error
 	DeleteSource(ctx context.Context, arg string) (int64, error)
 	DeleteSourceAlias(ctx context.Context, arg string) error
@@ -106,6 +106,7 @@ type Querier interface {
 	Entity(ctx context.Context, arg string) (sqlitedb.Entity, error)
 	EntityAliases(ctx context.Context, arg string) ([]sqlitedb.EntityAlias, error)
 	EventsAfter(ctx context.Context, arg sqlitedb.EventsAfterParams) ([]sqlitedb.Event, error)
+	EvidenceAtPlaces(ctx context.Context, arg string) ([]sqlitedb.EvidenceAtPlacesRow, error)
 	Exclusions(ctx context.Context, arg string) ([]sqlitedb.ExclusionsRow, error)
 	ExpiredContents(ctx context.Context, arg sqlitedb.ExpiredContentsParams) ([]string, error)
 	ExtendHost(ctx context.Context, arg sqlitedb.ExtendHostParams) (int64, error)
@@ -196,6 +197,7 @@ type Querier interface {
 	SourceImport(ctx context.Context, arg string) (sqlitedb.SourceImport, error)
 	SourceOfAlias(ctx context.Context, arg string) (string, error)
 	SourceTags(ctx context.Context, arg sqlitedb.SourceTagsParams) ([]sqlitedb.SourceTagsRow, error)
+	TakeOverEvidence(ctx context.Context, arg sqlitedb.TakeOverEvidenceParams) error
 	TakeToken(ctx context.Context, arg sqlitedb.TakeTokenParams) (sqlitedb.Domain, error)
 	UnsignedContents(ctx context.Context, arg sqlitedb.UnsignedContentsParams) ([]sqlitedb.UnsignedContentsRow, error)
 	UpdateEntity(ctx context.Context, arg sqlitedb.UpdateEntityParams) (sqlitedb.Entity, error)
@@ -528,11 +530,6 @@ func (q Queries) DeleteExpiredSessions(ctx context.Context, arg sqlitedb.DeleteE
 	return q.db.DeleteExpiredSessions(ctx, pgdb.DeleteExpiredSessionsParams(arg))
 }
 
-// DeleteForgottenRelationships converts and calls pgdb's.
-func (q Queries) DeleteForgottenRelationships(ctx context.Context, arg sqlitedb.DeleteForgottenRelationshipsParams) error {
-	return q.db.DeleteForgottenRelationships(ctx, pgdb.DeleteForgottenRelationshipsParams(arg))
-}
-
 // DeleteLinksOfContent converts and calls pgdb's.
 func (q Queries) DeleteLinksOfContent(ctx context.Context, arg sqlitedb.DeleteLinksOfContentParams) error {
 	return q.db.DeleteLinksOfContent(ctx, pgdb.DeleteLinksOfContentParams(arg))
@@ -556,6 +553,11 @@ func (q Queries) DeleteMentions(ctx context.Context, arg sqlitedb.DeleteMentions
 // DeleteOldSignatures converts and calls pgdb's.
 func (q Queries) DeleteOldSignatures(ctx context.Context, arg sqlitedb.DeleteOldSignaturesParams) (int64, error) {
 	return q.db.DeleteOldSignatures(ctx, pgdb.DeleteOldSignaturesParams(arg))
+}
+
+// DeleteRunEvidence converts and calls pgdb's.
+func (q Queries) DeleteRunEvidence(ctx context.Context, arg sqlitedb.DeleteRunEvidenceParams) ([]string, error) {
+	return q.db.DeleteRunEvidence(ctx, pgdb.DeleteRunEvidenceParams(arg))
 }
 
 // DeleteSigningKeys converts and calls pgdb's.
@@ -750,6 +752,19 @@ func (q Queries) EventsAfter(ctx context.Context, arg sqlitedb.EventsAfterParams
 	out := make([]sqlitedb.Event, len(rows))
 	for i, row := range rows {
 		out[i] = sqlitedb.Event(row)
+	}
+	return out, nil
+}
+
+// EvidenceAtPlaces converts and calls pgdb's.
+func (q Queries) EvidenceAtPlaces(ctx context.Context, arg string) ([]sqlitedb.EvidenceAtPlacesRow, error) {
+	rows, err := q.db.EvidenceAtPlaces(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.EvidenceAtPlacesRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.EvidenceAtPlacesRow(row)
 	}
 	return out, nil
 }
@@ -1433,6 +1448,11 @@ func (q Queries) SourceTags(ctx context.Context, arg sqlitedb.SourceTagsParams) 
 		out[i] = sqlitedb.SourceTagsRow(row)
 	}
 	return out, nil
+}
+
+// TakeOverEvidence converts and calls pgdb's.
+func (q Queries) TakeOverEvidence(ctx context.Context, arg sqlitedb.TakeOverEvidenceParams) error {
+	return q.db.TakeOverEvidence(ctx, pgdb.TakeOverEvidenceParams(arg))
 }
 
 // TakeToken converts and calls pgdb's.

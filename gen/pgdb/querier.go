@@ -78,13 +78,14 @@ type Querier interface {
 	DeleteExclusions(ctx context.Context, arg DeleteExclusionsParams) error
 	DeleteExpiredIdempotencyKeys(ctx context.Context, arg DeleteExpiredIdempotencyKeysParams) (int64, error)
 	DeleteExpiredSessions(ctx context.Context, arg DeleteExpiredSessionsParams) (int64, error)
-	DeleteForgottenRelationships(ctx context.Context, arg DeleteForgottenRelationshipsParams) error
 	DeleteLinksOfContent(ctx context.Context, arg DeleteLinksOfContentParams) error
 	DeleteLinksOfContents(ctx context.Context, ids string) error
 	DeleteLinksToHeads(ctx context.Context, heads string) error
 	DeleteMentions(ctx context.Context, arg DeleteMentionsParams) ([]string, error)
 	// Ids grow with time, so that the oldest come first.
 	DeleteOldSignatures(ctx context.Context, arg DeleteOldSignaturesParams) (int64, error)
+	// What a run found, and what extractors between two names found when there were no runs.
+	DeleteRunEvidence(ctx context.Context, arg DeleteRunEvidenceParams) ([]string, error)
 	DeleteSigningKeys(ctx context.Context, before *int64) error
 	DeleteSource(ctx context.Context, id string) (int64, error)
 	// A source that goes back to a former URL has it as its own again.
@@ -114,6 +115,8 @@ type Querier interface {
 	Entity(ctx context.Context, id string) (Entity, error)
 	EntityAliases(ctx context.Context, ids string) ([]EntityAlias, error)
 	EventsAfter(ctx context.Context, arg EventsAfterParams) ([]Event, error)
+	// Pieces that are stored already, by the ids of the new ones at the same places.
+	EvidenceAtPlaces(ctx context.Context, rowsJson string) ([]EvidenceAtPlacesRow, error)
 	// The heads of items that a person took apart.
 	Exclusions(ctx context.Context, ids string) ([]ExclusionsRow, error)
 	// Items before a place in the order of publication, oldest first, but those that are referred to: by items that are folded under them, by what
@@ -246,6 +249,7 @@ type Querier interface {
 	SourceImport(ctx context.Context, id string) (SourceImport, error)
 	SourceOfAlias(ctx context.Context, urlKey string) (string, error)
 	SourceTags(ctx context.Context, arg SourceTagsParams) ([]SourceTagsRow, error)
+	TakeOverEvidence(ctx context.Context, arg TakeOverEvidenceParams) error
 	// Takes a token, or a place in the queue: one statement, so that replicas cannot take the same token. What it needs to
 	// know comes in the columns of the row that a first request makes, because parameters of the update would be lost on
 	// SQLite: arrival_at is now and the interval between two tokens, queued_until is less than 0 by the tolerance of the bucket.

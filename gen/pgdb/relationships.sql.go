@@ -10,7 +10,9 @@ import (
 )
 
 const addEvidenceCount = `-- name: AddEvidenceCount :exec
-UPDATE relationships SET evidence_count = evidence_count + $1 WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS JSONB))))
+UPDATE relationships SET evidence_count = evidence_count + $1,
+  weight = confidence * CASE WHEN evidence_count + $1 > 1 THEN evidence_count + $1 ELSE 1 END
+WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS JSONB))))
 `
 
 type AddEvidenceCountParams struct {
@@ -80,19 +82,46 @@ func (q *Queries) DeleteEvidence(ctx context.Context, arg DeleteEvidenceParams) 
 	return items, nil
 }
 
-const deleteForgottenRelationships = `-- name: DeleteForgottenRelationships :exec
-DELETE FROM relationships
-WHERE extractor <> $1 AND evidence_count = 0 AND id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS JSONB))))
+const deleteRunEvidence = `-- name: DeleteRunEvidence :many
+DELETE FROM relationship_evidence
+WHERE content_id = $1
+  AND (run_id = $2 OR (run_id IS NULL AND (extractor = $3 OR (extractor >= $4 AND extractor < $5))))
+RETURNING relationship_id
 `
 
-type DeleteForgottenRelationshipsParams struct {
-	Manual string
-	Ids    string
+type DeleteRunEvidenceParams struct {
+	ContentID    string
+	RunID        *string
+	Name         string
+	VersionFrom  string
+	VersionUntil string
 }
 
-func (q *Queries) DeleteForgottenRelationships(ctx context.Context, arg DeleteForgottenRelationshipsParams) error {
-	_, err := q.db.Exec(ctx, deleteForgottenRelationships, arg.Manual, arg.Ids)
-	return err
+// What a run found, and what extractors between two names found when there were no runs.
+func (q *Queries) DeleteRunEvidence(ctx context.Context, arg DeleteRunEvidenceParams) ([]string, error) {
+	rows, err := q.db.Query(ctx, deleteRunEvidence,
+		arg.ContentID,
+		arg.RunID,
+		arg.Name,
+		arg.VersionFrom,
+		arg.VersionUntil,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var relationship_id string
+		if err := rows.Scan(&relationship_id); err != nil {
+			return nil, err
+		}
+		items = append(items, relationship_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const deleteSourceEvidence = `-- name: DeleteSourceEvidence :many
@@ -122,17 +151,17 @@ func (q *Queries) DeleteSourceEvidence(ctx context.Context, sourceID string) ([]
 
 const deleteUnsupportedRelationships = `-- name: DeleteUnsupportedRelationships :many
 DELETE FROM relationships
-WHERE extractor = $1 AND evidence_count = 0 AND id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS JSONB))))
+WHERE extractor <> $1 AND evidence_count = 0 AND id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS JSONB))))
 RETURNING id
 `
 
 type DeleteUnsupportedRelationshipsParams struct {
-	Extractor string
-	Ids       string
+	Manual string
+	Ids    string
 }
 
 func (q *Queries) DeleteUnsupportedRelationships(ctx context.Context, arg DeleteUnsupportedRelationshipsParams) ([]string, error) {
-	rows, err := q.db.Query(ctx, deleteUnsupportedRelationships, arg.Extractor, arg.Ids)
+	rows, err := q.db.Query(ctx, deleteUnsupportedRelationships, arg.Manual, arg.Ids)
 	if err != nil {
 		return nil, err
 	}
@@ -151,12 +180,45 @@ func (q *Queries) DeleteUnsupportedRelationships(ctx context.Context, arg Delete
 	return items, nil
 }
 
+const evidenceAtPlaces = `-- name: EvidenceAtPlaces :many
+SELECT CAST(n.id AS TEXT) AS new_id, v.id
+FROM jsonb_to_recordset(CAST(CAST($1 AS TEXT) AS JSONB)) AS n (id TEXT, relationship_id TEXT, content_id TEXT, extractor TEXT, start_offset BIGINT, end_offset BIGINT)
+JOIN relationship_evidence v ON v.relationship_id = n.relationship_id AND v.content_id = n.content_id
+  AND v.extractor = n.extractor AND v.start_offset = n.start_offset AND v.end_offset = n.end_offset
+`
+
+type EvidenceAtPlacesRow struct {
+	NewID string
+	ID    string
+}
+
+// Pieces that are stored already, by the ids of the new ones at the same places.
+func (q *Queries) EvidenceAtPlaces(ctx context.Context, rowsJson string) ([]EvidenceAtPlacesRow, error) {
+	rows, err := q.db.Query(ctx, evidenceAtPlaces, rowsJson)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []EvidenceAtPlacesRow{}
+	for rows.Next() {
+		var i EvidenceAtPlacesRow
+		if err := rows.Scan(&i.NewID, &i.ID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const insertEvidence = `-- name: InsertEvidence :many
-INSERT INTO relationship_evidence (id, relationship_id, content_id, revision, start_offset, end_offset, quote, confidence, extractor, created_at)
+INSERT INTO relationship_evidence (id, relationship_id, content_id, revision, start_offset, end_offset, quote, confidence, extractor, created_at, run_id)
 SELECT n.id, n.relationship_id, n.content_id, n.revision,
   n.start_offset, n.end_offset, n.quote, n.confidence,
-  n.extractor, n.created_at
-FROM jsonb_to_recordset(CAST(CAST($1 AS TEXT) AS JSONB)) AS n (id TEXT, relationship_id TEXT, content_id TEXT, revision BIGINT, start_offset BIGINT, end_offset BIGINT, quote TEXT, confidence DOUBLE PRECISION, extractor TEXT, created_at BIGINT)
+  n.extractor, n.created_at, n.run_id
+FROM jsonb_to_recordset(CAST(CAST($1 AS TEXT) AS JSONB)) AS n (id TEXT, relationship_id TEXT, content_id TEXT, revision BIGINT, start_offset BIGINT, end_offset BIGINT, quote TEXT, confidence DOUBLE PRECISION, extractor TEXT, created_at BIGINT, run_id TEXT)
 ON CONFLICT (relationship_id, content_id, extractor, start_offset, end_offset) DO NOTHING
 RETURNING relationship_id
 `
@@ -641,4 +703,28 @@ func (q *Queries) RelationshipsTo(ctx context.Context, arg RelationshipsToParams
 		return nil, err
 	}
 	return items, nil
+}
+
+const takeOverEvidence = `-- name: TakeOverEvidence :exec
+UPDATE relationship_evidence SET revision = $1, quote = $2, confidence = $3, run_id = $4
+WHERE id = $5
+`
+
+type TakeOverEvidenceParams struct {
+	Revision   int64
+	Quote      string
+	Confidence float64
+	RunID      *string
+	ID         string
+}
+
+func (q *Queries) TakeOverEvidence(ctx context.Context, arg TakeOverEvidenceParams) error {
+	_, err := q.db.Exec(ctx, takeOverEvidence,
+		arg.Revision,
+		arg.Quote,
+		arg.Confidence,
+		arg.RunID,
+		arg.ID,
+	)
+	return err
 }

@@ -10,7 +10,9 @@ import (
 )
 
 const addEvidenceCount = `-- name: AddEvidenceCount :exec
-UPDATE relationships SET evidence_count = evidence_count + ?1 WHERE id IN (SELECT value FROM json_each(CAST(?2 AS TEXT)))
+UPDATE relationships SET evidence_count = evidence_count + ?1,
+  weight = confidence * CASE WHEN evidence_count + ?1 > 1 THEN evidence_count + ?1 ELSE 1 END
+WHERE id IN (SELECT value FROM json_each(CAST(?2 AS TEXT)))
 `
 
 type AddEvidenceCountParams struct {
@@ -86,19 +88,49 @@ func (q *Queries) DeleteEvidence(ctx context.Context, arg DeleteEvidenceParams) 
 	return items, nil
 }
 
-const deleteForgottenRelationships = `-- name: DeleteForgottenRelationships :exec
-DELETE FROM relationships
-WHERE extractor <> ?1 AND evidence_count = 0 AND id IN (SELECT value FROM json_each(CAST(?2 AS TEXT)))
+const deleteRunEvidence = `-- name: DeleteRunEvidence :many
+DELETE FROM relationship_evidence
+WHERE content_id = ?1
+  AND (run_id = ?2 OR (run_id IS NULL AND (extractor = ?3 OR (extractor >= ?4 AND extractor < ?5))))
+RETURNING relationship_id
 `
 
-type DeleteForgottenRelationshipsParams struct {
-	Manual string
-	Ids    string
+type DeleteRunEvidenceParams struct {
+	ContentID    string
+	RunID        *string
+	Name         string
+	VersionFrom  string
+	VersionUntil string
 }
 
-func (q *Queries) DeleteForgottenRelationships(ctx context.Context, arg DeleteForgottenRelationshipsParams) error {
-	_, err := q.db.ExecContext(ctx, deleteForgottenRelationships, arg.Manual, arg.Ids)
-	return err
+// What a run found, and what extractors between two names found when there were no runs.
+func (q *Queries) DeleteRunEvidence(ctx context.Context, arg DeleteRunEvidenceParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, deleteRunEvidence,
+		arg.ContentID,
+		arg.RunID,
+		arg.Name,
+		arg.VersionFrom,
+		arg.VersionUntil,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var relationship_id string
+		if err := rows.Scan(&relationship_id); err != nil {
+			return nil, err
+		}
+		items = append(items, relationship_id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const deleteSourceEvidence = `-- name: DeleteSourceEvidence :many
@@ -131,17 +163,17 @@ func (q *Queries) DeleteSourceEvidence(ctx context.Context, sourceID string) ([]
 
 const deleteUnsupportedRelationships = `-- name: DeleteUnsupportedRelationships :many
 DELETE FROM relationships
-WHERE extractor = ?1 AND evidence_count = 0 AND id IN (SELECT value FROM json_each(CAST(?2 AS TEXT)))
+WHERE extractor <> ?1 AND evidence_count = 0 AND id IN (SELECT value FROM json_each(CAST(?2 AS TEXT)))
 RETURNING id
 `
 
 type DeleteUnsupportedRelationshipsParams struct {
-	Extractor string
-	Ids       string
+	Manual string
+	Ids    string
 }
 
 func (q *Queries) DeleteUnsupportedRelationships(ctx context.Context, arg DeleteUnsupportedRelationshipsParams) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, deleteUnsupportedRelationships, arg.Extractor, arg.Ids)
+	rows, err := q.db.QueryContext(ctx, deleteUnsupportedRelationships, arg.Manual, arg.Ids)
 	if err != nil {
 		return nil, err
 	}
@@ -163,11 +195,47 @@ func (q *Queries) DeleteUnsupportedRelationships(ctx context.Context, arg Delete
 	return items, nil
 }
 
+const evidenceAtPlaces = `-- name: EvidenceAtPlaces :many
+SELECT CAST(json_extract(n.value, '$.id') AS TEXT) AS new_id, v.id
+FROM json_each(CAST(?1 AS TEXT)) AS n
+JOIN relationship_evidence v ON v.relationship_id = json_extract(n.value, '$.relationship_id') AND v.content_id = json_extract(n.value, '$.content_id')
+  AND v.extractor = json_extract(n.value, '$.extractor') AND v.start_offset = json_extract(n.value, '$.start_offset') AND v.end_offset = json_extract(n.value, '$.end_offset')
+`
+
+type EvidenceAtPlacesRow struct {
+	NewID string
+	ID    string
+}
+
+// Pieces that are stored already, by the ids of the new ones at the same places.
+func (q *Queries) EvidenceAtPlaces(ctx context.Context, rowsJson string) ([]EvidenceAtPlacesRow, error) {
+	rows, err := q.db.QueryContext(ctx, evidenceAtPlaces, rowsJson)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []EvidenceAtPlacesRow{}
+	for rows.Next() {
+		var i EvidenceAtPlacesRow
+		if err := rows.Scan(&i.NewID, &i.ID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const insertEvidence = `-- name: InsertEvidence :many
-INSERT INTO relationship_evidence (id, relationship_id, content_id, revision, start_offset, end_offset, quote, confidence, extractor, created_at)
+INSERT INTO relationship_evidence (id, relationship_id, content_id, revision, start_offset, end_offset, quote, confidence, extractor, created_at, run_id)
 SELECT json_extract(value, '$.id'), json_extract(value, '$.relationship_id'), json_extract(value, '$.content_id'), json_extract(value, '$.revision'),
   json_extract(value, '$.start_offset'), json_extract(value, '$.end_offset'), json_extract(value, '$.quote'), json_extract(value, '$.confidence'),
-  json_extract(value, '$.extractor'), json_extract(value, '$.created_at')
+  json_extract(value, '$.extractor'), json_extract(value, '$.created_at'), json_extract(value, '$.run_id')
 FROM json_each(CAST(?1 AS TEXT)) WHERE TRUE
 ON CONFLICT (relationship_id, content_id, extractor, start_offset, end_offset) DO NOTHING
 RETURNING relationship_id
@@ -677,4 +745,28 @@ func (q *Queries) RelationshipsTo(ctx context.Context, arg RelationshipsToParams
 		return nil, err
 	}
 	return items, nil
+}
+
+const takeOverEvidence = `-- name: TakeOverEvidence :exec
+UPDATE relationship_evidence SET revision = ?1, quote = ?2, confidence = ?3, run_id = ?4
+WHERE id = ?5
+`
+
+type TakeOverEvidenceParams struct {
+	Revision   int64
+	Quote      string
+	Confidence float64
+	RunID      *string
+	ID         string
+}
+
+func (q *Queries) TakeOverEvidence(ctx context.Context, arg TakeOverEvidenceParams) error {
+	_, err := q.db.ExecContext(ctx, takeOverEvidence,
+		arg.Revision,
+		arg.Quote,
+		arg.Confidence,
+		arg.RunID,
+		arg.ID,
+	)
+	return err
 }

@@ -55,6 +55,19 @@ type RelationshipStore interface {
 	// that are left without evidence; it returns the ids of the removed.
 	ReplaceEvidence(ctx context.Context, contentID, extractor string, es []Evidence) (removed []string, err error)
 
+	// InsertEvidence stores evidence and keeps EvidenceCount and Weight right. A
+	// place that the same extractor gave before for the relationship and the item
+	// is kept as one piece, which now belongs to the new run.
+	InsertEvidence(ctx context.Context, es []Evidence) error
+
+	// DeleteRunEvidence removes the evidence from an item that the run found, and
+	// what an extractor of that name (see ExtractorName) found when there were no
+	// runs; runID may be empty. It keeps EvidenceCount and Weight right, removes
+	// the relationships that are left without evidence, unless a person made them,
+	// and returns the ids of the removed. Call it after InsertEvidence of the run
+	// that follows, so that what both found stays.
+	DeleteRunEvidence(ctx context.Context, contentID, runID, name string) (removed []string, err error)
+
 	// Relationship returns a relationship. CodeNotFound.
 	Relationship(ctx context.Context, id string) (Relationship, error)
 

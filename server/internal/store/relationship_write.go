@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-	"maps"
-	"slices"
 
 	"github.com/peermesh/kgl-backend/gen/sqlitedb"
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
@@ -29,20 +27,6 @@ type relationshipRow struct {
 	Version    int64   `json:"version"`
 	CreatedAt  int64   `json:"created_at"`
 	UpdatedAt  int64   `json:"updated_at"`
-}
-
-// evidenceRow is a piece of evidence as InsertEvidence takes it.
-type evidenceRow struct {
-	ID             string  `json:"id"`
-	RelationshipID string  `json:"relationship_id"`
-	ContentID      string  `json:"content_id"`
-	Revision       int64   `json:"revision"`
-	StartOffset    int64   `json:"start_offset"`
-	EndOffset      int64   `json:"end_offset"`
-	Quote          string  `json:"quote"`
-	Confidence     float64 `json:"confidence"`
-	Extractor      string  `json:"extractor"`
-	CreatedAt      int64   `json:"created_at"`
 }
 
 // UpsertRelationships implements kgl.RelationshipStore. Of the ends only the
@@ -160,84 +144,4 @@ func relationshipsInOrder(ctx context.Context, c *conn, ids []string) ([]kgl.Rel
 		out[i] = byID[id]
 	}
 	return out, nil
-}
-
-// ReplaceEvidence implements kgl.RelationshipStore. The item and the extractor
-// are those of the arguments; a place that is given twice for a relationship
-// counts once.
-func (db *DB) ReplaceEvidence(ctx context.Context, contentID, extractor string, es []kgl.Evidence) ([]string, error) {
-	var gone []string
-	err := db.write(ctx, func(ctx context.Context, c *conn) error {
-		removed, err := c.DeleteEvidence(ctx, sqlitedb.DeleteEvidenceParams{ContentID: contentID, Extractor: extractor})
-		if err != nil {
-			return err
-		}
-		added, err := insertEvidence(ctx, c, contentID, extractor, es)
-		if err != nil {
-			return err
-		}
-		if err := countEvidence(ctx, c, removed, added); err != nil {
-			return err
-		}
-		slices.Sort(removed)
-		list, err := listText(slices.Compact(removed))
-		if err != nil {
-			return err
-		}
-		gone, err = c.DeleteUnsupportedRelationships(ctx, sqlitedb.DeleteUnsupportedRelationshipsParams{
-			Extractor: extractor, Ids: list,
-		})
-		slices.Sort(gone)
-		return err
-	})
-	return gone, err
-}
-
-func insertEvidence(ctx context.Context, c *conn, contentID, extractor string, es []kgl.Evidence) ([]string, error) {
-	if len(es) == 0 {
-		return nil, nil
-	}
-	in := make([]evidenceRow, len(es))
-	for i, e := range es {
-		in[i] = evidenceRow{
-			ID: e.ID, RelationshipID: e.RelationshipID, ContentID: contentID, Revision: e.Revision, StartOffset: e.Start,
-			EndOffset: e.End, Quote: e.Quote, Confidence: e.Confidence, Extractor: extractor, CreatedAt: micros(e.CreatedAt),
-		}
-	}
-	text, err := jsonText(in)
-	if err != nil {
-		return nil, err
-	}
-	return c.InsertEvidence(ctx, text)
-}
-
-// countEvidence is countMentions for evidence.
-func countEvidence(ctx context.Context, c *conn, removed, added []string) error {
-	deltas := changes(removed, added)
-	if len(deltas) == 0 {
-		return nil
-	}
-	if _, err := lockRelationships(ctx, c, slices.Collect(maps.Keys(deltas))); err != nil {
-		return err
-	}
-	return eachDelta(deltas, func(delta int64, ids string) error {
-		return c.AddEvidenceCount(ctx, sqlitedb.AddEvidenceCountParams{Delta: delta, Ids: ids})
-	})
-}
-
-// forgetEvidence counts evidence that was removed with its item, given the
-// relationship of each piece, and removes the relationships that nothing
-// supports any more. Those that a person made need no evidence.
-func forgetEvidence(ctx context.Context, c *conn, removed []string) error {
-	if len(removed) == 0 {
-		return nil
-	}
-	if err := countEvidence(ctx, c, removed, nil); err != nil {
-		return err
-	}
-	list, err := listText(unique(removed))
-	if err != nil {
-		return err
-	}
-	return c.DeleteForgottenRelationships(ctx, sqlitedb.DeleteForgottenRelationshipsParams{Manual: kgl.ExtractorManual, Ids: list})
 }

@@ -39,12 +39,30 @@ DELETE FROM relationship_evidence WHERE content_id = @content_id AND extractor =
 RETURNING relationship_id;
 
 -- name: InsertEvidence :many
-INSERT INTO relationship_evidence (id, relationship_id, content_id, revision, start_offset, end_offset, quote, confidence, extractor, created_at)
+INSERT INTO relationship_evidence (id, relationship_id, content_id, revision, start_offset, end_offset, quote, confidence, extractor, created_at, run_id)
 SELECT n.id, n.relationship_id, n.content_id, n.revision,
   n.start_offset, n.end_offset, n.quote, n.confidence,
-  n.extractor, n.created_at
-FROM jsonb_to_recordset(CAST(CAST(@rows_json AS TEXT) AS JSONB)) AS n (id TEXT, relationship_id TEXT, content_id TEXT, revision BIGINT, start_offset BIGINT, end_offset BIGINT, quote TEXT, confidence DOUBLE PRECISION, extractor TEXT, created_at BIGINT)
+  n.extractor, n.created_at, n.run_id
+FROM jsonb_to_recordset(CAST(CAST(@rows_json AS TEXT) AS JSONB)) AS n (id TEXT, relationship_id TEXT, content_id TEXT, revision BIGINT, start_offset BIGINT, end_offset BIGINT, quote TEXT, confidence DOUBLE PRECISION, extractor TEXT, created_at BIGINT, run_id TEXT)
 ON CONFLICT (relationship_id, content_id, extractor, start_offset, end_offset) DO NOTHING
+RETURNING relationship_id;
+
+-- Pieces that are stored already, by the ids of the new ones at the same places.
+-- name: EvidenceAtPlaces :many
+SELECT CAST(n.id AS TEXT) AS new_id, v.id
+FROM jsonb_to_recordset(CAST(CAST(@rows_json AS TEXT) AS JSONB)) AS n (id TEXT, relationship_id TEXT, content_id TEXT, extractor TEXT, start_offset BIGINT, end_offset BIGINT)
+JOIN relationship_evidence v ON v.relationship_id = n.relationship_id AND v.content_id = n.content_id
+  AND v.extractor = n.extractor AND v.start_offset = n.start_offset AND v.end_offset = n.end_offset;
+
+-- name: TakeOverEvidence :exec
+UPDATE relationship_evidence SET revision = @revision, quote = @quote, confidence = @confidence, run_id = @run_id
+WHERE id = @id;
+
+-- What a run found, and what extractors between two names found when there were no runs.
+-- name: DeleteRunEvidence :many
+DELETE FROM relationship_evidence
+WHERE content_id = @content_id
+  AND (run_id = @run_id OR (run_id IS NULL AND (extractor = @name OR (extractor >= @version_from AND extractor < @version_until))))
 RETURNING relationship_id;
 
 -- Removes the evidence from an item whoever found it.
@@ -58,16 +76,14 @@ RETURNING relationship_id;
 
 -- Adds to the counter instead of counting anew: right under concurrency.
 -- name: AddEvidenceCount :exec
-UPDATE relationships SET evidence_count = evidence_count + @delta WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))));
+UPDATE relationships SET evidence_count = evidence_count + @delta,
+  weight = confidence * CASE WHEN evidence_count + @delta > 1 THEN evidence_count + @delta ELSE 1 END
+WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))));
 
 -- name: DeleteUnsupportedRelationships :many
 DELETE FROM relationships
-WHERE extractor = @extractor AND evidence_count = 0 AND id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))))
+WHERE extractor <> @manual AND evidence_count = 0 AND id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))))
 RETURNING id;
-
--- name: DeleteForgottenRelationships :exec
-DELETE FROM relationships
-WHERE extractor <> @manual AND evidence_count = 0 AND id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))));
 
 -- name: RelationshipEvidence :many
 SELECT id, relationship_id, content_id, revision, start_offset, end_offset, quote, confidence, extractor, created_at, run_id

@@ -39,12 +39,30 @@ DELETE FROM relationship_evidence WHERE content_id = @content_id AND extractor =
 RETURNING relationship_id;
 
 -- name: InsertEvidence :many
-INSERT INTO relationship_evidence (id, relationship_id, content_id, revision, start_offset, end_offset, quote, confidence, extractor, created_at)
+INSERT INTO relationship_evidence (id, relationship_id, content_id, revision, start_offset, end_offset, quote, confidence, extractor, created_at, run_id)
 SELECT json_extract(value, '$.id'), json_extract(value, '$.relationship_id'), json_extract(value, '$.content_id'), json_extract(value, '$.revision'),
   json_extract(value, '$.start_offset'), json_extract(value, '$.end_offset'), json_extract(value, '$.quote'), json_extract(value, '$.confidence'),
-  json_extract(value, '$.extractor'), json_extract(value, '$.created_at')
+  json_extract(value, '$.extractor'), json_extract(value, '$.created_at'), json_extract(value, '$.run_id')
 FROM json_each(CAST(@rows_json AS TEXT)) WHERE TRUE
 ON CONFLICT (relationship_id, content_id, extractor, start_offset, end_offset) DO NOTHING
+RETURNING relationship_id;
+
+-- Pieces that are stored already, by the ids of the new ones at the same places.
+-- name: EvidenceAtPlaces :many
+SELECT CAST(json_extract(n.value, '$.id') AS TEXT) AS new_id, v.id
+FROM json_each(CAST(@rows_json AS TEXT)) AS n
+JOIN relationship_evidence v ON v.relationship_id = json_extract(n.value, '$.relationship_id') AND v.content_id = json_extract(n.value, '$.content_id')
+  AND v.extractor = json_extract(n.value, '$.extractor') AND v.start_offset = json_extract(n.value, '$.start_offset') AND v.end_offset = json_extract(n.value, '$.end_offset');
+
+-- name: TakeOverEvidence :exec
+UPDATE relationship_evidence SET revision = @revision, quote = @quote, confidence = @confidence, run_id = @run_id
+WHERE id = @id;
+
+-- What a run found, and what extractors between two names found when there were no runs.
+-- name: DeleteRunEvidence :many
+DELETE FROM relationship_evidence
+WHERE content_id = @content_id
+  AND (run_id = @run_id OR (run_id IS NULL AND (extractor = @name OR (extractor >= @version_from AND extractor < @version_until))))
 RETURNING relationship_id;
 
 -- Removes the evidence from an item whoever found it.
@@ -58,16 +76,14 @@ RETURNING relationship_id;
 
 -- Adds to the counter instead of counting anew: right under concurrency.
 -- name: AddEvidenceCount :exec
-UPDATE relationships SET evidence_count = evidence_count + @delta WHERE id IN (SELECT value FROM json_each(CAST(@ids AS TEXT)));
+UPDATE relationships SET evidence_count = evidence_count + @delta,
+  weight = confidence * CASE WHEN evidence_count + @delta > 1 THEN evidence_count + @delta ELSE 1 END
+WHERE id IN (SELECT value FROM json_each(CAST(@ids AS TEXT)));
 
 -- name: DeleteUnsupportedRelationships :many
 DELETE FROM relationships
-WHERE extractor = @extractor AND evidence_count = 0 AND id IN (SELECT value FROM json_each(CAST(@ids AS TEXT)))
+WHERE extractor <> @manual AND evidence_count = 0 AND id IN (SELECT value FROM json_each(CAST(@ids AS TEXT)))
 RETURNING id;
-
--- name: DeleteForgottenRelationships :exec
-DELETE FROM relationships
-WHERE extractor <> @manual AND evidence_count = 0 AND id IN (SELECT value FROM json_each(CAST(@ids AS TEXT)));
 
 -- name: RelationshipEvidence :many
 SELECT id, relationship_id, content_id, revision, start_offset, end_offset, quote, confidence, extractor, created_at, run_id
