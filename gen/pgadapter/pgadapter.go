@@ -74,12 +74,14 @@ type Querier interface {
 	DeleteExclusions(ctx context.Context, arg sqlitedb.DeleteExclusionsParams) error
 	DeleteExpiredIdempotencyKeys(ctx context.Context, arg sqlitedb.DeleteExpiredIdempotencyKeysParams) (int64, error)
 	DeleteExpiredSessions(ctx context.Context, arg sqlitedb.DeleteExpiredSessionsParams) (int64, error)
+	DeleteExtractorMentions(ctx context.Context, arg sqlitedb.DeleteExtractorMentionsParams) ([]string, error)
 	DeleteLinksOfContent(ctx context.Context, arg sqlitedb.DeleteLinksOfContentParams) error
 	DeleteLinksOfContents(ctx context.Context, arg string) error
 	DeleteLinksToHeads(ctx context.Context, arg string) error
 	DeleteMentions(ctx context.Context, arg sqlitedb.DeleteMentionsParams) ([]string, error)
 	DeleteOldSignatures(ctx context.Context, arg sqlitedb.DeleteOldSignaturesParams) (int64, error)
 	DeleteRunEvidence(ctx context.Context, arg sqlitedb.DeleteRunEvidenceParams) ([]string, error)
+	DeleteRunMentions(ctx context.Context, arg *string) ([]string, error)
 	DeleteSigningKeys(ctx context.Context, arg *int64) error
 	DeleteSource(ctx context.Context, arg string) (int64, error)
 	DeleteSourceAlias(ctx context.Context, arg string) error
@@ -161,6 +163,7 @@ type Querier interface {
 	RefoldContents(ctx context.Context, arg string) error
 	RefreshHost(ctx context.Context, arg sqlitedb.RefreshHostParams) error
 	RefreshHosts(ctx context.Context, arg sqlitedb.RefreshHostsParams) error
+	RefreshSeenTimes(ctx context.Context, arg string) error
 	Relationship(ctx context.Context, arg string) (sqlitedb.RelationshipRow, error)
 	RelationshipEvidence(ctx context.Context, arg sqlitedb.RelationshipEvidenceParams) ([]sqlitedb.RelationshipEvidence, error)
 	RelationshipsByIDs(ctx context.Context, arg string) ([]sqlitedb.RelationshipsByIDsRow, error)
@@ -530,6 +533,11 @@ func (q Queries) DeleteExpiredSessions(ctx context.Context, arg sqlitedb.DeleteE
 	return q.db.DeleteExpiredSessions(ctx, pgdb.DeleteExpiredSessionsParams(arg))
 }
 
+// DeleteExtractorMentions converts and calls pgdb's.
+func (q Queries) DeleteExtractorMentions(ctx context.Context, arg sqlitedb.DeleteExtractorMentionsParams) ([]string, error) {
+	return q.db.DeleteExtractorMentions(ctx, pgdb.DeleteExtractorMentionsParams(arg))
+}
+
 // DeleteLinksOfContent converts and calls pgdb's.
 func (q Queries) DeleteLinksOfContent(ctx context.Context, arg sqlitedb.DeleteLinksOfContentParams) error {
 	return q.db.DeleteLinksOfContent(ctx, pgdb.DeleteLinksOfContentParams(arg))
@@ -558,6 +566,11 @@ func (q Queries) DeleteOldSignatures(ctx context.Context, arg sqlitedb.DeleteOld
 // DeleteRunEvidence converts and calls pgdb's.
 func (q Queries) DeleteRunEvidence(ctx context.Context, arg sqlitedb.DeleteRunEvidenceParams) ([]string, error) {
 	return q.db.DeleteRunEvidence(ctx, pgdb.DeleteRunEvidenceParams(arg))
+}
+
+// DeleteRunMentions converts and calls pgdb's.
+func (q Queries) DeleteRunMentions(ctx context.Context, arg *string) ([]string, error) {
+	return q.db.DeleteRunMentions(ctx, arg)
 }
 
 // DeleteSigningKeys converts and calls pgdb's.
@@ -1166,6 +1179,11 @@ func (q Queries) RefreshHost(ctx context.Context, arg sqlitedb.RefreshHostParams
 // RefreshHosts converts and calls pgdb's.
 func (q Queries) RefreshHosts(ctx context.Context, arg sqlitedb.RefreshHostsParams) error {
 	return q.db.RefreshHosts(ctx, pgdb.RefreshHostsParams(arg))
+}
+
+// RefreshSeenTimes converts and calls pgdb's.
+func (q Queries) RefreshSeenTimes(ctx context.Context, arg string) error {
+	return q.db.RefreshSeenTimes(ctx, arg)
 }
 
 // Relationship converts and calls pgdb's.

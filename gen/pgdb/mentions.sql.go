@@ -10,7 +10,10 @@ import (
 )
 
 const addMentionCount = `-- name: AddMentionCount :exec
-UPDATE entities SET mention_count = mention_count + $1 WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS JSONB))))
+UPDATE entities SET mention_count = mention_count + $1,
+  first_seen_at = COALESCE((SELECT MIN(m.published_at) FROM mentions m WHERE m.entity_id = entities.id AND m.published_at > 0), 0),
+  last_seen_at = COALESCE((SELECT MAX(m.published_at) FROM mentions m WHERE m.entity_id = entities.id AND m.published_at > 0), 0)
+WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS JSONB))))
 `
 
 type AddMentionCountParams struct {
@@ -18,7 +21,8 @@ type AddMentionCountParams struct {
 	Ids   string
 }
 
-// Adds to the counter instead of counting anew: right under concurrency, and cheap for an entity with many mentions.
+// Adds to the counter instead of counting anew: right under concurrency, and cheap for an entity with many mentions. The
+// times are ends of an index.
 func (q *Queries) AddMentionCount(ctx context.Context, arg AddMentionCountParams) error {
 	_, err := q.db.Exec(ctx, addMentionCount, arg.Delta, arg.Ids)
 	return err
@@ -109,6 +113,39 @@ func (q *Queries) DeleteContentMentions(ctx context.Context, contentID string) (
 	return items, nil
 }
 
+const deleteExtractorMentions = `-- name: DeleteExtractorMentions :many
+DELETE FROM mentions
+WHERE content_id = $1 AND run_id IS NULL
+  AND (extractor = $2 OR substr(extractor, 1, length(CAST($2 AS TEXT)) + 1) = CAST($2 AS TEXT) || '@')
+RETURNING entity_id
+`
+
+type DeleteExtractorMentionsParams struct {
+	ContentID string
+	Name      string
+}
+
+// Of an extractor in any version, from before there were runs.
+func (q *Queries) DeleteExtractorMentions(ctx context.Context, arg DeleteExtractorMentionsParams) ([]string, error) {
+	rows, err := q.db.Query(ctx, deleteExtractorMentions, arg.ContentID, arg.Name)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var entity_id string
+		if err := rows.Scan(&entity_id); err != nil {
+			return nil, err
+		}
+		items = append(items, entity_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const deleteMentions = `-- name: DeleteMentions :many
 DELETE FROM mentions WHERE content_id = $1 AND extractor = $2
 RETURNING entity_id
@@ -121,6 +158,31 @@ type DeleteMentionsParams struct {
 
 func (q *Queries) DeleteMentions(ctx context.Context, arg DeleteMentionsParams) ([]string, error) {
 	rows, err := q.db.Query(ctx, deleteMentions, arg.ContentID, arg.Extractor)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var entity_id string
+		if err := rows.Scan(&entity_id); err != nil {
+			return nil, err
+		}
+		items = append(items, entity_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const deleteRunMentions = `-- name: DeleteRunMentions :many
+DELETE FROM mentions WHERE run_id = $1
+RETURNING entity_id
+`
+
+func (q *Queries) DeleteRunMentions(ctx context.Context, runID *string) ([]string, error) {
+	rows, err := q.db.Query(ctx, deleteRunMentions, runID)
 	if err != nil {
 		return nil, err
 	}
@@ -165,15 +227,21 @@ func (q *Queries) DeleteSourceMentions(ctx context.Context, sourceID string) ([]
 }
 
 const insertMentions = `-- name: InsertMentions :many
-INSERT INTO mentions (id, content_id, revision, entity_id, start_offset, end_offset, quote, confidence, extractor, created_at)
+INSERT INTO mentions (id, content_id, revision, entity_id, start_offset, end_offset, quote, confidence, extractor, created_at,
+  type, salience, published_at, run_id)
 SELECT n.id, n.content_id, n.revision, n.entity_id,
   n.start_offset, n.end_offset, n.quote, n.confidence,
-  n.extractor, n.created_at
-FROM jsonb_to_recordset(CAST(CAST($1 AS TEXT) AS JSONB)) AS n (id TEXT, content_id TEXT, revision BIGINT, entity_id TEXT, start_offset BIGINT, end_offset BIGINT, quote TEXT, confidence DOUBLE PRECISION, extractor TEXT, created_at BIGINT)
+  n.extractor, n.created_at,
+  COALESCE(NULLIF(n.type, ''), e.type, ''), n.salience, COALESCE(c.published_at, 0),
+  n.run_id
+FROM jsonb_to_recordset(CAST(CAST($1 AS TEXT) AS JSONB)) AS n (id TEXT, content_id TEXT, revision BIGINT, entity_id TEXT, start_offset BIGINT, end_offset BIGINT, quote TEXT, confidence DOUBLE PRECISION, extractor TEXT, created_at BIGINT, type TEXT, salience DOUBLE PRECISION, run_id TEXT)
+LEFT JOIN contents c ON c.id = n.content_id
+LEFT JOIN entities e ON e.id = n.entity_id
 ON CONFLICT (content_id, entity_id, extractor, start_offset, end_offset) DO NOTHING
 RETURNING entity_id
 `
 
+// What the extractor does not say is taken from the item and the entity. Of an unknown one the foreign key speaks.
 func (q *Queries) InsertMentions(ctx context.Context, rowsJson string) ([]string, error) {
 	rows, err := q.db.Query(ctx, insertMentions, rowsJson)
 	if err != nil {
@@ -247,4 +315,19 @@ func (q *Queries) MentionsOfEntities(ctx context.Context, arg MentionsOfEntities
 		return nil, err
 	}
 	return items, nil
+}
+
+const refreshSeenTimes = `-- name: RefreshSeenTimes :exec
+UPDATE entities SET
+  first_seen_at = COALESCE((SELECT MIN(m.published_at) FROM mentions m WHERE m.entity_id = entities.id AND m.published_at > 0), 0),
+  last_seen_at = COALESCE((SELECT MAX(m.published_at) FROM mentions m WHERE m.entity_id = entities.id AND m.published_at > 0), 0)
+WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB))))
+  AND (first_seen_at <> COALESCE((SELECT MIN(m.published_at) FROM mentions m WHERE m.entity_id = entities.id AND m.published_at > 0), 0)
+    OR last_seen_at <> COALESCE((SELECT MAX(m.published_at) FROM mentions m WHERE m.entity_id = entities.id AND m.published_at > 0), 0))
+`
+
+// Of entities that lost as many mentions as they got.
+func (q *Queries) RefreshSeenTimes(ctx context.Context, ids string) error {
+	_, err := q.db.Exec(ctx, refreshSeenTimes, ids)
+	return err
 }

@@ -12,7 +12,8 @@ type Querier interface {
 	// Adds to the counter instead of counting anew: right under concurrency.
 	AddEvidenceCount(ctx context.Context, arg AddEvidenceCountParams) error
 	AddLoginFailure(ctx context.Context, arg AddLoginFailureParams) (LoginThrottle, error)
-	// Adds to the counter instead of counting anew: right under concurrency, and cheap for an entity with many mentions.
+	// Adds to the counter instead of counting anew: right under concurrency, and cheap for an entity with many mentions. The
+	// times are ends of an index.
 	AddMentionCount(ctx context.Context, arg AddMentionCountParams) error
 	// Postgres waits here for who cancels the import.
 	AdvanceSourceImport(ctx context.Context, arg AdvanceSourceImportParams) (int64, error)
@@ -78,6 +79,8 @@ type Querier interface {
 	DeleteExclusions(ctx context.Context, arg DeleteExclusionsParams) error
 	DeleteExpiredIdempotencyKeys(ctx context.Context, arg DeleteExpiredIdempotencyKeysParams) (int64, error)
 	DeleteExpiredSessions(ctx context.Context, arg DeleteExpiredSessionsParams) (int64, error)
+	// Of an extractor in any version, from before there were runs.
+	DeleteExtractorMentions(ctx context.Context, arg DeleteExtractorMentionsParams) ([]string, error)
 	DeleteLinksOfContent(ctx context.Context, arg DeleteLinksOfContentParams) error
 	DeleteLinksOfContents(ctx context.Context, ids string) error
 	DeleteLinksToHeads(ctx context.Context, heads string) error
@@ -86,6 +89,7 @@ type Querier interface {
 	DeleteOldSignatures(ctx context.Context, arg DeleteOldSignaturesParams) (int64, error)
 	// What a run found, and what extractors between two names found when there were no runs.
 	DeleteRunEvidence(ctx context.Context, arg DeleteRunEvidenceParams) ([]string, error)
+	DeleteRunMentions(ctx context.Context, runID *string) ([]string, error)
 	DeleteSigningKeys(ctx context.Context, before *int64) error
 	DeleteSource(ctx context.Context, id string) (int64, error)
 	// A source that goes back to a former URL has it as its own again.
@@ -141,6 +145,7 @@ type Querier interface {
 	// In the order of the unique key, so that concurrent transactions wait for each other in one direction.
 	InsertEntities(ctx context.Context, rowsJson string) ([]string, error)
 	InsertEvidence(ctx context.Context, rowsJson string) ([]string, error)
+	// What the extractor does not say is taken from the item and the entity. Of an unknown one the foreign key speaks.
 	InsertMentions(ctx context.Context, rowsJson string) ([]string, error)
 	// In the order of the unique key, so that concurrent transactions wait for each other in one direction.
 	InsertRelationships(ctx context.Context, rowsJson string) ([]string, error)
@@ -204,6 +209,8 @@ type Querier interface {
 	// RefreshHost for several. A list of the states that are fetched would make Postgres read their whole index while it
 	// has no statistics.
 	RefreshHosts(ctx context.Context, arg RefreshHostsParams) error
+	// Of entities that lost as many mentions as they got.
+	RefreshSeenTimes(ctx context.Context, ids string) error
 	Relationship(ctx context.Context, id string) (RelationshipRow, error)
 	RelationshipEvidence(ctx context.Context, arg RelationshipEvidenceParams) ([]RelationshipEvidence, error)
 	RelationshipsByIDs(ctx context.Context, ids string) ([]RelationshipsByIDsRow, error)

@@ -33,8 +33,26 @@ type EntityStore interface {
 	// CodeNotFound.
 	DeleteEntity(ctx context.Context, id string) error
 
+	// InsertMentions stores mentions, keeps MentionCount, FirstSeenAt and
+	// LastSeenAt of their entities right, and returns how many it stored.
+	// PublishedAt is that of the item, whatever is given; an empty Type becomes
+	// that of the entity. A place where the same extractor found the same entity
+	// already stays as it is. CodeConflict: an item, an entity or a run does not
+	// exist.
+	InsertMentions(ctx context.Context, ms []Mention) (int64, error)
+
+	// DeleteRunMentions removes the mentions that a run found and that are still
+	// there, whosever entity they have become by a merge, keeps the counters and
+	// the times of their entities right, and returns how many it removed.
+	DeleteRunMentions(ctx context.Context, runID string) (int64, error)
+
+	// DeleteExtractorMentions is DeleteRunMentions for what an extractor, named
+	// without its version, found in an item before there were runs.
+	DeleteExtractorMentions(ctx context.Context, contentID, name string) (int64, error)
+
 	// ReplaceMentions replaces the extractor's mentions of a content item, and
-	// keeps MentionCount of the entities right.
+	// keeps what InsertMentions keeps. The item and the extractor are those of
+	// the arguments.
 	ReplaceMentions(ctx context.Context, contentID, extractor string, ms []Mention) error
 
 	// ContentEntities returns a page of the entities that a content item

@@ -21,50 +21,115 @@ type mentionRow struct {
 	Confidence  float64 `json:"confidence"`
 	Extractor   string  `json:"extractor"`
 	CreatedAt   int64   `json:"created_at"`
+	Type        string  `json:"type"`
+	Salience    float64 `json:"salience"`
+	RunID       *string `json:"run_id"`
 }
 
-// ReplaceMentions implements kgl.EntityStore. The item and the extractor are
-// those of the arguments; a place that is given twice for an entity counts once.
+// InsertMentions implements kgl.EntityStore.
+func (db *DB) InsertMentions(ctx context.Context, ms []kgl.Mention) (int64, error) {
+	var stored int64
+	err := db.write(ctx, func(ctx context.Context, c *conn) error {
+		added, err := insertMentions(ctx, c, ms)
+		if err != nil {
+			return err
+		}
+		stored = int64(len(added))
+		return countMentions(ctx, c, nil, added)
+	})
+	return stored, err
+}
+
+// insertMentions returns the entity of each mention that it stored.
+func insertMentions(ctx context.Context, c *conn, ms []kgl.Mention) ([]string, error) {
+	if len(ms) == 0 {
+		return nil, nil
+	}
+	in := make([]mentionRow, len(ms))
+	for i, m := range ms {
+		in[i] = mentionRow{
+			ID: m.ID, ContentID: m.ContentID, Revision: m.Revision, EntityID: m.EntityID, StartOffset: m.Start,
+			EndOffset: m.End, Quote: m.Quote, Confidence: m.Confidence, Extractor: m.Extractor, CreatedAt: micros(m.CreatedAt),
+			Type: m.Type, Salience: m.Salience, RunID: m.RunID,
+		}
+	}
+	text, err := jsonText(in)
+	if err != nil {
+		return nil, err
+	}
+	return c.InsertMentions(ctx, text)
+}
+
+// DeleteRunMentions implements kgl.EntityStore.
+func (db *DB) DeleteRunMentions(ctx context.Context, runID string) (int64, error) {
+	return db.removeMentions(ctx, func(c *conn) ([]string, error) { return c.DeleteRunMentions(ctx, &runID) })
+}
+
+// DeleteExtractorMentions implements kgl.EntityStore.
+func (db *DB) DeleteExtractorMentions(ctx context.Context, contentID, name string) (int64, error) {
+	return db.removeMentions(ctx, func(c *conn) ([]string, error) {
+		return c.DeleteExtractorMentions(ctx, sqlitedb.DeleteExtractorMentionsParams{ContentID: contentID, Name: name})
+	})
+}
+
+// removeMentions counts the mentions that remove removes, which returns the
+// entity of each.
+func (db *DB) removeMentions(ctx context.Context, remove func(*conn) ([]string, error)) (int64, error) {
+	var gone int64
+	err := db.write(ctx, func(ctx context.Context, c *conn) error {
+		removed, err := remove(c)
+		if err != nil {
+			return err
+		}
+		gone = int64(len(removed))
+		return countMentions(ctx, c, removed, nil)
+	})
+	return gone, err
+}
+
+// ReplaceMentions implements kgl.EntityStore. A place that is given twice for an
+// entity counts once.
 func (db *DB) ReplaceMentions(ctx context.Context, contentID, extractor string, ms []kgl.Mention) error {
+	ms = slices.Clone(ms)
+	for i := range ms {
+		ms[i].ContentID, ms[i].Extractor = contentID, extractor
+	}
 	return db.write(ctx, func(ctx context.Context, c *conn) error {
 		removed, err := c.DeleteMentions(ctx, sqlitedb.DeleteMentionsParams{ContentID: contentID, Extractor: extractor})
 		if err != nil {
 			return err
 		}
-		var added []string
-		if len(ms) > 0 {
-			in := make([]mentionRow, len(ms))
-			for i, m := range ms {
-				in[i] = mentionRow{
-					ID: m.ID, ContentID: contentID, Revision: m.Revision, EntityID: m.EntityID, StartOffset: m.Start,
-					EndOffset: m.End, Quote: m.Quote, Confidence: m.Confidence, Extractor: extractor, CreatedAt: micros(m.CreatedAt),
-				}
-			}
-			text, err := jsonText(in)
-			if err != nil {
-				return err
-			}
-			if added, err = c.InsertMentions(ctx, text); err != nil {
-				return err
-			}
+		added, err := insertMentions(ctx, c, ms)
+		if err != nil {
+			return err
 		}
 		return countMentions(ctx, c, removed, added)
 	})
 }
 
-// countMentions adjusts MentionCount for mentions that were removed and added,
-// given the entity of each.
+// countMentions adjusts what entities know of their mentions after some were
+// removed and added, given the entity of each.
 func countMentions(ctx context.Context, c *conn, removed, added []string) error {
-	deltas := changes(removed, added)
-	if len(deltas) == 0 {
+	touched := unique(slices.Concat(removed, added))
+	if len(touched) == 0 {
 		return nil
 	}
-	if _, err := lockEntities(ctx, c, slices.Collect(maps.Keys(deltas))); err != nil {
+	if _, err := lockEntities(ctx, c, touched); err != nil {
 		return err
 	}
-	return eachDelta(deltas, func(delta int64, ids string) error {
+	deltas := changes(removed, added)
+	err := eachDelta(deltas, func(delta int64, ids string) error {
 		return c.AddMentionCount(ctx, sqlitedb.AddMentionCountParams{Delta: delta, Ids: ids})
 	})
+	if err != nil || len(deltas) == len(touched) {
+		return err
+	}
+	evened := slices.DeleteFunc(touched, func(id string) bool { return deltas[id] != 0 })
+	list, err := listText(evened)
+	if err != nil {
+		return err
+	}
+	return c.RefreshSeenTimes(ctx, list)
 }
 
 // changes returns by how much each counter changes, leaving out those that

@@ -2,13 +2,30 @@
 DELETE FROM mentions WHERE content_id = @content_id AND extractor = @extractor
 RETURNING entity_id;
 
+-- What the extractor does not say is taken from the item and the entity. Of an unknown one the foreign key speaks.
 -- name: InsertMentions :many
-INSERT INTO mentions (id, content_id, revision, entity_id, start_offset, end_offset, quote, confidence, extractor, created_at)
+INSERT INTO mentions (id, content_id, revision, entity_id, start_offset, end_offset, quote, confidence, extractor, created_at,
+  type, salience, published_at, run_id)
 SELECT n.id, n.content_id, n.revision, n.entity_id,
   n.start_offset, n.end_offset, n.quote, n.confidence,
-  n.extractor, n.created_at
-FROM jsonb_to_recordset(CAST(CAST(@rows_json AS TEXT) AS JSONB)) AS n (id TEXT, content_id TEXT, revision BIGINT, entity_id TEXT, start_offset BIGINT, end_offset BIGINT, quote TEXT, confidence DOUBLE PRECISION, extractor TEXT, created_at BIGINT)
+  n.extractor, n.created_at,
+  COALESCE(NULLIF(n.type, ''), e.type, ''), n.salience, COALESCE(c.published_at, 0),
+  n.run_id
+FROM jsonb_to_recordset(CAST(CAST(@rows_json AS TEXT) AS JSONB)) AS n (id TEXT, content_id TEXT, revision BIGINT, entity_id TEXT, start_offset BIGINT, end_offset BIGINT, quote TEXT, confidence DOUBLE PRECISION, extractor TEXT, created_at BIGINT, type TEXT, salience DOUBLE PRECISION, run_id TEXT)
+LEFT JOIN contents c ON c.id = n.content_id
+LEFT JOIN entities e ON e.id = n.entity_id
 ON CONFLICT (content_id, entity_id, extractor, start_offset, end_offset) DO NOTHING
+RETURNING entity_id;
+
+-- name: DeleteRunMentions :many
+DELETE FROM mentions WHERE run_id = @run_id
+RETURNING entity_id;
+
+-- Of an extractor in any version, from before there were runs.
+-- name: DeleteExtractorMentions :many
+DELETE FROM mentions
+WHERE content_id = @content_id AND run_id IS NULL
+  AND (extractor = @name OR substr(extractor, 1, length(CAST(@name AS TEXT)) + 1) = CAST(@name AS TEXT) || '@')
 RETURNING entity_id;
 
 -- Removes the mentions of an item whoever made them.
@@ -20,9 +37,22 @@ RETURNING entity_id;
 DELETE FROM mentions WHERE content_id IN (SELECT c.id FROM contents c WHERE c.source_id = @source_id)
 RETURNING entity_id;
 
--- Adds to the counter instead of counting anew: right under concurrency, and cheap for an entity with many mentions.
+-- Adds to the counter instead of counting anew: right under concurrency, and cheap for an entity with many mentions. The
+-- times are ends of an index.
 -- name: AddMentionCount :exec
-UPDATE entities SET mention_count = mention_count + @delta WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))));
+UPDATE entities SET mention_count = mention_count + @delta,
+  first_seen_at = COALESCE((SELECT MIN(m.published_at) FROM mentions m WHERE m.entity_id = entities.id AND m.published_at > 0), 0),
+  last_seen_at = COALESCE((SELECT MAX(m.published_at) FROM mentions m WHERE m.entity_id = entities.id AND m.published_at > 0), 0)
+WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))));
+
+-- Of entities that lost as many mentions as they got.
+-- name: RefreshSeenTimes :exec
+UPDATE entities SET
+  first_seen_at = COALESCE((SELECT MIN(m.published_at) FROM mentions m WHERE m.entity_id = entities.id AND m.published_at > 0), 0),
+  last_seen_at = COALESCE((SELECT MAX(m.published_at) FROM mentions m WHERE m.entity_id = entities.id AND m.published_at > 0), 0)
+WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))))
+  AND (first_seen_at <> COALESCE((SELECT MIN(m.published_at) FROM mentions m WHERE m.entity_id = entities.id AND m.published_at > 0), 0)
+    OR last_seen_at <> COALESCE((SELECT MAX(m.published_at) FROM mentions m WHERE m.entity_id = entities.id AND m.published_at > 0), 0));
 
 -- name: ContentEntities :many
 SELECT e.id, e.name, e.name_key, e.type, e.description, e.attributes, e.confidence, e.extractor, e.mention_count, e.version, e.created_at, e.updated_at,

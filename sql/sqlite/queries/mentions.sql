@@ -2,13 +2,31 @@
 DELETE FROM mentions WHERE content_id = @content_id AND extractor = @extractor
 RETURNING entity_id;
 
+-- What the extractor does not say is taken from the item and the entity. Of an unknown one the foreign key speaks.
 -- name: InsertMentions :many
-INSERT INTO mentions (id, content_id, revision, entity_id, start_offset, end_offset, quote, confidence, extractor, created_at)
-SELECT json_extract(value, '$.id'), json_extract(value, '$.content_id'), json_extract(value, '$.revision'), json_extract(value, '$.entity_id'),
-  json_extract(value, '$.start_offset'), json_extract(value, '$.end_offset'), json_extract(value, '$.quote'), json_extract(value, '$.confidence'),
-  json_extract(value, '$.extractor'), json_extract(value, '$.created_at')
-FROM json_each(CAST(@rows_json AS TEXT)) WHERE TRUE
+INSERT INTO mentions (id, content_id, revision, entity_id, start_offset, end_offset, quote, confidence, extractor, created_at,
+  type, salience, published_at, run_id)
+SELECT json_extract(n.value, '$.id'), json_extract(n.value, '$.content_id'), json_extract(n.value, '$.revision'), json_extract(n.value, '$.entity_id'),
+  json_extract(n.value, '$.start_offset'), json_extract(n.value, '$.end_offset'), json_extract(n.value, '$.quote'), json_extract(n.value, '$.confidence'),
+  json_extract(n.value, '$.extractor'), json_extract(n.value, '$.created_at'),
+  COALESCE(NULLIF(json_extract(n.value, '$.type'), ''), e.type, ''), json_extract(n.value, '$.salience'), COALESCE(c.published_at, 0),
+  json_extract(n.value, '$.run_id')
+FROM json_each(CAST(@rows_json AS TEXT)) AS n
+LEFT JOIN contents c ON c.id = json_extract(n.value, '$.content_id')
+LEFT JOIN entities e ON e.id = json_extract(n.value, '$.entity_id')
+WHERE TRUE
 ON CONFLICT (content_id, entity_id, extractor, start_offset, end_offset) DO NOTHING
+RETURNING entity_id;
+
+-- name: DeleteRunMentions :many
+DELETE FROM mentions WHERE run_id = @run_id
+RETURNING entity_id;
+
+-- Of an extractor in any version, from before there were runs.
+-- name: DeleteExtractorMentions :many
+DELETE FROM mentions
+WHERE content_id = @content_id AND run_id IS NULL
+  AND (extractor = @name OR substr(extractor, 1, length(CAST(@name AS TEXT)) + 1) = CAST(@name AS TEXT) || '@')
 RETURNING entity_id;
 
 -- Removes the mentions of an item whoever made them.
@@ -20,9 +38,22 @@ RETURNING entity_id;
 DELETE FROM mentions WHERE content_id IN (SELECT c.id FROM contents c WHERE c.source_id = @source_id)
 RETURNING entity_id;
 
--- Adds to the counter instead of counting anew: right under concurrency, and cheap for an entity with many mentions.
+-- Adds to the counter instead of counting anew: right under concurrency, and cheap for an entity with many mentions. The
+-- times are ends of an index.
 -- name: AddMentionCount :exec
-UPDATE entities SET mention_count = mention_count + @delta WHERE id IN (SELECT value FROM json_each(CAST(@ids AS TEXT)));
+UPDATE entities SET mention_count = mention_count + @delta,
+  first_seen_at = COALESCE((SELECT MIN(m.published_at) FROM mentions m WHERE m.entity_id = entities.id AND m.published_at > 0), 0),
+  last_seen_at = COALESCE((SELECT MAX(m.published_at) FROM mentions m WHERE m.entity_id = entities.id AND m.published_at > 0), 0)
+WHERE id IN (SELECT value FROM json_each(CAST(@ids AS TEXT)));
+
+-- Of entities that lost as many mentions as they got.
+-- name: RefreshSeenTimes :exec
+UPDATE entities SET
+  first_seen_at = COALESCE((SELECT MIN(m.published_at) FROM mentions m WHERE m.entity_id = entities.id AND m.published_at > 0), 0),
+  last_seen_at = COALESCE((SELECT MAX(m.published_at) FROM mentions m WHERE m.entity_id = entities.id AND m.published_at > 0), 0)
+WHERE id IN (SELECT value FROM json_each(CAST(@ids AS TEXT)))
+  AND (first_seen_at <> COALESCE((SELECT MIN(m.published_at) FROM mentions m WHERE m.entity_id = entities.id AND m.published_at > 0), 0)
+    OR last_seen_at <> COALESCE((SELECT MAX(m.published_at) FROM mentions m WHERE m.entity_id = entities.id AND m.published_at > 0), 0));
 
 -- name: ContentEntities :many
 SELECT e.id, e.name, e.name_key, e.type, e.description, e.attributes, e.confidence, e.extractor, e.mention_count, e.version, e.created_at, e.updated_at,
