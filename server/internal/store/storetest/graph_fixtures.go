@@ -17,8 +17,8 @@ func minute(n int) time.Time { return after(time.Duration(n) * time.Minute) }
 func newEntity(n int, typ, name string) kgl.Entity {
 	return kgl.Entity{
 		ID: id(n), Name: name, NameKey: kgl.NormalizeName(name), Type: typ, Aliases: []string{},
-		Attributes: json.RawMessage("{}"), Confidence: 0.5, Extractor: kgl.ExtractorMock, Version: 1,
-		CreatedAt: minute(n), UpdatedAt: minute(n),
+		Attributes: json.RawMessage("{}"), Confidence: 0.5, Extractor: kgl.ExtractorMock, Status: kgl.EntityActive,
+		ExternalIDs: []kgl.ExternalID{}, Version: 1, CreatedAt: minute(n), UpdatedAt: minute(n),
 	}
 }
 

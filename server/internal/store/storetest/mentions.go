@@ -38,6 +38,11 @@ func mentionList(t *testing.T, db *store.DB) {
 	must(t, db.ReplaceMentions(ctx(t), cs[0], kgl.ExtractorMock, []kgl.Mention{late, early, other}))
 	must(t, db.ReplaceMentions(ctx(t), cs[1], kgl.ExtractorMock, []kgl.Mention{newMention(40, cs[1], b.ID)}))
 	a.MentionCount, b.MentionCount = 2, 2
+	first, last := minute(0), minute(1) // when the items were published
+	a.FirstSeenAt, a.LastSeenAt, b.FirstSeenAt, b.LastSeenAt = &first, &first, &first, &last
+	for _, m := range []*kgl.Mention{&early, &late, &other} {
+		m.Type, m.PublishedAt = "person", first
+	}
 	same(t, got(db.ContentEntities(ctx(t), cs[0], kgl.Page{Limit: 10}))(t).Rows, []kgl.EntityMentions{
 		{Entity: a, Mentions: []kgl.Mention{early, late}}, {Entity: b, Mentions: []kgl.Mention{other}},
 	})
