@@ -28,7 +28,7 @@ type Config struct {
 	Lease       time.Duration // claim on a host; nine tenths of it must outlast one fetch and its storing; default 2 min
 	HostDelay   time.Duration // pause between two requests to one host; default none
 	Poll        time.Duration // how long at most until the next look for due hosts; default 5 s
-	KeepFetches int           // rows of history a source keeps; default 100
+	KeepFetches int           // rows of history a source keeps at least; default 100
 	ParseBudget int64         // bytes of documents that are read and stored at once; default 16 MiB
 	MaxDocument int64         // bytes of a document, unpacked and as UTF-8; default 32 MiB
 	Retention   Retention

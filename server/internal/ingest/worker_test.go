@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -438,3 +440,35 @@ func TestDeletedWhileItsItemsAreStored(t *testing.T) {
 }
 
 var errRow = errors.New("value too long for the row")
+
+// The newest fetches of a source are always there, and what is older goes now
+// and then, whichever way a fetch is stored.
+func TestHistoryOfFetches(t *testing.T) {
+	onEngines(t, func(t *testing.T, w *world) {
+		const keep = 4
+		src, worker := w.add(feedURL), w.worker(Config{KeepFetches: keep})
+		worker.ids = kgl.NewUUIDv7(w.clock, rand.NewChaCha8([32]byte{})) // the same lots each time
+		before, trims := []kgl.Fetch{}, 0
+		for n := 0; trims < 4; n++ {
+			if n == 2000 {
+				t.Fatal("old fetches are not removed")
+			}
+			w.web.serve(feedURL, []*outbound.Response{answer(304, ""), answer(304, ""), answer(200, rss("a", "one")), answer(500, "")}[n%4])
+			w.clock.Advance(time.Minute)
+			w.due(src.ID)
+			w.round(worker)
+			have := w.fetches(src.ID)
+			want := slices.Insert(before, 0, have[0])
+			if id := have[0].ID; id[len(id)-1] == '0' {
+				if len(want) > keep {
+					trims++
+				}
+				want = want[:min(keep, len(want))]
+			}
+			if !slices.EqualFunc(have, want, func(a, b kgl.Fetch) bool { return a.ID == b.ID }) {
+				t.Fatalf("after fetch %d, %d are left of %d", n, len(have), len(before)+1)
+			}
+			before = slices.Clone(have)
+		}
+	})
+}
