@@ -148,9 +148,13 @@ func forbiddenAt(b []byte, i int) int {
 
 // cleanUTF8 returns b as valid UTF-8 without forbidden characters. A byte that
 // starts no character is read as windows-1252; a character that was cut off
-// becomes U+FFFD; NEL becomes a newline, as XML 1.1 reads it; other forbidden
-// characters go.
+// becomes U+FFFD; NEL becomes a newline, as XML 1.1 reads it, in JSON, whose
+// strings may not have one, a space; other forbidden characters go.
 func cleanUTF8(b []byte, n *notes) []byte {
+	nel := byte('\n')
+	if jsonStart(b) >= 0 {
+		nel = ' '
+	}
 	out := make([]byte, 0, len(b)+len(b)/8)
 	for i := 0; i < len(b); {
 		c := b[i]
@@ -161,7 +165,7 @@ func cleanUTF8(b []byte, n *notes) []byte {
 		}
 		if size := forbiddenAt(b, i); size > 0 {
 			if size == 2 && b[i+1] == 0x85 {
-				out = append(out, '\n')
+				out = append(out, nel)
 			}
 			n.mark(WarnControlChars, len(out))
 			i += size

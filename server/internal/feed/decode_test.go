@@ -47,6 +47,7 @@ func TestDecodeMendsBytes(t *testing.T) {
 		{"overlong", "<a>\xc0\xbc</a>", "<a>À¼</a>", "bad_bytes"},
 		{"NUL and controls", "<a>\x00b\x0b\x1f\x7f</a>", "<a>b</a>", "control_chars"},
 		{"NEL is a line", "<a>b\u0085c\u0092</a>", "<a>b\nc</a>", "control_chars"},
+		{"NEL in JSON is a space", "{\"a\": \"b\u0085c\u0092\"}", "{\"a\": \"b c\"}", "control_chars"},
 		{"no characters", "<a>\uFFFE\uFFFF</a>", "<a></a>", "control_chars"},
 		{"replacement character stays", "<a>\uFFFD</a>", "<a>\uFFFD</a>", ""},
 		{"UTF-7", "<a>+ADw-script+AD4-</a>", "<a>+ADw-script+AD4-</a>", ""},

@@ -40,6 +40,18 @@ func TestRepairJSON(t *testing.T) {
 	}
 }
 
+// TestJSONWithNextLine: U+0085 may stand in a string of JSON as it is.
+func TestJSONWithNextLine(t *testing.T) {
+	doc, err := Parse(t.Context(), []byte(`{"version":"https://jsonfeed.org/version/1.1","title":"T","items":[{"id":"1","content_text":"one`+"\u0085"+`two"}]}`), Options{})
+	if err != nil || len(doc.Items) != 1 {
+		t.Fatalf("%+v, %v", doc, err)
+	}
+	checkEqual(t, "text", doc.Items[0].ContentText, "one two")
+	if have := codes(doc.Warnings); strings.Contains(have, string(WarnMalformed)) || !strings.Contains(have, string(WarnControlChars)) {
+		t.Errorf("warnings are %s", have)
+	}
+}
+
 func TestJSONStart(t *testing.T) {
 	for doc, want := range map[string]int{
 		` {"items":[]}`:                         1,
