@@ -44,19 +44,33 @@ func settle(t testing.TB, db *store.DB) {
 	last := kgl.Event{ID: uuid.NewString(), Type: marker, SubjectType: "test", SubjectID: t.Name(), OccurredAt: second(0)}
 	must(t, db.AppendEvents(t.Context(), []kgl.Event{last}))
 	var after kgl.EventPosition
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); {
-		es := got(db.EventsAfter(t.Context(), after, 1000))(t)
-		for _, e := range es {
-			if e.ID == last.ID {
-				return
+	waitInReach(t, func() bool {
+		for {
+			es := got(db.EventsAfter(t.Context(), after, 1000))(t)
+			if len(es) == 0 {
+				return false
 			}
-			after = e.Position
+			after = es[len(es)-1].Position
+			if slices.ContainsFunc(es, func(e kgl.Event) bool { return e.ID == last.ID }) {
+				return true
+			}
 		}
-		if len(es) == 0 {
-			time.Sleep(5 * time.Millisecond) // another process ends the transaction, and tells nobody
+	})
+}
+
+// waitInReach asks until events are in reach of readers: another process ends
+// the transaction that holds them back, and tells nobody.
+func waitInReach(t testing.TB, seen func() bool) {
+	t.Helper()
+	again, late := time.NewTicker(5*time.Millisecond), time.After(30*time.Second)
+	defer again.Stop()
+	for !seen() {
+		select {
+		case <-again.C:
+		case <-late:
+			t.Fatal("events that were committed did not come into reach of readers")
 		}
 	}
-	t.Fatal("events that were committed did not come into reach of readers")
 }
 
 // Events returns all events that were committed before, in their order.

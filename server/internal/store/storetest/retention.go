@@ -144,12 +144,10 @@ func dropEvents(t *testing.T, db *store.DB) {
 // Postgres a transaction of another test, which is open, holds them back.
 func EventsBehind(t testing.TB, db *store.DB, after kgl.EventPosition, n int) []kgl.Event {
 	t.Helper()
-	for range 5000 {
-		if es := got(db.EventsAfter(t.Context(), after, n+1))(t); len(es) >= n {
-			return es
-		}
-		time.Sleep(time.Millisecond)
-	}
-	t.Fatalf("%d events did not come into reach of readers", n)
-	return nil
+	var es []kgl.Event
+	waitInReach(t, func() bool {
+		es = got(db.EventsAfter(t.Context(), after, n+1))(t)
+		return len(es) >= n
+	})
+	return es
 }
