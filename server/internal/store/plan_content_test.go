@@ -117,7 +117,7 @@ var planValues = map[string]string{
 	"row_limit": "20", "now": "1000000000", "lease_until": "1", "lease_owner": "'w'", "host": "'h7'", "extractor": "'mock'",
 	"source_id": "'s1'", "heads": `'["c1","c2"]'`, "content_id": "'c1'", "after_at": "5", "after_id": "''", "after_reason": "''",
 	"key0": "1", "key1": "1", "key2": "1", "key3": "1", "key4": "1", "key5": "1", "since": "19990", "key_version": "1", "before": "100", "tx_id": "0", "seq": "4000",
-	"ids": `'["c1","c2"]'`, "every_source": "1",
+	"ids": `'["c1","c2"]'`, "every_source": "1", "before_at": "1000000000", "before_id": "'c5000'",
 }
 
 var parameter = regexp.MustCompile(`@(\w+)`)
