@@ -33,12 +33,14 @@ type Querier interface {
 	AuditHead(ctx context.Context) (sqlitedb.AuditHeadRow, error)
 	BlockLogin(ctx context.Context, arg sqlitedb.BlockLoginParams) (int64, error)
 	CancelSourceImport(ctx context.Context, arg sqlitedb.CancelSourceImportParams) (int64, error)
+	ClaimExtractionRequests(ctx context.Context, arg sqlitedb.ClaimExtractionRequestsParams) ([]sqlitedb.ExtractionRequest, error)
 	ClaimHosts(ctx context.Context, arg sqlitedb.ClaimHostsParams) ([]sqlitedb.ClaimHostsRow, error)
 	ClaimSetting(ctx context.Context, arg sqlitedb.ClaimSettingParams) (int64, error)
 	ClaimSourceImport(ctx context.Context, arg sqlitedb.ClaimSourceImportParams) ([]sqlitedb.SourceImport, error)
 	ClaimTasks(ctx context.Context, arg sqlitedb.ClaimTasksParams) ([]sqlitedb.EnrichmentTask, error)
 	ClearLoginThrottles(ctx context.Context, arg string) error
 	CompleteIdempotencyKey(ctx context.Context, arg sqlitedb.CompleteIdempotencyKeyParams) (int64, error)
+	Consents(ctx context.Context, arg string) ([]sqlitedb.SourceConsent, error)
 	Content(ctx context.Context, arg string) (sqlitedb.ContentRow, error)
 	ContentEntities(ctx context.Context, arg sqlitedb.ContentEntitiesParams) ([]sqlitedb.Entity, error)
 	ContentStates(ctx context.Context, arg sqlitedb.ContentStatesParams) ([]sqlitedb.ContentStatesRow, error)
@@ -51,10 +53,12 @@ type Querier interface {
 	CreateDuplicateLinks(ctx context.Context, arg string) error
 	CreateEntity(ctx context.Context, arg sqlitedb.CreateEntityParams) (int64, error)
 	CreateExclusions(ctx context.Context, arg string) error
+	CreateExtractionRequest(ctx context.Context, arg sqlitedb.CreateExtractionRequestParams) error
 	CreateFetch(ctx context.Context, arg sqlitedb.CreateFetchParams) error
 	CreateHost(ctx context.Context, arg sqlitedb.CreateHostParams) error
 	CreateHosts(ctx context.Context, arg sqlitedb.CreateHostsParams) error
 	CreateRefreshToken(ctx context.Context, arg sqlitedb.CreateRefreshTokenParams) error
+	CreateRun(ctx context.Context, arg sqlitedb.CreateRunParams) error
 	CreateSession(ctx context.Context, arg sqlitedb.CreateSessionParams) error
 	CreateSetting(ctx context.Context, arg sqlitedb.CreateSettingParams) (int64, error)
 	CreateSigningKey(ctx context.Context, arg sqlitedb.CreateSigningKeyParams) (int64, error)
@@ -64,14 +68,17 @@ type Querier interface {
 	CreateSources(ctx context.Context, arg string) ([]string, error)
 	CreateTasks(ctx context.Context, arg string) error
 	CreateUser(ctx context.Context, arg sqlitedb.CreateUserParams) (int64, error)
+	CurrentRuns(ctx context.Context, arg string) ([]sqlitedb.ExtractionRun, error)
 	DashboardCounts(ctx context.Context, arg int64) ([]sqlitedb.DashboardCountsRow, error)
 	DeleteAliases(ctx context.Context, arg string) error
 	DeleteContent(ctx context.Context, arg string) (int64, error)
 	DeleteContentEvidence(ctx context.Context, arg string) ([]string, error)
 	DeleteContentMentions(ctx context.Context, arg string) ([]string, error)
+	DeleteEntities(ctx context.Context, arg string) error
 	DeleteEntity(ctx context.Context, arg string) (int64, error)
 	DeleteEvidence(ctx context.Context, arg sqlitedb.DeleteEvidenceParams) ([]string, error)
 	DeleteExclusions(ctx context.Context, arg sqlitedb.DeleteExclusionsParams) error
+	DeleteExpiredExtractionRequests(ctx context.Context, arg sqlitedb.DeleteExpiredExtractionRequestsParams) (int64, error)
 	DeleteExpiredIdempotencyKeys(ctx context.Context, arg sqlitedb.DeleteExpiredIdempotencyKeysParams) (int64, error)
 	DeleteExpiredSessions(ctx context.Context, arg sqlitedb.DeleteExpiredSessionsParams) (int64, error)
 	DeleteExtractorMentions(ctx context.Context, arg sqlitedb.DeleteExtractorMentionsParams) ([]string, error)
@@ -92,6 +99,7 @@ type Querier interface {
 	DeleteStaleThrottles(ctx context.Context, arg sqlitedb.DeleteStaleThrottlesParams) (int64, error)
 	DeleteUnsupportedRelationships(ctx context.Context, arg sqlitedb.DeleteUnsupportedRelationshipsParams) ([]string, error)
 	DeleteUser(ctx context.Context, arg string) (int64, error)
+	DerivedPage(ctx context.Context, arg sqlitedb.DerivedPageParams) ([]string, error)
 	DomainBucket(ctx context.Context, arg string) (sqlitedb.Domain, error)
 	DropContentDeletions(ctx context.Context, arg sqlitedb.DropContentDeletionsParams) error
 	DropEvents(ctx context.Context, arg sqlitedb.DropEventsParams) ([]sqlitedb.DropEventsRow, error)
@@ -105,6 +113,7 @@ type Querier interface {
 	EntitiesByAliasKeys(ctx context.Context, arg string) ([]sqlitedb.EntitiesByAliasKeysRow, error)
 	EntitiesByIDs(ctx context.Context, arg string) ([]sqlitedb.Entity, error)
 	EntitiesByNameKeys(ctx context.Context, arg string) ([]sqlitedb.EntitiesByNameKeysRow, error)
+	EntitiesMergedInto(ctx context.Context, arg string) ([]sqlitedb.EntitiesMergedIntoRow, error)
 	Entity(ctx context.Context, arg string) (sqlitedb.Entity, error)
 	EntityAliases(ctx context.Context, arg string) ([]sqlitedb.EntityAlias, error)
 	EventsAfter(ctx context.Context, arg sqlitedb.EventsAfterParams) ([]sqlitedb.Event, error)
@@ -112,12 +121,17 @@ type Querier interface {
 	Exclusions(ctx context.Context, arg string) ([]sqlitedb.ExclusionsRow, error)
 	ExpiredContents(ctx context.Context, arg sqlitedb.ExpiredContentsParams) ([]string, error)
 	ExtendHost(ctx context.Context, arg sqlitedb.ExtendHostParams) (int64, error)
+	ExtractionRequest(ctx context.Context, arg string) (sqlitedb.ExtractionRequest, error)
+	FailStrandedRequests(ctx context.Context, arg sqlitedb.FailStrandedRequestsParams) (int64, error)
+	FinishContentRequests(ctx context.Context, arg sqlitedb.FinishContentRequestsParams) (int64, error)
+	FinishExtractionRequest(ctx context.Context, arg sqlitedb.FinishExtractionRequestParams) (int64, error)
 	FirstByText(ctx context.Context, arg string) ([]sqlitedb.FirstByTextRow, error)
 	FirstByURL(ctx context.Context, arg string) ([]sqlitedb.FirstByURLRow, error)
 	ForgetContentDeletions(ctx context.Context, arg sqlitedb.ForgetContentDeletionsParams) error
 	GroupMembers(ctx context.Context, arg string) ([]sqlitedb.GroupMembersRow, error)
 	HeadsOfSource(ctx context.Context, arg string) ([]string, error)
 	HeadsOfSourceMembers(ctx context.Context, arg string) ([]string, error)
+	HoldConsents(ctx context.Context, arg string) (string, error)
 	HostFetches(ctx context.Context, arg sqlitedb.HostFetchesParams) ([]sqlitedb.HostFetchesRow, error)
 	HostState(ctx context.Context, arg string) (sqlitedb.Host, error)
 	IdempotencyKey(ctx context.Context, arg sqlitedb.IdempotencyKeyParams) (sqlitedb.IdempotencyKey, error)
@@ -131,6 +145,7 @@ type Querier interface {
 	LinksOfHeads(ctx context.Context, arg string) ([]sqlitedb.LinksOfHeadsRow, error)
 	LockActiveAdmins(ctx context.Context) ([]string, error)
 	LockAuditHead(ctx context.Context) (sqlitedb.LockAuditHeadRow, error)
+	LockConsents(ctx context.Context, arg string) (string, error)
 	LockContent(ctx context.Context, arg string) (sqlitedb.LockContentRow, error)
 	LockContentsOfSource(ctx context.Context, arg string) (int64, error)
 	LockEntities(ctx context.Context, arg string) ([]sqlitedb.LockEntitiesRow, error)
@@ -143,6 +158,7 @@ type Querier interface {
 	LockSourceToDelete(ctx context.Context, arg string) (sqlitedb.Source, error)
 	LoginThrottles(ctx context.Context, arg string) ([]sqlitedb.LoginThrottle, error)
 	MentionsOfEntities(ctx context.Context, arg sqlitedb.MentionsOfEntitiesParams) ([]sqlitedb.Mention, error)
+	MergeTargets(ctx context.Context, arg string) ([]sqlitedb.MergeTargetsRow, error)
 	MoveAuditHead(ctx context.Context, arg sqlitedb.MoveAuditHeadParams) error
 	MoveContents(ctx context.Context, arg sqlitedb.MoveContentsParams) error
 	NearItems(ctx context.Context, arg string) ([]sqlitedb.NearItemsRow, error)
@@ -151,8 +167,12 @@ type Querier interface {
 	NextTask(ctx context.Context, arg string) ([]int64, error)
 	OldestKept(ctx context.Context, arg sqlitedb.OldestKeptParams) (sqlitedb.OldestKeptRow, error)
 	OpenImports(ctx context.Context) ([]int64, error)
+	OrphanedRelationships(ctx context.Context, arg string) ([]string, error)
 	PendingImportLines(ctx context.Context, arg sqlitedb.PendingImportLinesParams) ([]sqlitedb.SourceImportLine, error)
 	PingWrite(ctx context.Context) error
+	PurgeEvidence(ctx context.Context, arg sqlitedb.PurgeEvidenceParams) ([]sqlitedb.PurgeEvidenceRow, error)
+	PurgeMentions(ctx context.Context, arg sqlitedb.PurgeMentionsParams) ([]sqlitedb.PurgeMentionsRow, error)
+	PurgeRuns(ctx context.Context, arg string) ([]string, error)
 	PutSignature(ctx context.Context, arg sqlitedb.PutSignatureParams) error
 	PutSignatures(ctx context.Context, arg string) error
 	RaiseEntityConfidence(ctx context.Context, arg sqlitedb.RaiseEntityConfidenceParams) error
@@ -165,27 +185,34 @@ type Querier interface {
 	RefreshHosts(ctx context.Context, arg sqlitedb.RefreshHostsParams) error
 	RefreshSeenTimes(ctx context.Context, arg string) error
 	Relationship(ctx context.Context, arg string) (sqlitedb.RelationshipRow, error)
+	RelationshipEnds(ctx context.Context, arg string) ([]sqlitedb.RelationshipEndsRow, error)
 	RelationshipEvidence(ctx context.Context, arg sqlitedb.RelationshipEvidenceParams) ([]sqlitedb.RelationshipEvidence, error)
 	RelationshipsByIDs(ctx context.Context, arg string) ([]sqlitedb.RelationshipsByIDsRow, error)
 	RelationshipsByKeys(ctx context.Context, arg string) ([]sqlitedb.RelationshipsByKeysRow, error)
 	RelationshipsFrom(ctx context.Context, arg sqlitedb.RelationshipsFromParams) ([]sqlitedb.RelationshipsFromRow, error)
+	RelationshipsMergedInto(ctx context.Context, arg string) ([]sqlitedb.RelationshipsMergedIntoRow, error)
 	RelationshipsTo(ctx context.Context, arg sqlitedb.RelationshipsToParams) ([]sqlitedb.RelationshipsToRow, error)
 	ReleaseHost(ctx context.Context, arg sqlitedb.ReleaseHostParams) (int64, error)
 	ReleaseSourceImport(ctx context.Context, arg sqlitedb.ReleaseSourceImportParams) (int64, error)
 	ReleaseTask(ctx context.Context, arg sqlitedb.ReleaseTaskParams) (int64, error)
+	ReopenPurged(ctx context.Context, arg sqlitedb.ReopenPurgedParams) error
 	ReserveIdempotencyKey(ctx context.Context, arg sqlitedb.ReserveIdempotencyKeyParams) (int64, error)
 	RestartLoginThrottle(ctx context.Context, arg sqlitedb.RestartLoginThrottleParams) error
 	RetentionSources(ctx context.Context, arg sqlitedb.RetentionSourcesParams) ([]sqlitedb.RetentionSourcesRow, error)
 	RetireSigningKey(ctx context.Context, arg sqlitedb.RetireSigningKeyParams) (int64, error)
+	RetractRun(ctx context.Context, arg sqlitedb.RetractRunParams) (int64, error)
 	ReviseContent(ctx context.Context, arg sqlitedb.ReviseContentParams) error
 	RevisionMarks(ctx context.Context, arg string) ([]sqlitedb.RevisionMarksRow, error)
 	RevokeSession(ctx context.Context, arg sqlitedb.RevokeSessionParams) (int64, error)
 	RevokeUserSessions(ctx context.Context, arg sqlitedb.RevokeUserSessionsParams) (int64, error)
+	Run(ctx context.Context, arg string) (sqlitedb.ExtractionRun, error)
+	RunOfTask(ctx context.Context, arg sqlitedb.RunOfTaskParams) (sqlitedb.ExtractionRun, error)
 	SaveImportLines(ctx context.Context, arg string) error
 	ScheduleSource(ctx context.Context, arg sqlitedb.ScheduleSourceParams) error
 	SeeContentDeletions(ctx context.Context, arg sqlitedb.SeeContentDeletionsParams) error
 	Session(ctx context.Context, arg string) (sqlitedb.Session, error)
 	SessionState(ctx context.Context, arg string) (sqlitedb.SessionStateRow, error)
+	SetConsent(ctx context.Context, arg sqlitedb.SetConsentParams) error
 	SetContentStatus(ctx context.Context, arg sqlitedb.SetContentStatusParams) (int64, error)
 	SetContentWaiting(ctx context.Context, arg sqlitedb.SetContentWaitingParams) error
 	SetContentsProcessing(ctx context.Context, arg sqlitedb.SetContentsProcessingParams) error
@@ -200,6 +227,8 @@ type Querier interface {
 	SourceImport(ctx context.Context, arg string) (sqlitedb.SourceImport, error)
 	SourceOfAlias(ctx context.Context, arg string) (string, error)
 	SourceTags(ctx context.Context, arg sqlitedb.SourceTagsParams) ([]sqlitedb.SourceTagsRow, error)
+	SupersedeRun(ctx context.Context, arg sqlitedb.SupersedeRunParams) ([]string, error)
+	SupportedEntities(ctx context.Context, arg sqlitedb.SupportedEntitiesParams) ([]string, error)
 	TakeOverEvidence(ctx context.Context, arg sqlitedb.TakeOverEvidenceParams) error
 	TakeToken(ctx context.Context, arg sqlitedb.TakeTokenParams) (sqlitedb.Domain, error)
 	UnsignedContents(ctx context.Context, arg sqlitedb.UnsignedContentsParams) ([]sqlitedb.UnsignedContentsRow, error)
@@ -209,6 +238,7 @@ type Querier interface {
 	UseRefreshToken(ctx context.Context, arg sqlitedb.UseRefreshTokenParams) (int64, error)
 	User(ctx context.Context, arg string) (sqlitedb.User, error)
 	UserByEmail(ctx context.Context, arg string) (sqlitedb.User, error)
+	WithholdPurged(ctx context.Context, arg sqlitedb.WithholdPurgedParams) error
 }
 
 // AddEvidenceCount converts and calls pgdb's.
@@ -271,6 +301,19 @@ func (q Queries) CancelSourceImport(ctx context.Context, arg sqlitedb.CancelSour
 	return q.db.CancelSourceImport(ctx, pgdb.CancelSourceImportParams(arg))
 }
 
+// ClaimExtractionRequests converts and calls pgdb's.
+func (q Queries) ClaimExtractionRequests(ctx context.Context, arg sqlitedb.ClaimExtractionRequestsParams) ([]sqlitedb.ExtractionRequest, error) {
+	rows, err := q.db.ClaimExtractionRequests(ctx, pgdb.ClaimExtractionRequestsParams(arg))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.ExtractionRequest, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.ExtractionRequest(row)
+	}
+	return out, nil
+}
+
 // ClaimHosts converts and calls pgdb's.
 func (q Queries) ClaimHosts(ctx context.Context, arg sqlitedb.ClaimHostsParams) ([]sqlitedb.ClaimHostsRow, error) {
 	rows, err := q.db.ClaimHosts(ctx, pgdb.ClaimHostsParams(arg))
@@ -323,6 +366,19 @@ func (q Queries) ClearLoginThrottles(ctx context.Context, arg string) error {
 // CompleteIdempotencyKey converts and calls pgdb's.
 func (q Queries) CompleteIdempotencyKey(ctx context.Context, arg sqlitedb.CompleteIdempotencyKeyParams) (int64, error) {
 	return q.db.CompleteIdempotencyKey(ctx, pgdb.CompleteIdempotencyKeyParams(arg))
+}
+
+// Consents converts and calls pgdb's.
+func (q Queries) Consents(ctx context.Context, arg string) ([]sqlitedb.SourceConsent, error) {
+	rows, err := q.db.Consents(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.SourceConsent, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.SourceConsent(row)
+	}
+	return out, nil
 }
 
 // Content converts and calls pgdb's.
@@ -410,6 +466,11 @@ func (q Queries) CreateExclusions(ctx context.Context, arg string) error {
 	return q.db.CreateExclusions(ctx, arg)
 }
 
+// CreateExtractionRequest converts and calls pgdb's.
+func (q Queries) CreateExtractionRequest(ctx context.Context, arg sqlitedb.CreateExtractionRequestParams) error {
+	return q.db.CreateExtractionRequest(ctx, pgdb.CreateExtractionRequestParams(arg))
+}
+
 // CreateFetch converts and calls pgdb's.
 func (q Queries) CreateFetch(ctx context.Context, arg sqlitedb.CreateFetchParams) error {
 	return q.db.CreateFetch(ctx, pgdb.CreateFetchParams(arg))
@@ -428,6 +489,11 @@ func (q Queries) CreateHosts(ctx context.Context, arg sqlitedb.CreateHostsParams
 // CreateRefreshToken converts and calls pgdb's.
 func (q Queries) CreateRefreshToken(ctx context.Context, arg sqlitedb.CreateRefreshTokenParams) error {
 	return q.db.CreateRefreshToken(ctx, pgdb.CreateRefreshTokenParams(arg))
+}
+
+// CreateRun converts and calls pgdb's.
+func (q Queries) CreateRun(ctx context.Context, arg sqlitedb.CreateRunParams) error {
+	return q.db.CreateRun(ctx, pgdb.CreateRunParams(arg))
 }
 
 // CreateSession converts and calls pgdb's.
@@ -475,6 +541,19 @@ func (q Queries) CreateUser(ctx context.Context, arg sqlitedb.CreateUserParams) 
 	return q.db.CreateUser(ctx, pgdb.CreateUserParams(arg))
 }
 
+// CurrentRuns converts and calls pgdb's.
+func (q Queries) CurrentRuns(ctx context.Context, arg string) ([]sqlitedb.ExtractionRun, error) {
+	rows, err := q.db.CurrentRuns(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.ExtractionRun, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.ExtractionRun(row)
+	}
+	return out, nil
+}
+
 // DashboardCounts converts and calls pgdb's.
 func (q Queries) DashboardCounts(ctx context.Context, arg int64) ([]sqlitedb.DashboardCountsRow, error) {
 	rows, err := q.db.DashboardCounts(ctx, arg)
@@ -508,6 +587,11 @@ func (q Queries) DeleteContentMentions(ctx context.Context, arg string) ([]strin
 	return q.db.DeleteContentMentions(ctx, arg)
 }
 
+// DeleteEntities converts and calls pgdb's.
+func (q Queries) DeleteEntities(ctx context.Context, arg string) error {
+	return q.db.DeleteEntities(ctx, arg)
+}
+
 // DeleteEntity converts and calls pgdb's.
 func (q Queries) DeleteEntity(ctx context.Context, arg string) (int64, error) {
 	return q.db.DeleteEntity(ctx, arg)
@@ -521,6 +605,11 @@ func (q Queries) DeleteEvidence(ctx context.Context, arg sqlitedb.DeleteEvidence
 // DeleteExclusions converts and calls pgdb's.
 func (q Queries) DeleteExclusions(ctx context.Context, arg sqlitedb.DeleteExclusionsParams) error {
 	return q.db.DeleteExclusions(ctx, pgdb.DeleteExclusionsParams(arg))
+}
+
+// DeleteExpiredExtractionRequests converts and calls pgdb's.
+func (q Queries) DeleteExpiredExtractionRequests(ctx context.Context, arg sqlitedb.DeleteExpiredExtractionRequestsParams) (int64, error) {
+	return q.db.DeleteExpiredExtractionRequests(ctx, pgdb.DeleteExpiredExtractionRequestsParams(arg))
 }
 
 // DeleteExpiredIdempotencyKeys converts and calls pgdb's.
@@ -621,6 +710,11 @@ func (q Queries) DeleteUnsupportedRelationships(ctx context.Context, arg sqlited
 // DeleteUser converts and calls pgdb's.
 func (q Queries) DeleteUser(ctx context.Context, arg string) (int64, error) {
 	return q.db.DeleteUser(ctx, arg)
+}
+
+// DerivedPage converts and calls pgdb's.
+func (q Queries) DerivedPage(ctx context.Context, arg sqlitedb.DerivedPageParams) ([]string, error) {
+	return q.db.DerivedPage(ctx, pgdb.DerivedPageParams(arg))
 }
 
 // DomainBucket converts and calls pgdb's.
@@ -737,6 +831,19 @@ func (q Queries) EntitiesByNameKeys(ctx context.Context, arg string) ([]sqlitedb
 	return out, nil
 }
 
+// EntitiesMergedInto converts and calls pgdb's.
+func (q Queries) EntitiesMergedInto(ctx context.Context, arg string) ([]sqlitedb.EntitiesMergedIntoRow, error) {
+	rows, err := q.db.EntitiesMergedInto(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.EntitiesMergedIntoRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.EntitiesMergedIntoRow(row)
+	}
+	return out, nil
+}
+
 // Entity converts and calls pgdb's.
 func (q Queries) Entity(ctx context.Context, arg string) (sqlitedb.Entity, error) {
 	row, err := q.db.Entity(ctx, arg)
@@ -805,6 +912,27 @@ func (q Queries) ExtendHost(ctx context.Context, arg sqlitedb.ExtendHostParams) 
 	return q.db.ExtendHost(ctx, pgdb.ExtendHostParams(arg))
 }
 
+// ExtractionRequest converts and calls pgdb's.
+func (q Queries) ExtractionRequest(ctx context.Context, arg string) (sqlitedb.ExtractionRequest, error) {
+	row, err := q.db.ExtractionRequest(ctx, arg)
+	return sqlitedb.ExtractionRequest(row), err
+}
+
+// FailStrandedRequests converts and calls pgdb's.
+func (q Queries) FailStrandedRequests(ctx context.Context, arg sqlitedb.FailStrandedRequestsParams) (int64, error) {
+	return q.db.FailStrandedRequests(ctx, pgdb.FailStrandedRequestsParams(arg))
+}
+
+// FinishContentRequests converts and calls pgdb's.
+func (q Queries) FinishContentRequests(ctx context.Context, arg sqlitedb.FinishContentRequestsParams) (int64, error) {
+	return q.db.FinishContentRequests(ctx, pgdb.FinishContentRequestsParams(arg))
+}
+
+// FinishExtractionRequest converts and calls pgdb's.
+func (q Queries) FinishExtractionRequest(ctx context.Context, arg sqlitedb.FinishExtractionRequestParams) (int64, error) {
+	return q.db.FinishExtractionRequest(ctx, pgdb.FinishExtractionRequestParams(arg))
+}
+
 // FirstByText converts and calls pgdb's.
 func (q Queries) FirstByText(ctx context.Context, arg string) ([]sqlitedb.FirstByTextRow, error) {
 	rows, err := q.db.FirstByText(ctx, arg)
@@ -857,6 +985,11 @@ func (q Queries) HeadsOfSource(ctx context.Context, arg string) ([]string, error
 // HeadsOfSourceMembers converts and calls pgdb's.
 func (q Queries) HeadsOfSourceMembers(ctx context.Context, arg string) ([]string, error) {
 	return q.db.HeadsOfSourceMembers(ctx, arg)
+}
+
+// HoldConsents converts and calls pgdb's.
+func (q Queries) HoldConsents(ctx context.Context, arg string) (string, error) {
+	return q.db.HoldConsents(ctx, arg)
 }
 
 // HostFetches converts and calls pgdb's.
@@ -949,6 +1082,11 @@ func (q Queries) LockActiveAdmins(ctx context.Context) ([]string, error) {
 func (q Queries) LockAuditHead(ctx context.Context) (sqlitedb.LockAuditHeadRow, error) {
 	row, err := q.db.LockAuditHead(ctx)
 	return sqlitedb.LockAuditHeadRow(row), err
+}
+
+// LockConsents converts and calls pgdb's.
+func (q Queries) LockConsents(ctx context.Context, arg string) (string, error) {
+	return q.db.LockConsents(ctx, arg)
 }
 
 // LockContent converts and calls pgdb's.
@@ -1056,6 +1194,19 @@ func (q Queries) MentionsOfEntities(ctx context.Context, arg sqlitedb.MentionsOf
 	return out, nil
 }
 
+// MergeTargets converts and calls pgdb's.
+func (q Queries) MergeTargets(ctx context.Context, arg string) ([]sqlitedb.MergeTargetsRow, error) {
+	rows, err := q.db.MergeTargets(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.MergeTargetsRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.MergeTargetsRow(row)
+	}
+	return out, nil
+}
+
 // MoveAuditHead converts and calls pgdb's.
 func (q Queries) MoveAuditHead(ctx context.Context, arg sqlitedb.MoveAuditHeadParams) error {
 	return q.db.MoveAuditHead(ctx, pgdb.MoveAuditHeadParams(arg))
@@ -1113,6 +1264,11 @@ func (q Queries) OpenImports(ctx context.Context) ([]int64, error) {
 	return q.db.OpenImports(ctx)
 }
 
+// OrphanedRelationships converts and calls pgdb's.
+func (q Queries) OrphanedRelationships(ctx context.Context, arg string) ([]string, error) {
+	return q.db.OrphanedRelationships(ctx, arg)
+}
+
 // PendingImportLines converts and calls pgdb's.
 func (q Queries) PendingImportLines(ctx context.Context, arg sqlitedb.PendingImportLinesParams) ([]sqlitedb.SourceImportLine, error) {
 	rows, err := q.db.PendingImportLines(ctx, pgdb.PendingImportLinesParams(arg))
@@ -1129,6 +1285,37 @@ func (q Queries) PendingImportLines(ctx context.Context, arg sqlitedb.PendingImp
 // PingWrite converts and calls pgdb's.
 func (q Queries) PingWrite(ctx context.Context) error {
 	return q.db.PingWrite(ctx)
+}
+
+// PurgeEvidence converts and calls pgdb's.
+func (q Queries) PurgeEvidence(ctx context.Context, arg sqlitedb.PurgeEvidenceParams) ([]sqlitedb.PurgeEvidenceRow, error) {
+	rows, err := q.db.PurgeEvidence(ctx, pgdb.PurgeEvidenceParams(arg))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.PurgeEvidenceRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.PurgeEvidenceRow(row)
+	}
+	return out, nil
+}
+
+// PurgeMentions converts and calls pgdb's.
+func (q Queries) PurgeMentions(ctx context.Context, arg sqlitedb.PurgeMentionsParams) ([]sqlitedb.PurgeMentionsRow, error) {
+	rows, err := q.db.PurgeMentions(ctx, pgdb.PurgeMentionsParams(arg))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.PurgeMentionsRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.PurgeMentionsRow(row)
+	}
+	return out, nil
+}
+
+// PurgeRuns converts and calls pgdb's.
+func (q Queries) PurgeRuns(ctx context.Context, arg string) ([]string, error) {
+	return q.db.PurgeRuns(ctx, arg)
 }
 
 // PutSignature converts and calls pgdb's.
@@ -1192,6 +1379,19 @@ func (q Queries) Relationship(ctx context.Context, arg string) (sqlitedb.Relatio
 	return sqlitedb.RelationshipRow(row), err
 }
 
+// RelationshipEnds converts and calls pgdb's.
+func (q Queries) RelationshipEnds(ctx context.Context, arg string) ([]sqlitedb.RelationshipEndsRow, error) {
+	rows, err := q.db.RelationshipEnds(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.RelationshipEndsRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.RelationshipEndsRow(row)
+	}
+	return out, nil
+}
+
 // RelationshipEvidence converts and calls pgdb's.
 func (q Queries) RelationshipEvidence(ctx context.Context, arg sqlitedb.RelationshipEvidenceParams) ([]sqlitedb.RelationshipEvidence, error) {
 	rows, err := q.db.RelationshipEvidence(ctx, pgdb.RelationshipEvidenceParams(arg))
@@ -1244,6 +1444,19 @@ func (q Queries) RelationshipsFrom(ctx context.Context, arg sqlitedb.Relationshi
 	return out, nil
 }
 
+// RelationshipsMergedInto converts and calls pgdb's.
+func (q Queries) RelationshipsMergedInto(ctx context.Context, arg string) ([]sqlitedb.RelationshipsMergedIntoRow, error) {
+	rows, err := q.db.RelationshipsMergedInto(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.RelationshipsMergedIntoRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.RelationshipsMergedIntoRow(row)
+	}
+	return out, nil
+}
+
 // RelationshipsTo converts and calls pgdb's.
 func (q Queries) RelationshipsTo(ctx context.Context, arg sqlitedb.RelationshipsToParams) ([]sqlitedb.RelationshipsToRow, error) {
 	rows, err := q.db.RelationshipsTo(ctx, pgdb.RelationshipsToParams(arg))
@@ -1270,6 +1483,11 @@ func (q Queries) ReleaseSourceImport(ctx context.Context, arg sqlitedb.ReleaseSo
 // ReleaseTask converts and calls pgdb's.
 func (q Queries) ReleaseTask(ctx context.Context, arg sqlitedb.ReleaseTaskParams) (int64, error) {
 	return q.db.ReleaseTask(ctx, pgdb.ReleaseTaskParams(arg))
+}
+
+// ReopenPurged converts and calls pgdb's.
+func (q Queries) ReopenPurged(ctx context.Context, arg sqlitedb.ReopenPurgedParams) error {
+	return q.db.ReopenPurged(ctx, pgdb.ReopenPurgedParams(arg))
 }
 
 // ReserveIdempotencyKey converts and calls pgdb's.
@@ -1300,6 +1518,11 @@ func (q Queries) RetireSigningKey(ctx context.Context, arg sqlitedb.RetireSignin
 	return q.db.RetireSigningKey(ctx, pgdb.RetireSigningKeyParams(arg))
 }
 
+// RetractRun converts and calls pgdb's.
+func (q Queries) RetractRun(ctx context.Context, arg sqlitedb.RetractRunParams) (int64, error) {
+	return q.db.RetractRun(ctx, pgdb.RetractRunParams(arg))
+}
+
 // ReviseContent converts and calls pgdb's.
 func (q Queries) ReviseContent(ctx context.Context, arg sqlitedb.ReviseContentParams) error {
 	return q.db.ReviseContent(ctx, pgdb.ReviseContentParams(arg))
@@ -1328,6 +1551,18 @@ func (q Queries) RevokeUserSessions(ctx context.Context, arg sqlitedb.RevokeUser
 	return q.db.RevokeUserSessions(ctx, pgdb.RevokeUserSessionsParams(arg))
 }
 
+// Run converts and calls pgdb's.
+func (q Queries) Run(ctx context.Context, arg string) (sqlitedb.ExtractionRun, error) {
+	row, err := q.db.Run(ctx, arg)
+	return sqlitedb.ExtractionRun(row), err
+}
+
+// RunOfTask converts and calls pgdb's.
+func (q Queries) RunOfTask(ctx context.Context, arg sqlitedb.RunOfTaskParams) (sqlitedb.ExtractionRun, error) {
+	row, err := q.db.RunOfTask(ctx, pgdb.RunOfTaskParams(arg))
+	return sqlitedb.ExtractionRun(row), err
+}
+
 // SaveImportLines converts and calls pgdb's.
 func (q Queries) SaveImportLines(ctx context.Context, arg string) error {
 	return q.db.SaveImportLines(ctx, arg)
@@ -1353,6 +1588,11 @@ func (q Queries) Session(ctx context.Context, arg string) (sqlitedb.Session, err
 func (q Queries) SessionState(ctx context.Context, arg string) (sqlitedb.SessionStateRow, error) {
 	row, err := q.db.SessionState(ctx, arg)
 	return sqlitedb.SessionStateRow(row), err
+}
+
+// SetConsent converts and calls pgdb's.
+func (q Queries) SetConsent(ctx context.Context, arg sqlitedb.SetConsentParams) error {
+	return q.db.SetConsent(ctx, pgdb.SetConsentParams(arg))
 }
 
 // SetContentStatus converts and calls pgdb's.
@@ -1468,6 +1708,16 @@ func (q Queries) SourceTags(ctx context.Context, arg sqlitedb.SourceTagsParams) 
 	return out, nil
 }
 
+// SupersedeRun converts and calls pgdb's.
+func (q Queries) SupersedeRun(ctx context.Context, arg sqlitedb.SupersedeRunParams) ([]string, error) {
+	return q.db.SupersedeRun(ctx, pgdb.SupersedeRunParams(arg))
+}
+
+// SupportedEntities converts and calls pgdb's.
+func (q Queries) SupportedEntities(ctx context.Context, arg sqlitedb.SupportedEntitiesParams) ([]string, error) {
+	return q.db.SupportedEntities(ctx, pgdb.SupportedEntitiesParams(arg))
+}
+
 // TakeOverEvidence converts and calls pgdb's.
 func (q Queries) TakeOverEvidence(ctx context.Context, arg sqlitedb.TakeOverEvidenceParams) error {
 	return q.db.TakeOverEvidence(ctx, pgdb.TakeOverEvidenceParams(arg))
@@ -1525,4 +1775,9 @@ func (q Queries) User(ctx context.Context, arg string) (sqlitedb.User, error) {
 func (q Queries) UserByEmail(ctx context.Context, arg string) (sqlitedb.User, error) {
 	row, err := q.db.UserByEmail(ctx, arg)
 	return sqlitedb.User(row), err
+}
+
+// WithholdPurged converts and calls pgdb's.
+func (q Queries) WithholdPurged(ctx context.Context, arg sqlitedb.WithholdPurgedParams) error {
+	return q.db.WithholdPurged(ctx, pgdb.WithholdPurgedParams(arg))
 }

@@ -89,6 +89,43 @@ type Event struct {
 	OccurredAt  int64
 }
 
+type ExtractionRequest struct {
+	ID         string
+	Owner      string
+	ContentID  *string
+	Text       string
+	Language   string
+	Status     string
+	Attempts   int64
+	LeaseUntil *int64
+	Result     string
+	RunID      *string
+	Failure    string
+	CreatedAt  int64
+	FinishedAt *int64
+	ExpiresAt  int64
+}
+
+type ExtractionRun struct {
+	ID            string
+	ContentID     string
+	Revision      int64
+	Extractor     string
+	Name          string
+	Model         string
+	ConfigHash    string
+	Actor         string
+	Status        string
+	TaskID        string
+	LeaseToken    int64
+	Entities      int64
+	Mentions      int64
+	Relationships int64
+	StartedAt     int64
+	FinishedAt    int64
+	EndedAt       *int64
+}
+
 type Host struct {
 	Host       string
 	DueAt      *int64
@@ -218,6 +255,14 @@ type Source struct {
 	Settings             string
 	Secrets              string
 	State                string
+}
+
+type SourceConsent struct {
+	SourceID  string
+	Purpose   string
+	Allowed   bool
+	DecidedAt int64
+	DecidedBy string
 }
 
 type SourceImport struct {

@@ -23,6 +23,9 @@ type Querier interface {
 	AuditHead(ctx context.Context) (AuditHeadRow, error)
 	BlockLogin(ctx context.Context, arg BlockLoginParams) (int64, error)
 	CancelSourceImport(ctx context.Context, arg CancelSourceImportParams) (int64, error)
+	// On Postgres, requests that another transaction is claiming are passed over, and the array makes sure that the subquery,
+	// which locks, runs once.
+	ClaimExtractionRequests(ctx context.Context, arg ClaimExtractionRequestsParams) ([]ExtractionRequest, error)
 	// On Postgres, hosts that another transaction is claiming are passed over, and the array makes sure that the
 	// subquery, which locks, runs once.
 	ClaimHosts(ctx context.Context, arg ClaimHostsParams) ([]ClaimHostsRow, error)
@@ -36,6 +39,7 @@ type Querier interface {
 	ClaimTasks(ctx context.Context, arg ClaimTasksParams) ([]EnrichmentTask, error)
 	ClearLoginThrottles(ctx context.Context, keys string) error
 	CompleteIdempotencyKey(ctx context.Context, arg CompleteIdempotencyKeyParams) (int64, error)
+	Consents(ctx context.Context, ids string) ([]SourceConsent, error)
 	// The columns in an order that is that of neither table, so that both dialects give them the same type.
 	Content(ctx context.Context, id string) (ContentRow, error)
 	ContentEntities(ctx context.Context, arg ContentEntitiesParams) ([]Entity, error)
@@ -53,10 +57,12 @@ type Querier interface {
 	CreateDuplicateLinks(ctx context.Context, rowsJson string) error
 	CreateEntity(ctx context.Context, arg CreateEntityParams) (int64, error)
 	CreateExclusions(ctx context.Context, rowsJson string) error
+	CreateExtractionRequest(ctx context.Context, arg CreateExtractionRequestParams) error
 	CreateFetch(ctx context.Context, arg CreateFetchParams) error
 	CreateHost(ctx context.Context, arg CreateHostParams) error
 	CreateHosts(ctx context.Context, arg CreateHostsParams) error
 	CreateRefreshToken(ctx context.Context, arg CreateRefreshTokenParams) error
+	CreateRun(ctx context.Context, arg CreateRunParams) error
 	CreateSession(ctx context.Context, arg CreateSessionParams) error
 	CreateSetting(ctx context.Context, arg CreateSettingParams) (int64, error)
 	CreateSigningKey(ctx context.Context, arg CreateSigningKeyParams) (int64, error)
@@ -66,6 +72,7 @@ type Querier interface {
 	CreateSources(ctx context.Context, rowsJson string) ([]string, error)
 	CreateTasks(ctx context.Context, rowsJson string) error
 	CreateUser(ctx context.Context, arg CreateUserParams) (int64, error)
+	CurrentRuns(ctx context.Context, contentID string) ([]ExtractionRun, error)
 	// One statement, so that all counts are of one moment. Each branch reads one index.
 	DashboardCounts(ctx context.Context, since int64) ([]DashboardCountsRow, error)
 	DeleteAliases(ctx context.Context, entityID string) error
@@ -74,9 +81,11 @@ type Querier interface {
 	DeleteContentEvidence(ctx context.Context, contentID string) ([]string, error)
 	// Removes the mentions of an item whoever made them.
 	DeleteContentMentions(ctx context.Context, contentID string) ([]string, error)
+	DeleteEntities(ctx context.Context, ids string) error
 	DeleteEntity(ctx context.Context, id string) (int64, error)
 	DeleteEvidence(ctx context.Context, arg DeleteEvidenceParams) ([]string, error)
 	DeleteExclusions(ctx context.Context, arg DeleteExclusionsParams) error
+	DeleteExpiredExtractionRequests(ctx context.Context, arg DeleteExpiredExtractionRequestsParams) (int64, error)
 	DeleteExpiredIdempotencyKeys(ctx context.Context, arg DeleteExpiredIdempotencyKeysParams) (int64, error)
 	DeleteExpiredSessions(ctx context.Context, arg DeleteExpiredSessionsParams) (int64, error)
 	// Of an extractor in any version, from before there were runs.
@@ -101,6 +110,9 @@ type Querier interface {
 	DeleteStaleThrottles(ctx context.Context, arg DeleteStaleThrottlesParams) (int64, error)
 	DeleteUnsupportedRelationships(ctx context.Context, arg DeleteUnsupportedRelationshipsParams) ([]string, error)
 	DeleteUser(ctx context.Context, id string) (int64, error)
+	// The items of a source in pages: what was derived from them is removed a page at a time. Postgres locks them, so that
+	// no result is stored for one meanwhile.
+	DerivedPage(ctx context.Context, arg DerivedPageParams) ([]string, error)
 	DomainBucket(ctx context.Context, domain string) (Domain, error)
 	DropContentDeletions(ctx context.Context, arg DropContentDeletionsParams) error
 	// The oldest events, as far as they are older than a time.
@@ -116,6 +128,7 @@ type Querier interface {
 	EntitiesByAliasKeys(ctx context.Context, keys string) ([]EntitiesByAliasKeysRow, error)
 	EntitiesByIDs(ctx context.Context, ids string) ([]Entity, error)
 	EntitiesByNameKeys(ctx context.Context, keys string) ([]EntitiesByNameKeysRow, error)
+	EntitiesMergedInto(ctx context.Context, ids string) ([]EntitiesMergedIntoRow, error)
 	Entity(ctx context.Context, id string) (Entity, error)
 	EntityAliases(ctx context.Context, ids string) ([]EntityAlias, error)
 	EventsAfter(ctx context.Context, arg EventsAfterParams) ([]Event, error)
@@ -127,6 +140,11 @@ type Querier interface {
 	// a person found in them, and by a relationship that a person made.
 	ExpiredContents(ctx context.Context, arg ExpiredContentsParams) ([]string, error)
 	ExtendHost(ctx context.Context, arg ExtendHostParams) (int64, error)
+	ExtractionRequest(ctx context.Context, id string) (ExtractionRequest, error)
+	FailStrandedRequests(ctx context.Context, arg FailStrandedRequestsParams) (int64, error)
+	FinishContentRequests(ctx context.Context, arg FinishContentRequestsParams) (int64, error)
+	// The number of the attempt fences the lease.
+	FinishExtractionRequest(ctx context.Context, arg FinishExtractionRequestParams) (int64, error)
 	// The first-seen item of another source with the same normalised text.
 	FirstByText(ctx context.Context, keys string) ([]FirstByTextRow, error)
 	// The first-seen item of another source with the same canonical URL.
@@ -137,6 +155,8 @@ type Querier interface {
 	GroupMembers(ctx context.Context, heads string) ([]GroupMembersRow, error)
 	HeadsOfSource(ctx context.Context, sourceID string) ([]string, error)
 	HeadsOfSourceMembers(ctx context.Context, sourceID string) ([]string, error)
+	// Postgres keeps the consents of the source as they are until the transaction ends: whoever changes them locks the source.
+	HoldConsents(ctx context.Context, id string) (string, error)
 	// How the last fetches of a host ended, each of another source.
 	HostFetches(ctx context.Context, arg HostFetchesParams) ([]HostFetchesRow, error)
 	HostState(ctx context.Context, host string) (Host, error)
@@ -157,6 +177,8 @@ type Querier interface {
 	LockActiveAdmins(ctx context.Context) ([]string, error)
 	// Postgres locks the row here: whoever appends holds the end of the chain until the transaction ends.
 	LockAuditHead(ctx context.Context) (LockAuditHeadRow, error)
+	// Postgres waits here for those who store items or results of the source.
+	LockConsents(ctx context.Context, id string) (string, error)
 	// Postgres locks the row.
 	LockContent(ctx context.Context, id string) (LockContentRow, error)
 	// Postgres locks the rows, in the order of their ids: whoever stores what was found in them ends first.
@@ -180,6 +202,7 @@ type Querier interface {
 	LoginThrottles(ctx context.Context, keys string) ([]LoginThrottle, error)
 	// At most 100 of each entity, in the order of the text.
 	MentionsOfEntities(ctx context.Context, arg MentionsOfEntitiesParams) ([]Mention, error)
+	MergeTargets(ctx context.Context, ids string) ([]MergeTargetsRow, error)
 	MoveAuditHead(ctx context.Context, arg MoveAuditHeadParams) error
 	// Items whose ids changed, or of which less changed than makes a revision. The rows are an object by the id of the item.
 	MoveContents(ctx context.Context, arg MoveContentsParams) error
@@ -193,8 +216,12 @@ type Querier interface {
 	// The oldest of the newest items of a source.
 	OldestKept(ctx context.Context, arg OldestKeptParams) (OldestKeptRow, error)
 	OpenImports(ctx context.Context) ([]int64, error)
+	OrphanedRelationships(ctx context.Context, ids string) ([]string, error)
 	PendingImportLines(ctx context.Context, arg PendingImportLinesParams) ([]SourceImportLine, error)
 	PingWrite(ctx context.Context) error
+	PurgeEvidence(ctx context.Context, arg PurgeEvidenceParams) ([]PurgeEvidenceRow, error)
+	PurgeMentions(ctx context.Context, arg PurgeMentionsParams) ([]PurgeMentionsRow, error)
+	PurgeRuns(ctx context.Context, contentIds string) ([]string, error)
 	PutSignature(ctx context.Context, arg PutSignatureParams) error
 	PutSignatures(ctx context.Context, rowsJson string) error
 	RaiseEntityConfidence(ctx context.Context, arg RaiseEntityConfidenceParams) error
@@ -212,26 +239,33 @@ type Querier interface {
 	// Of entities that lost as many mentions as they got.
 	RefreshSeenTimes(ctx context.Context, ids string) error
 	Relationship(ctx context.Context, id string) (RelationshipRow, error)
+	RelationshipEnds(ctx context.Context, ids string) ([]RelationshipEndsRow, error)
 	RelationshipEvidence(ctx context.Context, arg RelationshipEvidenceParams) ([]RelationshipEvidence, error)
 	RelationshipsByIDs(ctx context.Context, ids string) ([]RelationshipsByIDsRow, error)
 	RelationshipsByKeys(ctx context.Context, keys string) ([]RelationshipsByKeysRow, error)
 	RelationshipsFrom(ctx context.Context, arg RelationshipsFromParams) ([]RelationshipsFromRow, error)
+	// Those that were made the same as one of the given, and have no evidence of their own.
+	RelationshipsMergedInto(ctx context.Context, ids string) ([]RelationshipsMergedIntoRow, error)
 	RelationshipsTo(ctx context.Context, arg RelationshipsToParams) ([]RelationshipsToRow, error)
 	ReleaseHost(ctx context.Context, arg ReleaseHostParams) (int64, error)
 	ReleaseSourceImport(ctx context.Context, arg ReleaseSourceImportParams) (int64, error)
 	// The attempt that the claim counted was none.
 	ReleaseTask(ctx context.Context, arg ReleaseTaskParams) (int64, error)
+	ReopenPurged(ctx context.Context, arg ReopenPurgedParams) error
 	ReserveIdempotencyKey(ctx context.Context, arg ReserveIdempotencyKeyParams) (int64, error)
 	// Empties a counter whose window is over; a block that has not ended yet stays.
 	RestartLoginThrottle(ctx context.Context, arg RestartLoginThrottleParams) error
 	// Sources by id; only those with a retention of their own, unless every one is asked for.
 	RetentionSources(ctx context.Context, arg RetentionSourcesParams) ([]RetentionSourcesRow, error)
 	RetireSigningKey(ctx context.Context, arg RetireSigningKeyParams) (int64, error)
+	RetractRun(ctx context.Context, arg RetractRunParams) (int64, error)
 	ReviseContent(ctx context.Context, arg ReviseContentParams) error
 	// What is kept of the earlier states of items, without their bodies.
 	RevisionMarks(ctx context.Context, ids string) ([]RevisionMarksRow, error)
 	RevokeSession(ctx context.Context, arg RevokeSessionParams) (int64, error)
 	RevokeUserSessions(ctx context.Context, arg RevokeUserSessionsParams) (int64, error)
+	Run(ctx context.Context, id string) (ExtractionRun, error)
+	RunOfTask(ctx context.Context, arg RunOfTaskParams) (ExtractionRun, error)
 	// Creates lines; of those that exist it stores what became of them.
 	SaveImportLines(ctx context.Context, rowsJson string) error
 	ScheduleSource(ctx context.Context, arg ScheduleSourceParams) error
@@ -239,6 +273,7 @@ type Querier interface {
 	SeeContentDeletions(ctx context.Context, arg SeeContentDeletionsParams) error
 	Session(ctx context.Context, id string) (Session, error)
 	SessionState(ctx context.Context, id string) (SessionStateRow, error)
+	SetConsent(ctx context.Context, arg SetConsentParams) error
 	SetContentStatus(ctx context.Context, arg SetContentStatusParams) (int64, error)
 	SetContentWaiting(ctx context.Context, arg SetContentWaitingParams) error
 	SetContentsProcessing(ctx context.Context, arg SetContentsProcessingParams) error
@@ -256,6 +291,9 @@ type Querier interface {
 	SourceImport(ctx context.Context, id string) (SourceImport, error)
 	SourceOfAlias(ctx context.Context, urlKey string) (string, error)
 	SourceTags(ctx context.Context, arg SourceTagsParams) ([]SourceTagsRow, error)
+	SupersedeRun(ctx context.Context, arg SupersedeRunParams) ([]string, error)
+	// Entities that something speaks for: a mention, a relationship, or a person.
+	SupportedEntities(ctx context.Context, arg SupportedEntitiesParams) ([]string, error)
 	TakeOverEvidence(ctx context.Context, arg TakeOverEvidenceParams) error
 	// Takes a token, or a place in the queue: one statement, so that replicas cannot take the same token. What it needs to
 	// know comes in the columns of the row that a first request makes, because parameters of the update would be lost on
@@ -271,6 +309,7 @@ type Querier interface {
 	UseRefreshToken(ctx context.Context, arg UseRefreshTokenParams) (int64, error)
 	User(ctx context.Context, id string) (User, error)
 	UserByEmail(ctx context.Context, emailKey string) (User, error)
+	WithholdPurged(ctx context.Context, arg WithholdPurgedParams) error
 }
 
 var _ Querier = (*Queries)(nil)

@@ -29,3 +29,14 @@ type SourceConsents struct {
 func DefaultConsents() SourceConsents {
 	return SourceConsents{AIProcessing: Consent{Allowed: true}, Publication: Consent{Allowed: true}}
 }
+
+// For returns the consent for a purpose; nil for a purpose that there is not.
+func (c *SourceConsents) For(p ConsentPurpose) *Consent {
+	switch p {
+	case PurposeAIProcessing:
+		return &c.AIProcessing
+	case PurposePublication:
+		return &c.Publication
+	}
+	return nil
+}

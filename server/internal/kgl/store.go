@@ -23,6 +23,9 @@ type Store interface {
 	TaskStore
 	EntityStore
 	RelationshipStore
+	RunStore
+	ConsentStore
+	ExtractionRequestStore
 	EventStore
 	UserStore
 	SessionStore
