@@ -1915,7 +1915,7 @@ type GraphNode struct {
 	// Degree All its active relationships
 	Degree int `json:"degree"`
 
-	// Depth Steps from the nearest entity that was asked for
+	// Depth Steps from the nearest entity to begin at
 	Depth int `json:"depth"`
 
 	// HiddenDegree Those of them that are not in the answer
@@ -1931,12 +1931,16 @@ type GraphNode struct {
 
 // GraphPath defines model for GraphPath.
 type GraphPath struct {
+	// Edges The first joins the first two nodes, and so on, whatever its direction
 	Edges []GraphEdge `json:"edges"`
 
 	// Exact The answer is certain: no shorter path, or no path at all within max_length
 	Exact bool `json:"exact"`
 
-	// Length Relationships of the path
+	// Expanded Entities whose relationships were read
+	Expanded int `json:"expanded"`
+
+	// Length Relationships of the path; null without one
 	Length nullable.Nullable[int] `json:"length"`
 
 	// Nodes From the one end to the other
@@ -2113,12 +2117,13 @@ type MovedRows struct {
 
 // Neighborhood defines model for Neighborhood.
 type Neighborhood struct {
+	// Edges Heaviest first; both ends of each are among the nodes
 	Edges []GraphEdge `json:"edges"`
 
-	// Nodes By depth, the entities that were asked for first
+	// Nodes In the order in which they were found, the entities to begin at first
 	Nodes []GraphNode `json:"nodes"`
 
-	// Truncated A bound cut something off
+	// Truncated A bound left something out
 	Truncated bool `json:"truncated"`
 }
 
@@ -3756,6 +3761,9 @@ type GetPathParams struct {
 
 	// Fanout Relationships followed from one entity at most, heaviest first
 	Fanout *int `form:"fanout,omitempty" json:"fanout,omitempty"`
+
+	// Budget Entities whose relationships are read, at most
+	Budget *int `form:"budget,omitempty" json:"budget,omitempty"`
 
 	// MinConfidence Relationships of this confidence or more
 	MinConfidence *float64 `form:"min_confidence,omitempty" json:"min_confidence,omitempty"`
@@ -6007,6 +6015,13 @@ func (w *ServerInterfaceWrapper) GetPath(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "fanout", ctx.QueryParams(), &params.Fanout, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter fanout: %s", err))
+	}
+
+	// ------------- Optional query parameter "budget" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "budget", ctx.QueryParams(), &params.Budget, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter budget: %s", err))
 	}
 
 	// ------------- Optional query parameter "min_confidence" -------------

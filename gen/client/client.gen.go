@@ -1917,7 +1917,7 @@ type GraphNode struct {
 	// Degree All its active relationships
 	Degree int `json:"degree"`
 
-	// Depth Steps from the nearest entity that was asked for
+	// Depth Steps from the nearest entity to begin at
 	Depth int `json:"depth"`
 
 	// HiddenDegree Those of them that are not in the answer
@@ -1933,12 +1933,16 @@ type GraphNode struct {
 
 // GraphPath defines model for GraphPath.
 type GraphPath struct {
+	// Edges The first joins the first two nodes, and so on, whatever its direction
 	Edges []GraphEdge `json:"edges"`
 
 	// Exact The answer is certain: no shorter path, or no path at all within max_length
 	Exact bool `json:"exact"`
 
-	// Length Relationships of the path
+	// Expanded Entities whose relationships were read
+	Expanded int `json:"expanded"`
+
+	// Length Relationships of the path; null without one
 	Length nullable.Nullable[int] `json:"length"`
 
 	// Nodes From the one end to the other
@@ -2115,12 +2119,13 @@ type MovedRows struct {
 
 // Neighborhood defines model for Neighborhood.
 type Neighborhood struct {
+	// Edges Heaviest first; both ends of each are among the nodes
 	Edges []GraphEdge `json:"edges"`
 
-	// Nodes By depth, the entities that were asked for first
+	// Nodes In the order in which they were found, the entities to begin at first
 	Nodes []GraphNode `json:"nodes"`
 
-	// Truncated A bound cut something off
+	// Truncated A bound left something out
 	Truncated bool `json:"truncated"`
 }
 
@@ -3759,6 +3764,9 @@ type GetPathParams struct {
 	// Fanout Relationships followed from one entity at most, heaviest first
 	Fanout *int `form:"fanout,omitempty" json:"fanout,omitempty"`
 
+	// Budget Entities whose relationships are read, at most
+	Budget *int `form:"budget,omitempty" json:"budget,omitempty"`
+
 	// MinConfidence Relationships of this confidence or more
 	MinConfidence *float64 `form:"min_confidence,omitempty" json:"min_confidence,omitempty"`
 
@@ -4612,14 +4620,14 @@ type ClientInterface interface {
 
 	// GetNeighborhood What is around entities
 	//
-	// Level by level, along relationships in both directions, heaviest first. truncated says whether a bound cut something off; hidden_degree says of each entity how many of its relationships are not in the answer.
+	// Level by level, along active relationships in both directions. When not all fits, what the heaviest ones lead to is kept. hidden_degree says of each entity how many of its relationships are not in the answer. Where truncated is false, every entity within depth is there, with every relationship of those that are less than depth away; relationships between two entities of the last step are there as far as they are among the fanout heaviest of one of them. With min_confidence or type, truncated may also be true because not all relationships of a large entity were looked at.
 	//
 	// Corresponds with GET /api/v1/graph/neighborhood (the `GetNeighborhood` operationId).
 	GetNeighborhood(ctx context.Context, params *GetNeighborhoodParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetPath How two entities are connected
 	//
-	// A shortest path along relationships in both directions. status is found, none when there is certainly none of that length, or budget_exhausted when the search was cut off before it could tell. exact says of a found path that no shorter one exists.
+	// A short path along active relationships in both directions. status is found, none when there is certainly none of max_length or less, or budget_exhausted when a bound cut the search off before it could tell. exact says of a found path that no shorter one exists; a path of one or two relationships always is.
 	//
 	// Corresponds with GET /api/v1/graph/path (the `GetPath` operationId).
 	GetPath(ctx context.Context, params *GetPathParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5978,7 +5986,7 @@ func (c *Client) GetExtraction(ctx context.Context, extractionID ID, params *Get
 
 // GetNeighborhood What is around entities
 //
-// Level by level, along relationships in both directions, heaviest first. truncated says whether a bound cut something off; hidden_degree says of each entity how many of its relationships are not in the answer.
+// Level by level, along active relationships in both directions. When not all fits, what the heaviest ones lead to is kept. hidden_degree says of each entity how many of its relationships are not in the answer. Where truncated is false, every entity within depth is there, with every relationship of those that are less than depth away; relationships between two entities of the last step are there as far as they are among the fanout heaviest of one of them. With min_confidence or type, truncated may also be true because not all relationships of a large entity were looked at.
 //
 // Corresponds with GET /api/v1/graph/neighborhood (the `GetNeighborhood` operationId).
 func (c *Client) GetNeighborhood(ctx context.Context, params *GetNeighborhoodParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5995,7 +6003,7 @@ func (c *Client) GetNeighborhood(ctx context.Context, params *GetNeighborhoodPar
 
 // GetPath How two entities are connected
 //
-// A shortest path along relationships in both directions. status is found, none when there is certainly none of that length, or budget_exhausted when the search was cut off before it could tell. exact says of a found path that no shorter one exists.
+// A short path along active relationships in both directions. status is found, none when there is certainly none of max_length or less, or budget_exhausted when a bound cut the search off before it could tell. exact says of a found path that no shorter one exists; a path of one or two relationships always is.
 //
 // Corresponds with GET /api/v1/graph/path (the `GetPath` operationId).
 func (c *Client) GetPath(ctx context.Context, params *GetPathParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -10006,6 +10014,18 @@ func NewGetPathRequest(server string, params *GetPathParams) (*http.Request, err
 
 		}
 
+		if params.Budget != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "budget", *params.Budget, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.MinConfidence != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "min_confidence", *params.MinConfidence, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "number", Format: "double"}); err != nil {
@@ -13167,7 +13187,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetNeighborhoodWithResponse What is around entities
 	//
-	// Level by level, along relationships in both directions, heaviest first. truncated says whether a bound cut something off; hidden_degree says of each entity how many of its relationships are not in the answer.
+	// Level by level, along active relationships in both directions. When not all fits, what the heaviest ones lead to is kept. hidden_degree says of each entity how many of its relationships are not in the answer. Where truncated is false, every entity within depth is there, with every relationship of those that are less than depth away; relationships between two entities of the last step are there as far as they are among the fanout heaviest of one of them. With min_confidence or type, truncated may also be true because not all relationships of a large entity were looked at.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -13176,7 +13196,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetPathWithResponse How two entities are connected
 	//
-	// A shortest path along relationships in both directions. status is found, none when there is certainly none of that length, or budget_exhausted when the search was cut off before it could tell. exact says of a found path that no shorter one exists.
+	// A short path along active relationships in both directions. status is found, none when there is certainly none of max_length or less, or budget_exhausted when a bound cut the search off before it could tell. exact says of a found path that no shorter one exists; a path of one or two relationships always is.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -28873,7 +28893,7 @@ func (c *ClientWithResponses) GetExtractionWithResponse(ctx context.Context, ext
 
 // GetNeighborhoodWithResponse What is around entities
 //
-// Level by level, along relationships in both directions, heaviest first. truncated says whether a bound cut something off; hidden_degree says of each entity how many of its relationships are not in the answer.
+// Level by level, along active relationships in both directions. When not all fits, what the heaviest ones lead to is kept. hidden_degree says of each entity how many of its relationships are not in the answer. Where truncated is false, every entity within depth is there, with every relationship of those that are less than depth away; relationships between two entities of the last step are there as far as they are among the fanout heaviest of one of them. With min_confidence or type, truncated may also be true because not all relationships of a large entity were looked at.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -28888,7 +28908,7 @@ func (c *ClientWithResponses) GetNeighborhoodWithResponse(ctx context.Context, p
 
 // GetPathWithResponse How two entities are connected
 //
-// A shortest path along relationships in both directions. status is found, none when there is certainly none of that length, or budget_exhausted when the search was cut off before it could tell. exact says of a found path that no shorter one exists.
+// A short path along active relationships in both directions. status is found, none when there is certainly none of max_length or less, or budget_exhausted when a bound cut the search off before it could tell. exact says of a found path that no shorter one exists; a path of one or two relationships always is.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -109,6 +109,7 @@ type Querier interface {
 	DropRevisions(ctx context.Context, arg sqlitedb.DropRevisionsParams) error
 	DueSources(ctx context.Context, arg sqlitedb.DueSourcesParams) ([]sqlitedb.Source, error)
 	Duplicates(ctx context.Context, arg sqlitedb.DuplicatesParams) ([]sqlitedb.DuplicatesRow, error)
+	EdgesBetween(ctx context.Context, arg sqlitedb.EdgesBetweenParams) ([]sqlitedb.EdgesBetweenRow, error)
 	EndTask(ctx context.Context, arg sqlitedb.EndTaskParams) (int64, error)
 	EntitiesByAliasKeys(ctx context.Context, arg string) ([]sqlitedb.EntitiesByAliasKeysRow, error)
 	EntitiesByIDs(ctx context.Context, arg string) ([]sqlitedb.Entity, error)
@@ -116,6 +117,7 @@ type Querier interface {
 	EntitiesMergedInto(ctx context.Context, arg string) ([]sqlitedb.EntitiesMergedIntoRow, error)
 	Entity(ctx context.Context, arg string) (sqlitedb.Entity, error)
 	EntityAliases(ctx context.Context, arg string) ([]sqlitedb.EntityAlias, error)
+	EntityBriefs(ctx context.Context, arg string) ([]sqlitedb.EntityBriefsRow, error)
 	EventsAfter(ctx context.Context, arg sqlitedb.EventsAfterParams) ([]sqlitedb.Event, error)
 	EvidenceAtPlaces(ctx context.Context, arg string) ([]sqlitedb.EvidenceAtPlacesRow, error)
 	Exclusions(ctx context.Context, arg string) ([]sqlitedb.ExclusionsRow, error)
@@ -134,6 +136,7 @@ type Querier interface {
 	HoldConsents(ctx context.Context, arg string) (string, error)
 	HostFetches(ctx context.Context, arg sqlitedb.HostFetchesParams) ([]sqlitedb.HostFetchesRow, error)
 	HostState(ctx context.Context, arg string) (sqlitedb.Host, error)
+	Hubs(ctx context.Context, arg sqlitedb.HubsParams) ([]string, error)
 	IdempotencyKey(ctx context.Context, arg sqlitedb.IdempotencyKeyParams) (sqlitedb.IdempotencyKey, error)
 	InsertAliases(ctx context.Context, arg string) error
 	InsertEntities(ctx context.Context, arg string) ([]string, error)
@@ -787,6 +790,19 @@ func (q Queries) Duplicates(ctx context.Context, arg sqlitedb.DuplicatesParams) 
 	return out, nil
 }
 
+// EdgesBetween converts and calls pgdb's.
+func (q Queries) EdgesBetween(ctx context.Context, arg sqlitedb.EdgesBetweenParams) ([]sqlitedb.EdgesBetweenRow, error) {
+	rows, err := q.db.EdgesBetween(ctx, pgdb.EdgesBetweenParams(arg))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.EdgesBetweenRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.EdgesBetweenRow(row)
+	}
+	return out, nil
+}
+
 // EndTask converts and calls pgdb's.
 func (q Queries) EndTask(ctx context.Context, arg sqlitedb.EndTaskParams) (int64, error) {
 	return q.db.EndTask(ctx, pgdb.EndTaskParams(arg))
@@ -859,6 +875,19 @@ func (q Queries) EntityAliases(ctx context.Context, arg string) ([]sqlitedb.Enti
 	out := make([]sqlitedb.EntityAlias, len(rows))
 	for i, row := range rows {
 		out[i] = sqlitedb.EntityAlias(row)
+	}
+	return out, nil
+}
+
+// EntityBriefs converts and calls pgdb's.
+func (q Queries) EntityBriefs(ctx context.Context, arg string) ([]sqlitedb.EntityBriefsRow, error) {
+	rows, err := q.db.EntityBriefs(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.EntityBriefsRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.EntityBriefsRow(row)
 	}
 	return out, nil
 }
@@ -1009,6 +1038,11 @@ func (q Queries) HostFetches(ctx context.Context, arg sqlitedb.HostFetchesParams
 func (q Queries) HostState(ctx context.Context, arg string) (sqlitedb.Host, error) {
 	row, err := q.db.HostState(ctx, arg)
 	return sqlitedb.Host(row), err
+}
+
+// Hubs converts and calls pgdb's.
+func (q Queries) Hubs(ctx context.Context, arg sqlitedb.HubsParams) ([]string, error) {
+	return q.db.Hubs(ctx, pgdb.HubsParams(arg))
 }
 
 // IdempotencyKey converts and calls pgdb's.

@@ -124,6 +124,7 @@ type Querier interface {
 	DropRevisions(ctx context.Context, arg DropRevisionsParams) error
 	DueSources(ctx context.Context, arg DueSourcesParams) ([]Source, error)
 	Duplicates(ctx context.Context, arg DuplicatesParams) ([]DuplicatesRow, error)
+	EdgesBetween(ctx context.Context, arg EdgesBetweenParams) ([]EdgesBetweenRow, error)
 	EndTask(ctx context.Context, arg EndTaskParams) (int64, error)
 	EntitiesByAliasKeys(ctx context.Context, keys string) ([]EntitiesByAliasKeysRow, error)
 	EntitiesByIDs(ctx context.Context, ids string) ([]Entity, error)
@@ -131,6 +132,7 @@ type Querier interface {
 	EntitiesMergedInto(ctx context.Context, ids string) ([]EntitiesMergedIntoRow, error)
 	Entity(ctx context.Context, id string) (Entity, error)
 	EntityAliases(ctx context.Context, ids string) ([]EntityAlias, error)
+	EntityBriefs(ctx context.Context, ids string) ([]EntityBriefsRow, error)
 	EventsAfter(ctx context.Context, arg EventsAfterParams) ([]Event, error)
 	// Pieces that are stored already, by the ids of the new ones at the same places.
 	EvidenceAtPlaces(ctx context.Context, rowsJson string) ([]EvidenceAtPlacesRow, error)
@@ -160,6 +162,8 @@ type Querier interface {
 	// How the last fetches of a host ended, each of another source.
 	HostFetches(ctx context.Context, arg HostFetchesParams) ([]HostFetchesRow, error)
 	HostState(ctx context.Context, host string) (Host, error)
+	// Entities with so many relationships that those which a filter selects are looked for among the heaviest only.
+	Hubs(ctx context.Context, arg HubsParams) ([]string, error)
 	IdempotencyKey(ctx context.Context, arg IdempotencyKeyParams) (IdempotencyKey, error)
 	InsertAliases(ctx context.Context, rowsJson string) error
 	// In the order of the unique key, so that concurrent transactions wait for each other in one direction.

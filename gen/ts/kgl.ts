@@ -604,7 +604,7 @@ export interface paths {
         };
         /**
          * What is around entities
-         * @description Level by level, along relationships in both directions, heaviest first. truncated says whether a bound cut something off; hidden_degree says of each entity how many of its relationships are not in the answer.
+         * @description Level by level, along active relationships in both directions. When not all fits, what the heaviest ones lead to is kept. hidden_degree says of each entity how many of its relationships are not in the answer. Where truncated is false, every entity within depth is there, with every relationship of those that are less than depth away; relationships between two entities of the last step are there as far as they are among the fanout heaviest of one of them. With min_confidence or type, truncated may also be true because not all relationships of a large entity were looked at.
          */
         get: operations["getNeighborhood"];
         put?: never;
@@ -624,7 +624,7 @@ export interface paths {
         };
         /**
          * How two entities are connected
-         * @description A shortest path along relationships in both directions. status is found, none when there is certainly none of that length, or budget_exhausted when the search was cut off before it could tell. exact says of a found path that no shorter one exists.
+         * @description A short path along active relationships in both directions. status is found, none when there is certainly none of max_length or less, or budget_exhausted when a bound cut the search off before it could tell. exact says of a found path that no shorter one exists; a path of one or two relationships always is.
          */
         get: operations["getPath"];
         put?: never;
@@ -2132,7 +2132,7 @@ export interface components {
             confidence: components["schemas"]["Confidence"];
             /** @description All its active relationships */
             degree: number;
-            /** @description Steps from the nearest entity that was asked for */
+            /** @description Steps from the nearest entity to begin at */
             depth: number;
             /** @description Those of them that are not in the answer */
             hidden_degree: number;
@@ -2141,10 +2141,13 @@ export interface components {
             type: components["schemas"]["TypeName"];
         };
         GraphPath: {
+            /** @description The first joins the first two nodes, and so on, whatever its direction */
             edges: components["schemas"]["GraphEdge"][];
             /** @description The answer is certain: no shorter path, or no path at all within max_length */
             exact: boolean;
-            /** @description Relationships of the path */
+            /** @description Entities whose relationships were read */
+            expanded: number;
+            /** @description Relationships of the path; null without one */
             length: number | null;
             /** @description From the one end to the other */
             nodes: components["schemas"]["GraphNode"][];
@@ -2286,10 +2289,11 @@ export interface components {
             relationships: number;
         };
         Neighborhood: {
+            /** @description Heaviest first; both ends of each are among the nodes */
             edges: components["schemas"]["GraphEdge"][];
-            /** @description By depth, the entities that were asked for first */
+            /** @description In the order in which they were found, the entities to begin at first */
             nodes: components["schemas"]["GraphNode"][];
-            /** @description A bound cut something off */
+            /** @description A bound left something out */
             truncated: boolean;
         };
         /** @description An error as in RFC 6749, section 5.2 */
@@ -5682,7 +5686,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description One page */
+            /** @description Part of the graph */
             200: {
                 headers: {
                     ETag: components["headers"]["ListETag"];
@@ -5706,6 +5710,8 @@ export interface operations {
     getPath: {
         parameters: {
             query: {
+                /** @description Entities whose relationships are read, at most */
+                budget?: number;
                 /** @description Relationships followed from one entity at most, heaviest first */
                 fanout?: number;
                 /**
@@ -5734,7 +5740,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description One page */
+            /** @description The path, or why there is none */
             200: {
                 headers: {
                     ETag: components["headers"]["ListETag"];

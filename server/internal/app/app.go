@@ -48,6 +48,7 @@ type App struct {
 	Explainer     *ingest.Explainer
 	Entities      *graph.Entities
 	Relationships *graph.Relationships
+	Graph         *graph.Traversals
 
 	cfg    *config.Config
 	env    Env
@@ -116,6 +117,7 @@ func open(ctx context.Context, cfg *config.Config, env Env, trustedFeedOrigin st
 		Contents:      ingest.NewContents(db, env.Clock, ids),
 		Entities:      graph.NewEntities(db, env.Clock, ids),
 		Relationships: graph.NewRelationships(db),
+		Graph:         graph.NewTraversals(db),
 		cfg:           cfg, env: env, hasher: hasher, wake: wake, clock: shared,
 	}, nil
 }

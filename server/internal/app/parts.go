@@ -45,7 +45,7 @@ func (a *App) newAPI(keys *auth.Keyring, metrics *telemetry.Metrics, s *server) 
 		Services: httpapi.Services{
 			Logins: s.logins, Keys: keys, Accounts: auth.NewAccounts(deps),
 			Sources: a.Sources, Imports: a.Imports, Probe: a.Probe, Schedules: a.Explainer, Content: a.Store, ContentDeleter: a.Contents, Duplicates: a.Contents,
-			Entities: a.Entities, Relationships: a.Relationships,
+			Entities: a.Entities, Relationships: a.Relationships, Graph: a.Graph,
 			Dashboard: a.Store, Audit: a.Store,
 		},
 	})

@@ -21,10 +21,15 @@ type database interface {
 	count(ctx context.Context, table string) (int64, error)
 	// begin prepares for writing.
 	begin(ctx context.Context) error
+	// dropIndexes drops the indexes of tables that belong to no constraint: index
+	// makes them again, which is much quicker than to keep them up to date.
+	dropIndexes(ctx context.Context, tables ...string) error
+	// insert writes rows of one table in one transaction.
+	insert(ctx context.Context, t table, rows [][]any) error
 	// store writes a batch in one transaction. Events get the transaction's
 	// position in the order of events, see docs/decisions.
 	store(ctx context.Context, b *batch) error
-	// index makes the indexes that begin dropped.
+	// index makes the indexes that were dropped.
 	index(ctx context.Context) error
 	// exec runs statements one by one.
 	exec(ctx context.Context, statements ...string) error

@@ -9,7 +9,7 @@ import (
 
 type postgresDB struct {
 	conn    *pgx.Conn
-	indexes []string // statements that make the indexes which begin dropped
+	indexes []string // statements that make the indexes which were dropped
 }
 
 func openPostgres(ctx context.Context, databaseURL string) (database, error) {
@@ -53,16 +53,18 @@ func (d *postgresDB) begin(ctx context.Context) error {
 		WHERE name = 'default_toast_compression' AND 'lz4' = ANY (enumvals)`, "SET synchronous_commit = off"); err != nil {
 		return err
 	}
-	return d.dropIndexes(ctx)
-}
-
-// dropIndexes drops the indexes that belong to no constraint: index makes them
-// again, which is much quicker than to keep them up to date.
-func (d *postgresDB) dropIndexes(ctx context.Context) error {
 	var names []string
 	for _, t := range tables() {
+		names = append(names, t.name)
+	}
+	return d.dropIndexes(ctx, names...)
+}
+
+func (d *postgresDB) dropIndexes(ctx context.Context, tables ...string) error {
+	var names []string
+	for _, t := range tables {
 		rows, err := d.conn.Query(ctx, `SELECT x.indexrelid::regclass::text, pg_get_indexdef(x.indexrelid) FROM pg_index x
-			WHERE x.indrelid = $1::regclass AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conindid = x.indexrelid)`, t.name)
+			WHERE x.indrelid = $1::regclass AND NOT EXISTS (SELECT 1 FROM pg_constraint c WHERE c.conindid = x.indexrelid)`, t)
 		if err != nil {
 			return err
 		}
@@ -100,6 +102,13 @@ func (d *postgresDB) store(ctx context.Context, b *batch) error {
 		}
 		return nil
 	})
+}
+
+func (d *postgresDB) insert(ctx context.Context, t table, rows [][]any) error {
+	if _, err := d.conn.CopyFrom(ctx, pgx.Identifier{t.name}, t.columns, pgx.CopyFromRows(rows)); err != nil {
+		return fmt.Errorf("benchdata: %s: %w", t.name, err)
+	}
+	return nil
 }
 
 func (d *postgresDB) index(ctx context.Context) error {

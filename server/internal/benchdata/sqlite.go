@@ -13,8 +13,9 @@ import (
 )
 
 type sqliteDB struct {
-	db   *sql.DB
-	conn *sql.Conn
+	db      *sql.DB
+	conn    *sql.Conn
+	indexes []string // statements that make the indexes which were dropped
 }
 
 // openSQLite opens an existing file. Nothing waits for the disk, and the undo
@@ -56,19 +57,37 @@ func (d *sqliteDB) begin(ctx context.Context) error {
 		"PRAGMA locking_mode = EXCLUSIVE")
 }
 
-func (d *sqliteDB) store(ctx context.Context, b *batch) (err error) {
+func (d *sqliteDB) store(ctx context.Context, b *batch) error {
+	return d.inTx(ctx, func(tx *sql.Tx) error {
+		for i, t := range tables() {
+			if len(b[i]) == 0 {
+				continue
+			}
+			if err := storeRows(ctx, tx, t, b[i]); err != nil {
+				return fmt.Errorf("benchdata: %s: %w", t.name, err)
+			}
+		}
+		return nil
+	})
+}
+
+func (d *sqliteDB) insert(ctx context.Context, t table, rows [][]any) error {
+	return d.inTx(ctx, func(tx *sql.Tx) error {
+		if err := storeRows(ctx, tx, t, rows); err != nil {
+			return fmt.Errorf("benchdata: %s: %w", t.name, err)
+		}
+		return nil
+	})
+}
+
+func (d *sqliteDB) inTx(ctx context.Context, fn func(tx *sql.Tx) error) (err error) {
 	tx, err := d.conn.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, rolledBack(tx.Rollback())) }()
-	for i, t := range tables() {
-		if len(b[i]) == 0 {
-			continue
-		}
-		if err := storeRows(ctx, tx, t, b[i]); err != nil {
-			return fmt.Errorf("benchdata: %s: %w", t.name, err)
-		}
+	if err := fn(tx); err != nil {
+		return err
 	}
 	return tx.Commit()
 }
@@ -96,9 +115,31 @@ func storeRows(ctx context.Context, tx *sql.Tx, t table, rows [][]any) error {
 	return nil
 }
 
-// index does nothing: the pages of the indexes come to lie between those of the
-// rows, as they do in a database that grew.
-func (d *sqliteDB) index(context.Context) error { return nil }
+func (d *sqliteDB) dropIndexes(ctx context.Context, tables ...string) error {
+	var drops []string
+	for _, t := range tables {
+		rows, err := d.conn.QueryContext(ctx, "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = ?1 AND sql IS NOT NULL", t)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var name, definition string
+			if err := rows.Scan(&name, &definition); err != nil {
+				return err
+			}
+			drops, d.indexes = append(drops, "DROP INDEX "+name), append(d.indexes, definition)
+		}
+		if err := rows.Err(); err != nil {
+			return err
+		}
+	}
+	return d.exec(ctx, drops...)
+}
+
+// index does nothing after begin, which drops none: the pages of the indexes
+// come to lie between those of the rows, as they do in a database that grew.
+func (d *sqliteDB) index(ctx context.Context) error { return d.exec(ctx, d.indexes...) }
 
 func (d *sqliteDB) finish(ctx context.Context) error {
 	var table sql.NullString

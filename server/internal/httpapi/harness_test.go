@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -81,7 +82,7 @@ func newHarness(t *testing.T, change ...func(*Deps)) *harness {
 		Checks: []Check{{Name: "database", Run: func(context.Context) error { return f.err }}},
 		Services: Services{
 			Logins: h.logins, Keys: h.logins, Accounts: h.users, Sources: h.sources, Imports: h.imports, Probe: h.probe, Schedules: fakeSchedules{h.sources}, Content: h.contents, ContentDeleter: h.contents, Duplicates: h.contents,
-			Entities: h.entities, Relationships: &relationships{fault: f}, Dashboard: h.reports, Audit: h.reports,
+			Entities: h.entities, Relationships: &relationships{fault: f}, Graph: &graphs{fault: f}, Dashboard: h.reports, Audit: h.reports,
 		},
 	}
 	for _, c := range change {
@@ -215,6 +216,28 @@ func (h *harness) each(fn func(op *operation, r request)) {
 	}
 }
 
+// requiredQuery returns the examples of the parameters that an operation needs
+// in its query.
+func requiredQuery(op *operation) string {
+	query := url.Values{}
+	for _, p := range op.route.Operation.Parameters {
+		if p.Value.In != openapi3.ParameterInQuery || !p.Value.Required {
+			continue
+		}
+		values, several := p.Value.Example.([]any)
+		if !several {
+			values = []any{p.Value.Example}
+		}
+		for _, v := range values {
+			query.Add(p.Value.Name, fmt.Sprint(v))
+		}
+	}
+	if len(query) == 0 {
+		return ""
+	}
+	return "?" + query.Encode()
+}
+
 // example returns a valid request for an operation.
 func (h *harness) example(op *operation) request {
 	r := request{method: op.method, path: op.path, header: http.Header{}}
@@ -223,6 +246,7 @@ func (h *harness) example(op *operation) request {
 			r.path = strings.ReplaceAll(r.path, "{"+p.Value.Name+"}", fmt.Sprint(p.Value.Example))
 		}
 	}
+	r.path += requiredQuery(op)
 	if op.consumes == "" {
 		return r
 	}

@@ -46,14 +46,6 @@ func (s *server) GetExtractionRun(context.Context, api.GetExtractionRunRequestOb
 	return nil, pending()
 }
 
-func (s *server) GetNeighborhood(context.Context, api.GetNeighborhoodRequestObject) (api.GetNeighborhoodResponseObject, error) {
-	return nil, pending()
-}
-
-func (s *server) GetPath(context.Context, api.GetPathRequestObject) (api.GetPathResponseObject, error) {
-	return nil, pending()
-}
-
 func (s *server) GetWork(context.Context, api.GetWorkRequestObject) (api.GetWorkResponseObject, error) {
 	return nil, pending()
 }

@@ -26,6 +26,7 @@ type Store interface {
 	RunStore
 	ConsentStore
 	ExtractionRequestStore
+	GraphStore
 	EventStore
 	UserStore
 	SessionStore
