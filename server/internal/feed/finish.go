@@ -16,7 +16,7 @@ import (
 // is part of every RawHash: a release that raises it reads all items again,
 // also those whose feed did not change. Raise it with every change of mapping,
 // normalising, sanitising or hashing that changes what is stored.
-const RulesVersion = 2
+const RulesVersion = 3
 
 // ParseDeferred reads a document as [Parse] does, and leaves what is costly for
 // each item to [Item.Finish]: to sanitise HTML, to make text of it, to hash

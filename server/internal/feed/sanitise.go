@@ -22,8 +22,14 @@ func newPolicy() *bluemonday.Policy {
 	p.RequireNoReferrerOnLinks(true)
 	p.AllowElements("center", "font", "big", "kbd", "header", "footer", "main")
 	p.AllowAttrs("width", "height").Matching(regexp.MustCompile(`(?i)^\s*[0-9]{1,5}\s*px\s*$`)).OnElements("img") // written without px
+	// Only to be seen behind the policy: the picture goes, and the style with it.
+	p.AllowAttrs("style").Matching(unseenStyle).OnElements("img")
 	return p
 }
+
+// unseenStyle matches the style of a picture that nobody is meant to see: at
+// most one pixel wide or high, or not displayed at all. Such pictures count readers.
+var unseenStyle = regexp.MustCompile(`(?i)(?:^|;)\s*(?:(?:max-)?(?:width|height)\s*:\s*(?:0+(?:\.\d*)?|0*1(?:\.0*)?|0*\.\d+)\s*(?:px)?|display\s*:\s*none)\s*(?:!\s*important\s*)?(?:;|$)`)
 
 const maxOpenTags = 100
 
@@ -261,6 +267,8 @@ func (w *htmlWriter) keep(element atom.Atom, attrs []htmlAttr) ([]htmlAttr, bool
 		switch a.key {
 		case "id", "name", "usemap", "ismap":
 			continue
+		case "style": // that is unseenStyle
+			return nil, false
 		case "href", "cite":
 			if a.value = w.resolver.link(a.value, true); a.value == "" {
 				continue

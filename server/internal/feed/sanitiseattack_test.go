@@ -99,6 +99,18 @@ func TestTrackingPixels(t *testing.T) {
 		`<img src="/p" width="100%" height="auto">`: `<img src="https://e.example.org/p" width="100%">`,
 		`<img src="/p" width="1.5em">`:              `<img src="https://e.example.org/p">`,
 		`<img src="/p" width="1px;x:y">`:            `<img src="https://e.example.org/p">`,
+
+		`<img src="/p" style="width:1px;height:1px">`:                     ``,
+		`<IMG SRC="/p" STYLE=" border: 0; MAX-HEIGHT : 1PX !important ">`: ``,
+		`<img src="/p" style="height:0">`:                                 ``,
+		`<img src="/p" style="width:.5px;">`:                              ``,
+		`<img src="/p" style="color:red;display:none">`:                   ``,
+		`<img src="/p" style="width:1&#112;x">`:                           ``,
+		`<img src="/p" style="width:10px;height:1em;border-width:1px">`:   `<img src="https://e.example.org/p">`,
+		`<img src="/p" style="width:100%;max-width:1.5px">`:               `<img src="https://e.example.org/p">`,
+		`<img src="/p" style="width:1%">`:                                 `<img src="https://e.example.org/p">`,
+		`<img src="/p" style="line-height:1;min-height:0">`:               `<img src="https://e.example.org/p">`,
+		`<p style="display:none">text</p>`:                                `<p>text</p>`,
 	} {
 		if got, _ := sanitiseAt(src, "https://e.example.org/", 1<<16); got != want {
 			t.Errorf("%s becomes %s, want %s", src, got, want)
