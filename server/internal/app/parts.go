@@ -85,7 +85,7 @@ func retention(cfg *config.Config) ingest.Retention {
 }
 
 func (a *App) newEnrichWorker(metrics *telemetry.Metrics) func(context.Context) {
-	worker := enrich.NewWorker(a.Store, a.extractor(), a.env.Clock, a.IDs, a.env.Log,
+	worker := enrich.NewWorker(a.Store, enrich.NewRecorder(a.Store, a.env.Clock, a.IDs, nil), a.extractor(), a.env.Clock, a.IDs, a.env.Log,
 		enrichMetrics{metrics.Enrich}, enrich.Config{Owner: a.owner()})
 	notify := worker.Notify
 	a.wake.enrichWorker.Store(&notify)

@@ -11,32 +11,25 @@ import (
 // storedEdge identifies a relationship by what the store identifies it by.
 type storedEdge struct{ from, to, relation string }
 
-// relationships stores the relationships and their evidence, and returns how
-// many there are.
-func (r *resultWriter) relationships(ctx context.Context, c kgl.Content, x kgl.Extraction, entities []kgl.Entity) (int, error) {
-	wanted, index := r.wantedRelationships(x, entities)
-	var stored []kgl.Relationship
+// relationships stores the relationships and their evidence, in the place of the
+// evidence of the previous run.
+func (w *runWriter) relationships(ctx context.Context, x kgl.Extraction, entities []kgl.Entity, wanted []kgl.Relationship, index map[storedEdge]int, previous string) error {
 	if len(wanted) > 0 {
-		var created []bool
-		var err error
-		if stored, created, err = r.tx.UpsertRelationships(ctx, wanted); err != nil {
-			return 0, err
+		stored, created, err := w.tx.UpsertRelationships(ctx, wanted)
+		if err != nil {
+			return err
 		}
-		r.relationshipEvents(stored, created)
+		w.relationshipEvents(stored, created)
+		if err := w.tx.InsertEvidence(ctx, w.evidence(x, entities, stored, index)); err != nil {
+			return err
+		}
 	}
-	removed, err := r.tx.ReplaceEvidence(ctx, c.ID, x.Extractor, r.evidence(x, entities, stored, index))
-	if err != nil {
-		return 0, err
-	}
-	for _, id := range removed {
-		r.event(kgl.EventRelationshipDeleted, "relationship", id, map[string]any{"reason": "evidence_gone"})
-	}
-	return len(wanted), nil
+	return w.dropEvidence(ctx, previous, kgl.ExtractorName(x.Extractor))
 }
 
 // wantedRelationships returns each relationship once, in the order of their
 // keys, and where each stands. Ends that are one stored entity make none.
-func (r *resultWriter) wantedRelationships(x kgl.Extraction, entities []kgl.Entity) ([]kgl.Relationship, map[storedEdge]int) {
+func (w *runWriter) wantedRelationships(x kgl.Extraction, entities []kgl.Entity) ([]kgl.Relationship, map[storedEdge]int) {
 	best := map[storedEdge]kgl.Relationship{}
 	for _, f := range x.Relationships {
 		from, to := entities[f.From], entities[f.To]
@@ -45,11 +38,12 @@ func (r *resultWriter) wantedRelationships(x kgl.Extraction, entities []kgl.Enti
 			continue
 		}
 		best[key] = kgl.Relationship{
-			ID:   r.ids.NewID(),
+			ID:   w.ids.NewID(),
 			From: kgl.EntityRef{ID: from.ID, Name: from.Name, Type: from.Type},
 			To:   kgl.EntityRef{ID: to.ID, Name: to.Name, Type: to.Type},
-			Type: f.Type, Confidence: f.Confidence, Extractor: x.Extractor,
-			Version: 1, CreatedAt: r.now, UpdatedAt: r.now,
+			Type: f.Type, Fact: f.Fact, Confidence: f.Confidence, Extractor: x.Extractor, Status: kgl.RelationshipActive,
+			ValidFrom: f.ValidFrom, ValidTo: f.ValidTo,
+			Version: 1, CreatedAt: w.now, UpdatedAt: w.now,
 		}
 	}
 	wanted := make([]kgl.Relationship, 0, len(best))
@@ -66,22 +60,22 @@ func (r *resultWriter) wantedRelationships(x kgl.Extraction, entities []kgl.Enti
 	return wanted, index
 }
 
-func (r *resultWriter) relationshipEvents(stored []kgl.Relationship, created []bool) {
+func (w *runWriter) relationshipEvents(stored []kgl.Relationship, created []bool) {
 	for i, rel := range stored {
 		typ := kgl.EventRelationshipUpdated
 		if created[i] {
 			typ = kgl.EventRelationshipCreated
-		} else if rel.Version == 1 || !rel.UpdatedAt.Equal(r.now) {
+		} else if rel.Version == 1 || !rel.UpdatedAt.Equal(w.now) {
 			continue
 		}
-		r.event(typ, "relationship", rel.ID, map[string]any{
-			"type": rel.Type, "from_entity_id": rel.From.ID, "to_entity_id": rel.To.ID, "extractor": r.task.Extractor,
+		w.event(typ, "relationship", rel.ID, map[string]any{
+			"type": rel.Type, "from_entity_id": rel.From.ID, "to_entity_id": rel.To.ID, "extractor": w.run.Extractor,
 		})
 	}
 }
 
 // evidence returns one row for each place that supports a stored relationship.
-func (r *resultWriter) evidence(x kgl.Extraction, entities []kgl.Entity, stored []kgl.Relationship, index map[storedEdge]int) []kgl.Evidence {
+func (w *runWriter) evidence(x kgl.Extraction, entities []kgl.Entity, stored []kgl.Relationship, index map[storedEdge]int) []kgl.Evidence {
 	type place struct {
 		relationship string
 		start, end   int64
@@ -99,9 +93,9 @@ func (r *resultWriter) evidence(x kgl.Extraction, entities []kgl.Entity, stored 
 		}
 		seen[p] = true
 		evidence = append(evidence, kgl.Evidence{
-			ID: r.ids.NewID(), RelationshipID: p.relationship, ContentID: r.task.ContentID, Revision: r.task.Revision,
+			ID: w.ids.NewID(), RelationshipID: p.relationship, ContentID: w.content.ID, Revision: w.content.Revision,
 			Start: f.Evidence.Start, End: f.Evidence.End, Quote: f.Evidence.Quote,
-			Confidence: f.Confidence, Extractor: x.Extractor, CreatedAt: r.now,
+			Confidence: f.Confidence, Extractor: x.Extractor, RunID: &w.run.ID, CreatedAt: w.now,
 		})
 	}
 	return evidence

@@ -2,7 +2,10 @@ package enrich
 
 import (
 	"context"
+	"errors"
+	"regexp"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
@@ -14,13 +17,24 @@ const (
 	MaxEntities      = 200 // in one item
 	MaxSpans         = 50  // of one entity
 	MaxRelationships = 400 // in one item
-	maxNameRunes     = 300
+	MaxNames         = 20  // aliases, and as many external ids, of one entity
+	maxNameRunes     = 300 // of a name, an alias or an external id
+	maxFact          = 2000
+	maxModel         = 200 // of a model or a hash, in characters
+)
+
+var (
+	// extractorName is the name of an extractor and its version; extractors from
+	// before there were versions have none.
+	extractorName  = regexp.MustCompile(`^[a-z][a-z0-9_.-]{0,39}(@[A-Za-z0-9][A-Za-z0-9_.+-]{0,19})?$`)
+	externalScheme = regexp.MustCompile(`^[a-z][a-z0-9_.-]{0,39}$`)
 )
 
 // Extractor finds entities and relationships in content. Implementations are
 // safe for concurrent use and obey ctx.
 type Extractor interface {
-	// Name identifies the extractor in tasks, mentions and evidence.
+	// Name is the lane of the tasks that are for this extractor. What it finds
+	// carries the name and the version of the result.
 	Name() string
 
 	// Extract reads one item. The spans of the result count Unicode code points
@@ -32,39 +46,84 @@ type Extractor interface {
 // bounded, of valid names, types and confidences, with spans whose quotes are
 // the text between their offsets. CodeInvalid names the first fault.
 func Check(x kgl.Extraction, text string) error {
-	if len(x.Entities) > MaxEntities || len(x.Relationships) > MaxRelationships {
+	switch {
+	case !extractorName.MatchString(x.Extractor):
+		return kgl.Invalid("extractor", "is not a name and a version")
+	case !validText(x.Model, maxModel):
+		return kgl.Invalid("model", "must be a text of at most %d characters", maxModel)
+	case !validText(x.ConfigHash, maxModel):
+		return kgl.Invalid("config_hash", "must be a text of at most %d characters", maxModel)
+	case len(x.Entities) > MaxEntities || len(x.Relationships) > MaxRelationships:
 		return kgl.Errorf(kgl.CodeInvalid, "%d entities and %d relationships exceed the bounds of one item", len(x.Entities), len(x.Relationships))
 	}
 	index := newRuneIndex(text)
 	for i, e := range x.Entities {
 		if err := checkEntity(e, index); err != nil {
-			return kgl.Wrap(err, kgl.CodeInvalid, "entity %d is not valid", i)
+			return kgl.Wrap(err, kgl.CodeInvalid, "entity %d is not valid: %s", i, messageOf(err))
 		}
 	}
 	for i, r := range x.Relationships {
 		if err := checkRelationship(r, len(x.Entities), index); err != nil {
-			return kgl.Wrap(err, kgl.CodeInvalid, "relationship %d is not valid", i)
+			return kgl.Wrap(err, kgl.CodeInvalid, "relationship %d is not valid: %s", i, messageOf(err))
 		}
 	}
 	return nil
 }
 
+// CheckOwner reports whether results in a lane may carry the name of this
+// extractor: the names of the service's own belong to their own lanes.
+// CodeInvalid.
+func CheckOwner(lane, extractor string) error {
+	switch name := kgl.ExtractorName(extractor); name {
+	case kgl.LaneBuiltin, kgl.LaneMock, kgl.ExtractorManual, kgl.AliasOfMerge:
+		if name != lane {
+			return kgl.Invalid("extractor", "the name %s is taken", name)
+		}
+	}
+	return nil
+}
+
+// messageOf returns what is said to users about a fault, with the field.
+func messageOf(err error) string {
+	if e, ok := errors.AsType[*kgl.Error](err); ok {
+		return e.Message
+	}
+	return err.Error()
+}
+
+// validText reports whether a text can be stored and is not too long.
+func validText(text string, runes int) bool {
+	return utf8.ValidString(text) && !strings.ContainsRune(text, 0) && utf8.RuneCountInString(text) <= runes
+}
+
 func checkEntity(e kgl.ExtractedEntity, index runeIndex) error {
 	switch {
-	case !utf8.ValidString(e.Name) || strings.ContainsRune(e.Name, 0):
-		return kgl.Invalid("name", "is not valid text")
-	case kgl.NormalizeName(e.Name) == "" || utf8.RuneCountInString(e.Name) > maxNameRunes:
-		return kgl.Invalid("name", "must have 1 to %d characters", maxNameRunes)
+	case !validText(e.Name, maxNameRunes) || kgl.NormalizeName(e.Name) == "":
+		return kgl.Invalid("name", "must be a text of 1 to %d characters", maxNameRunes)
 	case !kgl.ValidType(e.Type):
 		return kgl.Invalid("type", "is not a lower-case word")
 	case !validConfidence(e.Confidence):
 		return kgl.Invalid("confidence", "must be from 0 to 1")
+	case !validConfidence(e.Salience):
+		return kgl.Invalid("salience", "must be from 0 to 1")
+	case len(e.Aliases) > MaxNames || len(e.ExternalIDs) > MaxNames:
+		return kgl.Invalid("aliases", "and external ids must be at most %d", MaxNames)
 	case len(e.Spans) == 0 || len(e.Spans) > MaxSpans:
-		return kgl.Invalid("spans", "must be 1 to %d", MaxSpans)
+		return kgl.Invalid("mentions", "must be 1 to %d", MaxSpans)
+	}
+	for _, a := range e.Aliases {
+		if !validText(a, maxNameRunes) || kgl.NormalizeName(a) == "" {
+			return kgl.Invalid("aliases", "must be texts of 1 to %d characters", maxNameRunes)
+		}
+	}
+	for _, id := range e.ExternalIDs {
+		if !externalScheme.MatchString(id.Scheme) || id.Value == "" || !validText(id.Value, maxNameRunes) {
+			return kgl.Invalid("external_ids", "need a scheme and a value of at most %d characters", maxNameRunes)
+		}
 	}
 	for _, s := range e.Spans {
 		if !index.holds(s) {
-			return kgl.Invalid("spans", "the quote is not the text from %d to %d", s.Start, s.End)
+			return kgl.Invalid("mentions", "the quote is not the text from %d to %d", s.Start, s.End)
 		}
 	}
 	return nil
@@ -76,12 +135,52 @@ func checkRelationship(r kgl.ExtractedRelationship, entities int, index runeInde
 		return kgl.Invalid("from", "the ends must be two entities of the extraction")
 	case !kgl.ValidType(r.Type):
 		return kgl.Invalid("type", "is not a lower-case word")
+	case !validText(r.Fact, maxFact):
+		return kgl.Invalid("fact", "must be a text of at most %d characters", maxFact)
+	case !validPartialDate(r.ValidFrom):
+		return kgl.Invalid("valid_from", "must be a year, a month or a day")
+	case !validPartialDate(r.ValidTo):
+		return kgl.Invalid("valid_to", "must be a year, a month or a day")
 	case !validConfidence(r.Confidence):
 		return kgl.Invalid("confidence", "must be from 0 to 1")
 	case !index.holds(r.Evidence):
 		return kgl.Invalid("evidence", "the quote is not the text from %d to %d", r.Evidence.Start, r.Evidence.End)
 	}
 	return nil
+}
+
+// validPartialDate reports whether a date is empty, a year, a month or a day that
+// there is.
+func validPartialDate(date string) bool {
+	if date == "" {
+		return true
+	}
+	for _, layout := range []string{"2006", "2006-01", time.DateOnly} {
+		if _, err := time.Parse(layout, date); err == nil && len(date) == len(layout) {
+			return true
+		}
+	}
+	return false
+}
+
+// FillQuotes sets the quotes that an extraction leaves out to the text between
+// the offsets. Spans that lie outside of the text stay as they are, for Check to
+// refuse.
+func FillQuotes(x kgl.Extraction, text string) {
+	index := newRuneIndex(text)
+	fill := func(s *kgl.Span) {
+		if s.Quote == "" && s.Start >= 0 && s.Start < s.End && s.End <= index.runes {
+			s.Quote = text[index.offset(s.Start):index.offset(s.End)]
+		}
+	}
+	for i := range x.Entities {
+		for j := range x.Entities[i].Spans {
+			fill(&x.Entities[i].Spans[j])
+		}
+	}
+	for i := range x.Relationships {
+		fill(&x.Relationships[i].Evidence)
+	}
 }
 
 // validConfidence is false for NaN as well.

@@ -233,15 +233,33 @@ func TestCheckRefusesWhatIsNotOfTheText(t *testing.T) {
 		e := kgl.ExtractedEntity{Name: "Zoë", Type: "person", Confidence: 1, Spans: []kgl.Span{good}}
 		other := e
 		change(&e)
-		return kgl.Extraction{Entities: []kgl.ExtractedEntity{e, other}}
+		return kgl.Extraction{Extractor: "example-ner@3.1", Entities: []kgl.ExtractedEntity{e, other}}
 	}
 	relationship := func(r kgl.ExtractedRelationship) kgl.Extraction {
 		x := entity(func(*kgl.ExtractedEntity) {})
 		x.Relationships = []kgl.ExtractedRelationship{r}
 		return x
 	}
-	if err := Check(relationship(kgl.ExtractedRelationship{To: 1, Type: "knows", Evidence: good}), text); err != nil {
-		t.Fatalf("a good extraction: %v", err)
+	named := func(extractor string) kgl.Extraction {
+		x := entity(func(*kgl.ExtractedEntity) {})
+		x.Extractor = extractor
+		return x
+	}
+	dated := func(from string) kgl.Extraction {
+		return relationship(kgl.ExtractedRelationship{To: 1, Type: "knows", Evidence: good, ValidFrom: from})
+	}
+	for name, x := range map[string]kgl.Extraction{
+		"a relationship":      relationship(kgl.ExtractedRelationship{To: 1, Type: "knows", Evidence: good}),
+		"without a version":   named("mock"),
+		"of a year":           dated("2026"),
+		"of a month":          dated("2026-02"),
+		"of a day":            dated("2024-02-29"),
+		"with a long alias":   entity(func(e *kgl.ExtractedEntity) { e.Aliases = []string{strings.Repeat("é", 300)} }),
+		"with an external id": entity(func(e *kgl.ExtractedEntity) { e.ExternalIDs = []kgl.ExternalID{{Scheme: "wikidata", Value: "Q1"}} }),
+	} {
+		if err := Check(x, text); err != nil {
+			t.Errorf("a good extraction %s: %v", name, err)
+		}
 	}
 	for name, x := range map[string]kgl.Extraction{
 		"bytes instead of code points": entity(func(e *kgl.ExtractedEntity) { e.Spans = []kgl.Span{{Start: 9, End: 13, Quote: "Zoë"}} }),
@@ -257,7 +275,19 @@ func TestCheckRefusesWhatIsNotOfTheText(t *testing.T) {
 		"both ends the same":           relationship(kgl.ExtractedRelationship{Type: "knows", Evidence: good}),
 		"no relationship type":         relationship(kgl.ExtractedRelationship{To: 1, Evidence: good}),
 		"no evidence":                  relationship(kgl.ExtractedRelationship{To: 1, Type: "knows"}),
-		"too many entities":            {Entities: make([]kgl.ExtractedEntity, MaxEntities+1)},
+		"too many entities":            {Extractor: "mock", Entities: make([]kgl.ExtractedEntity, MaxEntities+1)},
+		"no extractor":                 named(""),
+		"an extractor in capitals":     named("Mock@1"),
+		"an empty version":             named("mock@"),
+		"a salience above 1":           entity(func(e *kgl.ExtractedEntity) { e.Salience = 1.1 }),
+		"too many aliases":             entity(func(e *kgl.ExtractedEntity) { e.Aliases = slices.Repeat([]string{"Zo"}, MaxNames+1) }),
+		"an alias of punctuation":      entity(func(e *kgl.ExtractedEntity) { e.Aliases = []string{"?!"} }),
+		"an id without a scheme":       entity(func(e *kgl.ExtractedEntity) { e.ExternalIDs = []kgl.ExternalID{{Value: "Q1"}} }),
+		"an id without a value":        entity(func(e *kgl.ExtractedEntity) { e.ExternalIDs = []kgl.ExternalID{{Scheme: "wikidata"}} }),
+		"a month that is not":          dated("2026-13"),
+		"a day that is not":            dated("2025-02-29"),
+		"a time":                       dated("2026-01-01T00:00:00Z"),
+		"a fact with NUL":              relationship(kgl.ExtractedRelationship{To: 1, Type: "knows", Evidence: good, Fact: "a\x00"}),
 	} {
 		if err := Check(x, text); !kgl.Is(err, kgl.CodeInvalid) {
 			t.Errorf("%s: error %v", name, err)

@@ -57,7 +57,7 @@ func times(n int64, code kgl.Code) func() error {
 }
 
 func (w *world) workerOn(store kgl.Store, x Extractor, cfg Config) *Worker {
-	return NewWorker(store, x, w.clock, w.ids, slog.New(slog.DiscardHandler), w, cfg)
+	return NewWorker(store, NewRecorder(store, w.clock, w.ids, nil), x, w.clock, w.ids, slog.New(slog.DiscardHandler), w, cfg)
 }
 
 // wantOutage runs one batch and wants an error of the database.

@@ -20,6 +20,7 @@ const (
 	OutcomeProcessed  Outcome = "processed"
 	OutcomeSkipped    Outcome = "skipped"    // the item holds no text
 	OutcomeSuperseded Outcome = "superseded" // a newer revision exists, or the item is gone
+	OutcomeWithheld   Outcome = "withheld"   // the source does not allow it any more
 	OutcomeRetried    Outcome = "retried"
 	OutcomeBuried     Outcome = "buried"   // given up
 	OutcomeReleased   Outcome = "released" // given back without an attempt: the item is not to blame
@@ -45,9 +46,6 @@ const (
 	DefaultRetryMax       = time.Hour
 	DefaultOutageMax      = 5 * time.Second
 )
-
-// storeTimeout bounds the transaction that stores one result.
-const storeTimeout = 30 * time.Second
 
 // Config says how a Worker works. A zero value takes its default.
 type Config struct {
@@ -91,6 +89,7 @@ func defaultTo[T comparable](field *T, value T) {
 // a result counts only while its lease is the newest.
 type Worker struct {
 	store     kgl.Store
+	recorder  *Recorder
 	extractor Extractor
 	clock     kgl.Clock
 	ids       kgl.IDSource
@@ -101,10 +100,11 @@ type Worker struct {
 	owed      debts
 }
 
-// NewWorker returns a worker. metrics may be nil.
-func NewWorker(store kgl.Store, extractor Extractor, clock kgl.Clock, ids kgl.IDSource, log *slog.Logger, metrics Metrics, cfg Config) *Worker {
+// NewWorker returns a worker that hands its results to recorder. metrics may be
+// nil.
+func NewWorker(store kgl.Store, recorder *Recorder, extractor Extractor, clock kgl.Clock, ids kgl.IDSource, log *slog.Logger, metrics Metrics, cfg Config) *Worker {
 	return &Worker{
-		store: store, extractor: extractor, clock: clock, ids: ids,
+		store: store, recorder: recorder, extractor: extractor, clock: clock, ids: ids,
 		log: log.With("extractor", extractor.Name()), metrics: metrics,
 		cfg: cfg.withDefaults(), wake: make(chan struct{}, 1),
 	}
@@ -299,13 +299,14 @@ func (w *Worker) process(ctx context.Context, t kgl.EnrichmentTask) (Outcome, er
 	if c.Revision != t.Revision {
 		return OutcomeSuperseded, w.store.CompleteTask(ctx, t, w.clock.Now())
 	}
-	x := kgl.Extraction{Extractor: w.extractor.Name()}
+	var x kgl.Extraction
+	started := w.clock.Now()
 	if hasText(c) {
 		if x, err = w.extract(ctx, c); err != nil {
 			return "", extractionError{err}
 		}
 	}
-	return w.storeResult(ctx, t, c, x)
+	return w.storeResult(ctx, t, c, x, started)
 }
 
 // extract runs the extractor within its time, turns a panic into an error, and
@@ -322,8 +323,8 @@ func (w *Worker) extract(ctx context.Context, c kgl.Content) (x kgl.Extraction, 
 	if x, err = w.extractor.Extract(ctx, c); err != nil {
 		return kgl.Extraction{}, err
 	}
-	if x.Extractor != w.extractor.Name() {
-		return kgl.Extraction{}, kgl.Errorf(kgl.CodeInvalid, "the result names another extractor")
+	if err := CheckOwner(w.extractor.Name(), x.Extractor); err != nil {
+		return kgl.Extraction{}, err
 	}
 	return x, Check(x, c.Text)
 }

@@ -113,7 +113,7 @@ func (w *world) revise(c kgl.Content, extractor, text string) kgl.Content {
 }
 
 func (w *world) worker(x Extractor, cfg Config) *Worker {
-	return NewWorker(w.db, x, w.clock, w.ids, slog.New(slog.DiscardHandler), w, cfg)
+	return NewWorker(w.db, NewRecorder(w.db, w.clock, w.ids, nil), x, w.clock, w.ids, slog.New(slog.DiscardHandler), w, cfg)
 }
 
 // runOnce runs one batch and wants n tasks in it.

@@ -36,7 +36,7 @@ func statusOf(code kgl.Code) int {
 		return http.StatusMethodNotAllowed
 	case kgl.CodeNotAcceptable:
 		return http.StatusNotAcceptable
-	case kgl.CodeConflict, kgl.CodeIdempotencyInFlight, kgl.CodeLeaseLost:
+	case kgl.CodeConflict, kgl.CodeIdempotencyInFlight, kgl.CodeLeaseLost, kgl.CodeConsentDenied:
 		return http.StatusConflict
 	case kgl.CodePreconditionFailed:
 		return http.StatusPreconditionFailed
