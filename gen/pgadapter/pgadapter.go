@@ -23,9 +23,13 @@ func New(db *pgdb.Queries) Queries { return Queries{db: db} }
 
 // Querier is the set of queries that both dialects share.
 type Querier interface {
+	ActiveEnds(ctx context.Context, arg string) ([]sqlitedb.ActiveEndsRow, error)
+	AddDegree(ctx context.Context, arg sqlitedb.AddDegreeParams) error
 	AddEvidenceCount(ctx context.Context, arg sqlitedb.AddEvidenceCountParams) error
 	AddLoginFailure(ctx context.Context, arg sqlitedb.AddLoginFailureParams) (sqlitedb.LoginThrottle, error)
 	AddMentionCount(ctx context.Context, arg sqlitedb.AddMentionCountParams) error
+	AddMergeAlias(ctx context.Context, arg sqlitedb.AddMergeAliasParams) (int64, error)
+	AddMergeLosers(ctx context.Context, arg sqlitedb.AddMergeLosersParams) error
 	AdvanceSourceImport(ctx context.Context, arg sqlitedb.AdvanceSourceImportParams) (int64, error)
 	AppendAudit(ctx context.Context, arg sqlitedb.AppendAuditParams) error
 	AppendEvents(ctx context.Context, arg string) error
@@ -57,6 +61,7 @@ type Querier interface {
 	CreateFetch(ctx context.Context, arg sqlitedb.CreateFetchParams) error
 	CreateHost(ctx context.Context, arg sqlitedb.CreateHostParams) error
 	CreateHosts(ctx context.Context, arg sqlitedb.CreateHostsParams) error
+	CreateMerge(ctx context.Context, arg sqlitedb.CreateMergeParams) error
 	CreateRefreshToken(ctx context.Context, arg sqlitedb.CreateRefreshTokenParams) error
 	CreateRun(ctx context.Context, arg sqlitedb.CreateRunParams) error
 	CreateSession(ctx context.Context, arg sqlitedb.CreateSessionParams) error
@@ -86,6 +91,7 @@ type Querier interface {
 	DeleteLinksOfContents(ctx context.Context, arg string) error
 	DeleteLinksToHeads(ctx context.Context, arg string) error
 	DeleteMentions(ctx context.Context, arg sqlitedb.DeleteMentionsParams) ([]string, error)
+	DeleteMergeAliases(ctx context.Context, arg string) (int64, error)
 	DeleteOldSignatures(ctx context.Context, arg sqlitedb.DeleteOldSignaturesParams) (int64, error)
 	DeleteRunEvidence(ctx context.Context, arg sqlitedb.DeleteRunEvidenceParams) ([]string, error)
 	DeleteRunMentions(ctx context.Context, arg *string) ([]string, error)
@@ -110,14 +116,24 @@ type Querier interface {
 	DueSources(ctx context.Context, arg sqlitedb.DueSourcesParams) ([]sqlitedb.Source, error)
 	Duplicates(ctx context.Context, arg sqlitedb.DuplicatesParams) ([]sqlitedb.DuplicatesRow, error)
 	EdgesBetween(ctx context.Context, arg sqlitedb.EdgesBetweenParams) ([]sqlitedb.EdgesBetweenRow, error)
+	EdgesByIDs(ctx context.Context, arg string) ([]sqlitedb.EdgesByIDsRow, error)
+	EdgesByKeys(ctx context.Context, arg string) ([]sqlitedb.EdgesByKeysRow, error)
+	EdgesHome(ctx context.Context, arg string) error
+	EdgesMergedInto(ctx context.Context, arg string) ([]sqlitedb.EdgesMergedIntoRow, error)
+	EdgesOfEntities(ctx context.Context, arg string) ([]sqlitedb.EdgesOfEntitiesRow, error)
+	EndMerge(ctx context.Context, arg sqlitedb.EndMergeParams) (int64, error)
 	EndTask(ctx context.Context, arg sqlitedb.EndTaskParams) (int64, error)
+	EndsAround(ctx context.Context, arg string) ([]string, error)
 	EntitiesByAliasKeys(ctx context.Context, arg string) ([]sqlitedb.EntitiesByAliasKeysRow, error)
 	EntitiesByIDs(ctx context.Context, arg string) ([]sqlitedb.Entity, error)
 	EntitiesByNameKeys(ctx context.Context, arg string) ([]sqlitedb.EntitiesByNameKeysRow, error)
 	EntitiesMergedInto(ctx context.Context, arg string) ([]sqlitedb.EntitiesMergedIntoRow, error)
 	Entity(ctx context.Context, arg string) (sqlitedb.Entity, error)
-	EntityAliases(ctx context.Context, arg string) ([]sqlitedb.EntityAlias, error)
+	EntityAliases(ctx context.Context, arg string) ([]sqlitedb.EntityAliasesRow, error)
 	EntityBriefs(ctx context.Context, arg string) ([]sqlitedb.EntityBriefsRow, error)
+	EntityMerge(ctx context.Context, arg string) (sqlitedb.EntityMergeRow, error)
+	EntityMerges(ctx context.Context, arg sqlitedb.EntityMergesParams) ([]sqlitedb.EntityMergesRow, error)
+	EntityStates(ctx context.Context, arg string) ([]sqlitedb.EntityStatesRow, error)
 	EventsAfter(ctx context.Context, arg sqlitedb.EventsAfterParams) ([]sqlitedb.Event, error)
 	EvidenceAtPlaces(ctx context.Context, arg string) ([]sqlitedb.EvidenceAtPlacesRow, error)
 	Exclusions(ctx context.Context, arg string) ([]sqlitedb.ExclusionsRow, error)
@@ -134,6 +150,10 @@ type Querier interface {
 	HeadsOfSource(ctx context.Context, arg string) ([]string, error)
 	HeadsOfSourceMembers(ctx context.Context, arg string) ([]string, error)
 	HoldConsents(ctx context.Context, arg string) (string, error)
+	HomeAliases(ctx context.Context, arg string) error
+	HomeEvidence(ctx context.Context, arg string) (int64, error)
+	HomeExternalIDs(ctx context.Context, arg string) error
+	HomeMentions(ctx context.Context, arg string) error
 	HostFetches(ctx context.Context, arg sqlitedb.HostFetchesParams) ([]sqlitedb.HostFetchesRow, error)
 	HostState(ctx context.Context, arg string) (sqlitedb.Host, error)
 	Hubs(ctx context.Context, arg sqlitedb.HubsParams) ([]string, error)
@@ -159,11 +179,16 @@ type Querier interface {
 	LockRelationships(ctx context.Context, arg string) ([]sqlitedb.LockRelationshipsRow, error)
 	LockSource(ctx context.Context, arg string) (sqlitedb.Source, error)
 	LockSourceToDelete(ctx context.Context, arg string) (sqlitedb.Source, error)
+	LockStates(ctx context.Context, arg string) ([]sqlitedb.LockStatesRow, error)
 	LoginThrottles(ctx context.Context, arg string) ([]sqlitedb.LoginThrottle, error)
-	MentionsOfEntities(ctx context.Context, arg sqlitedb.MentionsOfEntitiesParams) ([]sqlitedb.Mention, error)
+	MentionsOfEntities(ctx context.Context, arg sqlitedb.MentionsOfEntitiesParams) ([]sqlitedb.MentionsOfEntitiesRow, error)
+	MergeLosers(ctx context.Context, arg string) ([]sqlitedb.MergeLosersRow, error)
 	MergeTargets(ctx context.Context, arg string) ([]sqlitedb.MergeTargetsRow, error)
+	MoveAliases(ctx context.Context, arg sqlitedb.MoveAliasesParams) (int64, error)
 	MoveAuditHead(ctx context.Context, arg sqlitedb.MoveAuditHeadParams) error
 	MoveContents(ctx context.Context, arg sqlitedb.MoveContentsParams) error
+	MoveExternalIDs(ctx context.Context, arg sqlitedb.MoveExternalIDsParams) (int64, error)
+	MoveMentions(ctx context.Context, arg sqlitedb.MoveMentionsParams) (int64, error)
 	NearItems(ctx context.Context, arg string) ([]sqlitedb.NearItemsRow, error)
 	NearItemsOf(ctx context.Context, arg sqlitedb.NearItemsOfParams) ([]sqlitedb.NearItemsOfRow, error)
 	NextFreeHost(ctx context.Context) ([]*int64, error)
@@ -183,13 +208,15 @@ type Querier interface {
 	RecordContentDeletion(ctx context.Context, arg sqlitedb.RecordContentDeletionParams) error
 	RecordLogin(ctx context.Context, arg sqlitedb.RecordLoginParams) (int64, error)
 	RecordLoginWithHash(ctx context.Context, arg sqlitedb.RecordLoginWithHashParams) (int64, error)
+	RecountEvidence(ctx context.Context, arg string) error
+	RecountMentions(ctx context.Context, arg string) error
 	RefoldContents(ctx context.Context, arg string) error
 	RefreshHost(ctx context.Context, arg sqlitedb.RefreshHostParams) error
 	RefreshHosts(ctx context.Context, arg sqlitedb.RefreshHostsParams) error
 	RefreshSeenTimes(ctx context.Context, arg string) error
 	Relationship(ctx context.Context, arg string) (sqlitedb.RelationshipRow, error)
 	RelationshipEnds(ctx context.Context, arg string) ([]sqlitedb.RelationshipEndsRow, error)
-	RelationshipEvidence(ctx context.Context, arg sqlitedb.RelationshipEvidenceParams) ([]sqlitedb.RelationshipEvidence, error)
+	RelationshipEvidence(ctx context.Context, arg sqlitedb.RelationshipEvidenceParams) ([]sqlitedb.RelationshipEvidenceRow, error)
 	RelationshipsByIDs(ctx context.Context, arg string) ([]sqlitedb.RelationshipsByIDsRow, error)
 	RelationshipsByKeys(ctx context.Context, arg string) ([]sqlitedb.RelationshipsByKeysRow, error)
 	RelationshipsFrom(ctx context.Context, arg sqlitedb.RelationshipsFromParams) ([]sqlitedb.RelationshipsFromRow, error)
@@ -206,8 +233,11 @@ type Querier interface {
 	RetractRun(ctx context.Context, arg sqlitedb.RetractRunParams) (int64, error)
 	ReviseContent(ctx context.Context, arg sqlitedb.ReviseContentParams) error
 	RevisionMarks(ctx context.Context, arg string) ([]sqlitedb.RevisionMarksRow, error)
+	ReviveFrom(ctx context.Context, arg sqlitedb.ReviveFromParams) error
+	ReviveTo(ctx context.Context, arg sqlitedb.ReviveToParams) error
 	RevokeSession(ctx context.Context, arg sqlitedb.RevokeSessionParams) (int64, error)
 	RevokeUserSessions(ctx context.Context, arg sqlitedb.RevokeUserSessionsParams) (int64, error)
+	Reweigh(ctx context.Context, arg string) error
 	Run(ctx context.Context, arg string) (sqlitedb.ExtractionRun, error)
 	RunOfTask(ctx context.Context, arg sqlitedb.RunOfTaskParams) (sqlitedb.ExtractionRun, error)
 	SaveImportLines(ctx context.Context, arg string) error
@@ -219,7 +249,10 @@ type Querier interface {
 	SetContentStatus(ctx context.Context, arg sqlitedb.SetContentStatusParams) (int64, error)
 	SetContentWaiting(ctx context.Context, arg sqlitedb.SetContentWaitingParams) error
 	SetContentsProcessing(ctx context.Context, arg sqlitedb.SetContentsProcessingParams) error
+	SetEntityStatus(ctx context.Context, arg sqlitedb.SetEntityStatusParams) error
+	SetMerged(ctx context.Context, arg sqlitedb.SetMergedParams) error
 	SetSetting(ctx context.Context, arg sqlitedb.SetSettingParams) error
+	SetUnmerged(ctx context.Context, arg sqlitedb.SetUnmergedParams) error
 	Setting(ctx context.Context, arg string) (string, error)
 	SigningKeys(ctx context.Context) ([]sqlitedb.SigningKey, error)
 	SimilarContents(ctx context.Context, arg sqlitedb.SimilarContentsParams) ([]sqlitedb.SimilarContentsRow, error)
@@ -232,8 +265,11 @@ type Querier interface {
 	SourceTags(ctx context.Context, arg sqlitedb.SourceTagsParams) ([]sqlitedb.SourceTagsRow, error)
 	SupersedeRun(ctx context.Context, arg sqlitedb.SupersedeRunParams) ([]string, error)
 	SupportedEntities(ctx context.Context, arg sqlitedb.SupportedEntitiesParams) ([]string, error)
+	SuppressFrom(ctx context.Context, arg sqlitedb.SuppressFromParams) error
+	SuppressTo(ctx context.Context, arg sqlitedb.SuppressToParams) error
 	TakeOverEvidence(ctx context.Context, arg sqlitedb.TakeOverEvidenceParams) error
 	TakeToken(ctx context.Context, arg sqlitedb.TakeTokenParams) (sqlitedb.Domain, error)
+	TouchEntity(ctx context.Context, arg sqlitedb.TouchEntityParams) error
 	UnsignedContents(ctx context.Context, arg sqlitedb.UnsignedContentsParams) ([]sqlitedb.UnsignedContentsRow, error)
 	UpdateEntity(ctx context.Context, arg sqlitedb.UpdateEntityParams) (sqlitedb.Entity, error)
 	UpdateSource(ctx context.Context, arg sqlitedb.UpdateSourceParams) (sqlitedb.Source, error)
@@ -242,6 +278,24 @@ type Querier interface {
 	User(ctx context.Context, arg string) (sqlitedb.User, error)
 	UserByEmail(ctx context.Context, arg string) (sqlitedb.User, error)
 	WithholdPurged(ctx context.Context, arg sqlitedb.WithholdPurgedParams) error
+}
+
+// ActiveEnds converts and calls pgdb's.
+func (q Queries) ActiveEnds(ctx context.Context, arg string) ([]sqlitedb.ActiveEndsRow, error) {
+	rows, err := q.db.ActiveEnds(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.ActiveEndsRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.ActiveEndsRow(row)
+	}
+	return out, nil
+}
+
+// AddDegree converts and calls pgdb's.
+func (q Queries) AddDegree(ctx context.Context, arg sqlitedb.AddDegreeParams) error {
+	return q.db.AddDegree(ctx, pgdb.AddDegreeParams(arg))
 }
 
 // AddEvidenceCount converts and calls pgdb's.
@@ -258,6 +312,16 @@ func (q Queries) AddLoginFailure(ctx context.Context, arg sqlitedb.AddLoginFailu
 // AddMentionCount converts and calls pgdb's.
 func (q Queries) AddMentionCount(ctx context.Context, arg sqlitedb.AddMentionCountParams) error {
 	return q.db.AddMentionCount(ctx, pgdb.AddMentionCountParams(arg))
+}
+
+// AddMergeAlias converts and calls pgdb's.
+func (q Queries) AddMergeAlias(ctx context.Context, arg sqlitedb.AddMergeAliasParams) (int64, error) {
+	return q.db.AddMergeAlias(ctx, pgdb.AddMergeAliasParams(arg))
+}
+
+// AddMergeLosers converts and calls pgdb's.
+func (q Queries) AddMergeLosers(ctx context.Context, arg sqlitedb.AddMergeLosersParams) error {
+	return q.db.AddMergeLosers(ctx, pgdb.AddMergeLosersParams(arg))
 }
 
 // AdvanceSourceImport converts and calls pgdb's.
@@ -489,6 +553,11 @@ func (q Queries) CreateHosts(ctx context.Context, arg sqlitedb.CreateHostsParams
 	return q.db.CreateHosts(ctx, pgdb.CreateHostsParams(arg))
 }
 
+// CreateMerge converts and calls pgdb's.
+func (q Queries) CreateMerge(ctx context.Context, arg sqlitedb.CreateMergeParams) error {
+	return q.db.CreateMerge(ctx, pgdb.CreateMergeParams(arg))
+}
+
 // CreateRefreshToken converts and calls pgdb's.
 func (q Queries) CreateRefreshToken(ctx context.Context, arg sqlitedb.CreateRefreshTokenParams) error {
 	return q.db.CreateRefreshToken(ctx, pgdb.CreateRefreshTokenParams(arg))
@@ -650,6 +719,11 @@ func (q Queries) DeleteMentions(ctx context.Context, arg sqlitedb.DeleteMentions
 	return q.db.DeleteMentions(ctx, pgdb.DeleteMentionsParams(arg))
 }
 
+// DeleteMergeAliases converts and calls pgdb's.
+func (q Queries) DeleteMergeAliases(ctx context.Context, arg string) (int64, error) {
+	return q.db.DeleteMergeAliases(ctx, arg)
+}
+
 // DeleteOldSignatures converts and calls pgdb's.
 func (q Queries) DeleteOldSignatures(ctx context.Context, arg sqlitedb.DeleteOldSignaturesParams) (int64, error) {
 	return q.db.DeleteOldSignatures(ctx, pgdb.DeleteOldSignaturesParams(arg))
@@ -803,9 +877,76 @@ func (q Queries) EdgesBetween(ctx context.Context, arg sqlitedb.EdgesBetweenPara
 	return out, nil
 }
 
+// EdgesByIDs converts and calls pgdb's.
+func (q Queries) EdgesByIDs(ctx context.Context, arg string) ([]sqlitedb.EdgesByIDsRow, error) {
+	rows, err := q.db.EdgesByIDs(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.EdgesByIDsRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.EdgesByIDsRow(row)
+	}
+	return out, nil
+}
+
+// EdgesByKeys converts and calls pgdb's.
+func (q Queries) EdgesByKeys(ctx context.Context, arg string) ([]sqlitedb.EdgesByKeysRow, error) {
+	rows, err := q.db.EdgesByKeys(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.EdgesByKeysRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.EdgesByKeysRow(row)
+	}
+	return out, nil
+}
+
+// EdgesHome converts and calls pgdb's.
+func (q Queries) EdgesHome(ctx context.Context, arg string) error {
+	return q.db.EdgesHome(ctx, arg)
+}
+
+// EdgesMergedInto converts and calls pgdb's.
+func (q Queries) EdgesMergedInto(ctx context.Context, arg string) ([]sqlitedb.EdgesMergedIntoRow, error) {
+	rows, err := q.db.EdgesMergedInto(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.EdgesMergedIntoRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.EdgesMergedIntoRow(row)
+	}
+	return out, nil
+}
+
+// EdgesOfEntities converts and calls pgdb's.
+func (q Queries) EdgesOfEntities(ctx context.Context, arg string) ([]sqlitedb.EdgesOfEntitiesRow, error) {
+	rows, err := q.db.EdgesOfEntities(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.EdgesOfEntitiesRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.EdgesOfEntitiesRow(row)
+	}
+	return out, nil
+}
+
+// EndMerge converts and calls pgdb's.
+func (q Queries) EndMerge(ctx context.Context, arg sqlitedb.EndMergeParams) (int64, error) {
+	return q.db.EndMerge(ctx, pgdb.EndMergeParams(arg))
+}
+
 // EndTask converts and calls pgdb's.
 func (q Queries) EndTask(ctx context.Context, arg sqlitedb.EndTaskParams) (int64, error) {
 	return q.db.EndTask(ctx, pgdb.EndTaskParams(arg))
+}
+
+// EndsAround converts and calls pgdb's.
+func (q Queries) EndsAround(ctx context.Context, arg string) ([]string, error) {
+	return q.db.EndsAround(ctx, arg)
 }
 
 // EntitiesByAliasKeys converts and calls pgdb's.
@@ -867,14 +1008,14 @@ func (q Queries) Entity(ctx context.Context, arg string) (sqlitedb.Entity, error
 }
 
 // EntityAliases converts and calls pgdb's.
-func (q Queries) EntityAliases(ctx context.Context, arg string) ([]sqlitedb.EntityAlias, error) {
+func (q Queries) EntityAliases(ctx context.Context, arg string) ([]sqlitedb.EntityAliasesRow, error) {
 	rows, err := q.db.EntityAliases(ctx, arg)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]sqlitedb.EntityAlias, len(rows))
+	out := make([]sqlitedb.EntityAliasesRow, len(rows))
 	for i, row := range rows {
-		out[i] = sqlitedb.EntityAlias(row)
+		out[i] = sqlitedb.EntityAliasesRow(row)
 	}
 	return out, nil
 }
@@ -888,6 +1029,38 @@ func (q Queries) EntityBriefs(ctx context.Context, arg string) ([]sqlitedb.Entit
 	out := make([]sqlitedb.EntityBriefsRow, len(rows))
 	for i, row := range rows {
 		out[i] = sqlitedb.EntityBriefsRow(row)
+	}
+	return out, nil
+}
+
+// EntityMerge converts and calls pgdb's.
+func (q Queries) EntityMerge(ctx context.Context, arg string) (sqlitedb.EntityMergeRow, error) {
+	row, err := q.db.EntityMerge(ctx, arg)
+	return sqlitedb.EntityMergeRow(row), err
+}
+
+// EntityMerges converts and calls pgdb's.
+func (q Queries) EntityMerges(ctx context.Context, arg sqlitedb.EntityMergesParams) ([]sqlitedb.EntityMergesRow, error) {
+	rows, err := q.db.EntityMerges(ctx, pgdb.EntityMergesParams(arg))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.EntityMergesRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.EntityMergesRow(row)
+	}
+	return out, nil
+}
+
+// EntityStates converts and calls pgdb's.
+func (q Queries) EntityStates(ctx context.Context, arg string) ([]sqlitedb.EntityStatesRow, error) {
+	rows, err := q.db.EntityStates(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.EntityStatesRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.EntityStatesRow(row)
 	}
 	return out, nil
 }
@@ -1019,6 +1192,26 @@ func (q Queries) HeadsOfSourceMembers(ctx context.Context, arg string) ([]string
 // HoldConsents converts and calls pgdb's.
 func (q Queries) HoldConsents(ctx context.Context, arg string) (string, error) {
 	return q.db.HoldConsents(ctx, arg)
+}
+
+// HomeAliases converts and calls pgdb's.
+func (q Queries) HomeAliases(ctx context.Context, arg string) error {
+	return q.db.HomeAliases(ctx, arg)
+}
+
+// HomeEvidence converts and calls pgdb's.
+func (q Queries) HomeEvidence(ctx context.Context, arg string) (int64, error) {
+	return q.db.HomeEvidence(ctx, arg)
+}
+
+// HomeExternalIDs converts and calls pgdb's.
+func (q Queries) HomeExternalIDs(ctx context.Context, arg string) error {
+	return q.db.HomeExternalIDs(ctx, arg)
+}
+
+// HomeMentions converts and calls pgdb's.
+func (q Queries) HomeMentions(ctx context.Context, arg string) error {
+	return q.db.HomeMentions(ctx, arg)
 }
 
 // HostFetches converts and calls pgdb's.
@@ -1202,6 +1395,19 @@ func (q Queries) LockSourceToDelete(ctx context.Context, arg string) (sqlitedb.S
 	return sqlitedb.Source(row), err
 }
 
+// LockStates converts and calls pgdb's.
+func (q Queries) LockStates(ctx context.Context, arg string) ([]sqlitedb.LockStatesRow, error) {
+	rows, err := q.db.LockStates(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.LockStatesRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.LockStatesRow(row)
+	}
+	return out, nil
+}
+
 // LoginThrottles converts and calls pgdb's.
 func (q Queries) LoginThrottles(ctx context.Context, arg string) ([]sqlitedb.LoginThrottle, error) {
 	rows, err := q.db.LoginThrottles(ctx, arg)
@@ -1216,14 +1422,27 @@ func (q Queries) LoginThrottles(ctx context.Context, arg string) ([]sqlitedb.Log
 }
 
 // MentionsOfEntities converts and calls pgdb's.
-func (q Queries) MentionsOfEntities(ctx context.Context, arg sqlitedb.MentionsOfEntitiesParams) ([]sqlitedb.Mention, error) {
+func (q Queries) MentionsOfEntities(ctx context.Context, arg sqlitedb.MentionsOfEntitiesParams) ([]sqlitedb.MentionsOfEntitiesRow, error) {
 	rows, err := q.db.MentionsOfEntities(ctx, pgdb.MentionsOfEntitiesParams(arg))
 	if err != nil {
 		return nil, err
 	}
-	out := make([]sqlitedb.Mention, len(rows))
+	out := make([]sqlitedb.MentionsOfEntitiesRow, len(rows))
 	for i, row := range rows {
-		out[i] = sqlitedb.Mention(row)
+		out[i] = sqlitedb.MentionsOfEntitiesRow(row)
+	}
+	return out, nil
+}
+
+// MergeLosers converts and calls pgdb's.
+func (q Queries) MergeLosers(ctx context.Context, arg string) ([]sqlitedb.MergeLosersRow, error) {
+	rows, err := q.db.MergeLosers(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.MergeLosersRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.MergeLosersRow(row)
 	}
 	return out, nil
 }
@@ -1241,6 +1460,11 @@ func (q Queries) MergeTargets(ctx context.Context, arg string) ([]sqlitedb.Merge
 	return out, nil
 }
 
+// MoveAliases converts and calls pgdb's.
+func (q Queries) MoveAliases(ctx context.Context, arg sqlitedb.MoveAliasesParams) (int64, error) {
+	return q.db.MoveAliases(ctx, pgdb.MoveAliasesParams(arg))
+}
+
 // MoveAuditHead converts and calls pgdb's.
 func (q Queries) MoveAuditHead(ctx context.Context, arg sqlitedb.MoveAuditHeadParams) error {
 	return q.db.MoveAuditHead(ctx, pgdb.MoveAuditHeadParams(arg))
@@ -1249,6 +1473,16 @@ func (q Queries) MoveAuditHead(ctx context.Context, arg sqlitedb.MoveAuditHeadPa
 // MoveContents converts and calls pgdb's.
 func (q Queries) MoveContents(ctx context.Context, arg sqlitedb.MoveContentsParams) error {
 	return q.db.MoveContents(ctx, pgdb.MoveContentsParams(arg))
+}
+
+// MoveExternalIDs converts and calls pgdb's.
+func (q Queries) MoveExternalIDs(ctx context.Context, arg sqlitedb.MoveExternalIDsParams) (int64, error) {
+	return q.db.MoveExternalIDs(ctx, pgdb.MoveExternalIDsParams(arg))
+}
+
+// MoveMentions converts and calls pgdb's.
+func (q Queries) MoveMentions(ctx context.Context, arg sqlitedb.MoveMentionsParams) (int64, error) {
+	return q.db.MoveMentions(ctx, pgdb.MoveMentionsParams(arg))
 }
 
 // NearItems converts and calls pgdb's.
@@ -1387,6 +1621,16 @@ func (q Queries) RecordLoginWithHash(ctx context.Context, arg sqlitedb.RecordLog
 	return q.db.RecordLoginWithHash(ctx, pgdb.RecordLoginWithHashParams(arg))
 }
 
+// RecountEvidence converts and calls pgdb's.
+func (q Queries) RecountEvidence(ctx context.Context, arg string) error {
+	return q.db.RecountEvidence(ctx, arg)
+}
+
+// RecountMentions converts and calls pgdb's.
+func (q Queries) RecountMentions(ctx context.Context, arg string) error {
+	return q.db.RecountMentions(ctx, arg)
+}
+
 // RefoldContents converts and calls pgdb's.
 func (q Queries) RefoldContents(ctx context.Context, arg string) error {
 	return q.db.RefoldContents(ctx, arg)
@@ -1427,14 +1671,14 @@ func (q Queries) RelationshipEnds(ctx context.Context, arg string) ([]sqlitedb.R
 }
 
 // RelationshipEvidence converts and calls pgdb's.
-func (q Queries) RelationshipEvidence(ctx context.Context, arg sqlitedb.RelationshipEvidenceParams) ([]sqlitedb.RelationshipEvidence, error) {
+func (q Queries) RelationshipEvidence(ctx context.Context, arg sqlitedb.RelationshipEvidenceParams) ([]sqlitedb.RelationshipEvidenceRow, error) {
 	rows, err := q.db.RelationshipEvidence(ctx, pgdb.RelationshipEvidenceParams(arg))
 	if err != nil {
 		return nil, err
 	}
-	out := make([]sqlitedb.RelationshipEvidence, len(rows))
+	out := make([]sqlitedb.RelationshipEvidenceRow, len(rows))
 	for i, row := range rows {
-		out[i] = sqlitedb.RelationshipEvidence(row)
+		out[i] = sqlitedb.RelationshipEvidenceRow(row)
 	}
 	return out, nil
 }
@@ -1575,6 +1819,16 @@ func (q Queries) RevisionMarks(ctx context.Context, arg string) ([]sqlitedb.Revi
 	return out, nil
 }
 
+// ReviveFrom converts and calls pgdb's.
+func (q Queries) ReviveFrom(ctx context.Context, arg sqlitedb.ReviveFromParams) error {
+	return q.db.ReviveFrom(ctx, pgdb.ReviveFromParams(arg))
+}
+
+// ReviveTo converts and calls pgdb's.
+func (q Queries) ReviveTo(ctx context.Context, arg sqlitedb.ReviveToParams) error {
+	return q.db.ReviveTo(ctx, pgdb.ReviveToParams(arg))
+}
+
 // RevokeSession converts and calls pgdb's.
 func (q Queries) RevokeSession(ctx context.Context, arg sqlitedb.RevokeSessionParams) (int64, error) {
 	return q.db.RevokeSession(ctx, pgdb.RevokeSessionParams(arg))
@@ -1583,6 +1837,11 @@ func (q Queries) RevokeSession(ctx context.Context, arg sqlitedb.RevokeSessionPa
 // RevokeUserSessions converts and calls pgdb's.
 func (q Queries) RevokeUserSessions(ctx context.Context, arg sqlitedb.RevokeUserSessionsParams) (int64, error) {
 	return q.db.RevokeUserSessions(ctx, pgdb.RevokeUserSessionsParams(arg))
+}
+
+// Reweigh converts and calls pgdb's.
+func (q Queries) Reweigh(ctx context.Context, arg string) error {
+	return q.db.Reweigh(ctx, arg)
 }
 
 // Run converts and calls pgdb's.
@@ -1644,9 +1903,24 @@ func (q Queries) SetContentsProcessing(ctx context.Context, arg sqlitedb.SetCont
 	return q.db.SetContentsProcessing(ctx, pgdb.SetContentsProcessingParams(arg))
 }
 
+// SetEntityStatus converts and calls pgdb's.
+func (q Queries) SetEntityStatus(ctx context.Context, arg sqlitedb.SetEntityStatusParams) error {
+	return q.db.SetEntityStatus(ctx, pgdb.SetEntityStatusParams(arg))
+}
+
+// SetMerged converts and calls pgdb's.
+func (q Queries) SetMerged(ctx context.Context, arg sqlitedb.SetMergedParams) error {
+	return q.db.SetMerged(ctx, pgdb.SetMergedParams(arg))
+}
+
 // SetSetting converts and calls pgdb's.
 func (q Queries) SetSetting(ctx context.Context, arg sqlitedb.SetSettingParams) error {
 	return q.db.SetSetting(ctx, pgdb.SetSettingParams(arg))
+}
+
+// SetUnmerged converts and calls pgdb's.
+func (q Queries) SetUnmerged(ctx context.Context, arg sqlitedb.SetUnmergedParams) error {
+	return q.db.SetUnmerged(ctx, pgdb.SetUnmergedParams(arg))
 }
 
 // Setting converts and calls pgdb's.
@@ -1752,6 +2026,16 @@ func (q Queries) SupportedEntities(ctx context.Context, arg sqlitedb.SupportedEn
 	return q.db.SupportedEntities(ctx, pgdb.SupportedEntitiesParams(arg))
 }
 
+// SuppressFrom converts and calls pgdb's.
+func (q Queries) SuppressFrom(ctx context.Context, arg sqlitedb.SuppressFromParams) error {
+	return q.db.SuppressFrom(ctx, pgdb.SuppressFromParams(arg))
+}
+
+// SuppressTo converts and calls pgdb's.
+func (q Queries) SuppressTo(ctx context.Context, arg sqlitedb.SuppressToParams) error {
+	return q.db.SuppressTo(ctx, pgdb.SuppressToParams(arg))
+}
+
 // TakeOverEvidence converts and calls pgdb's.
 func (q Queries) TakeOverEvidence(ctx context.Context, arg sqlitedb.TakeOverEvidenceParams) error {
 	return q.db.TakeOverEvidence(ctx, pgdb.TakeOverEvidenceParams(arg))
@@ -1761,6 +2045,11 @@ func (q Queries) TakeOverEvidence(ctx context.Context, arg sqlitedb.TakeOverEvid
 func (q Queries) TakeToken(ctx context.Context, arg sqlitedb.TakeTokenParams) (sqlitedb.Domain, error) {
 	row, err := q.db.TakeToken(ctx, pgdb.TakeTokenParams(arg))
 	return sqlitedb.Domain(row), err
+}
+
+// TouchEntity converts and calls pgdb's.
+func (q Queries) TouchEntity(ctx context.Context, arg sqlitedb.TouchEntityParams) error {
+	return q.db.TouchEntity(ctx, pgdb.TouchEntityParams(arg))
 }
 
 // UnsignedContents converts and calls pgdb's.

@@ -216,15 +216,24 @@ WHERE entity_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TE
 ORDER BY entity_id, alias_key
 `
 
-func (q *Queries) EntityAliases(ctx context.Context, ids string) ([]EntityAlias, error) {
+type EntityAliasesRow struct {
+	EntityID string
+	AliasKey string
+	Alias    string
+	Type     string
+	Language string
+	Source   string
+}
+
+func (q *Queries) EntityAliases(ctx context.Context, ids string) ([]EntityAliasesRow, error) {
 	rows, err := q.db.Query(ctx, entityAliases, ids)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []EntityAlias{}
+	items := []EntityAliasesRow{}
 	for rows.Next() {
-		var i EntityAlias
+		var i EntityAliasesRow
 		if err := rows.Scan(
 			&i.EntityID,
 			&i.AliasKey,

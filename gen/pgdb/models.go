@@ -69,15 +69,6 @@ type Entity struct {
 	LastSeenAt   int64
 }
 
-type EntityAlias struct {
-	EntityID string
-	AliasKey string
-	Alias    string
-	Type     string
-	Language string
-	Source   string
-}
-
 type Event struct {
 	Seq         int64
 	TxID        int64
@@ -157,23 +148,6 @@ type LoginThrottle struct {
 	UpdatedAt    int64
 }
 
-type Mention struct {
-	ID          string
-	ContentID   string
-	Revision    int64
-	EntityID    string
-	StartOffset int64
-	EndOffset   int64
-	Quote       string
-	Confidence  float64
-	Extractor   string
-	CreatedAt   int64
-	Type        string
-	Salience    float64
-	PublishedAt int64
-	RunID       *string
-}
-
 type RefreshToken struct {
 	ID              string
 	SessionID       string
@@ -182,20 +156,6 @@ type RefreshToken struct {
 	ExpiresAt       int64
 	UsedAt          *int64
 	SuccessorSealed string
-}
-
-type RelationshipEvidence struct {
-	ID             string
-	RelationshipID string
-	ContentID      string
-	Revision       int64
-	StartOffset    int64
-	EndOffset      int64
-	Quote          string
-	Confidence     float64
-	Extractor      string
-	CreatedAt      int64
-	RunID          *string
 }
 
 type Session struct {

@@ -9,12 +9,18 @@ import (
 )
 
 type Querier interface {
+	ActiveEnds(ctx context.Context, ids string) ([]ActiveEndsRow, error)
+	// Adds to the counter instead of counting anew: right under concurrency.
+	AddDegree(ctx context.Context, arg AddDegreeParams) error
 	// Adds to the counter instead of counting anew: right under concurrency.
 	AddEvidenceCount(ctx context.Context, arg AddEvidenceCountParams) error
 	AddLoginFailure(ctx context.Context, arg AddLoginFailureParams) (LoginThrottle, error)
 	// Adds to the counter instead of counting anew: right under concurrency, and cheap for an entity with many mentions. The
 	// times are ends of an index.
 	AddMentionCount(ctx context.Context, arg AddMentionCountParams) error
+	// The name of one entity becomes an alias of another one that does not have it.
+	AddMergeAlias(ctx context.Context, arg AddMergeAliasParams) (int64, error)
+	AddMergeLosers(ctx context.Context, arg AddMergeLosersParams) error
 	// Postgres waits here for who cancels the import.
 	AdvanceSourceImport(ctx context.Context, arg AdvanceSourceImportParams) (int64, error)
 	AppendAudit(ctx context.Context, arg AppendAuditParams) error
@@ -61,6 +67,7 @@ type Querier interface {
 	CreateFetch(ctx context.Context, arg CreateFetchParams) error
 	CreateHost(ctx context.Context, arg CreateHostParams) error
 	CreateHosts(ctx context.Context, arg CreateHostsParams) error
+	CreateMerge(ctx context.Context, arg CreateMergeParams) error
 	CreateRefreshToken(ctx context.Context, arg CreateRefreshTokenParams) error
 	CreateRun(ctx context.Context, arg CreateRunParams) error
 	CreateSession(ctx context.Context, arg CreateSessionParams) error
@@ -94,6 +101,7 @@ type Querier interface {
 	DeleteLinksOfContents(ctx context.Context, ids string) error
 	DeleteLinksToHeads(ctx context.Context, heads string) error
 	DeleteMentions(ctx context.Context, arg DeleteMentionsParams) ([]string, error)
+	DeleteMergeAliases(ctx context.Context, ids string) (int64, error)
 	// Ids grow with time, so that the oldest come first.
 	DeleteOldSignatures(ctx context.Context, arg DeleteOldSignaturesParams) (int64, error)
 	// What a run found, and what extractors between two names found when there were no runs.
@@ -125,14 +133,27 @@ type Querier interface {
 	DueSources(ctx context.Context, arg DueSourcesParams) ([]Source, error)
 	Duplicates(ctx context.Context, arg DuplicatesParams) ([]DuplicatesRow, error)
 	EdgesBetween(ctx context.Context, arg EdgesBetweenParams) ([]EdgesBetweenRow, error)
+	EdgesByIDs(ctx context.Context, ids string) ([]EdgesByIDsRow, error)
+	EdgesByKeys(ctx context.Context, keys string) ([]EdgesByKeysRow, error)
+	EdgesHome(ctx context.Context, ids string) error
+	EdgesMergedInto(ctx context.Context, ids string) ([]EdgesMergedIntoRow, error)
+	// Relationships that are or were at one of the entities.
+	EdgesOfEntities(ctx context.Context, ids string) ([]EdgesOfEntitiesRow, error)
+	EndMerge(ctx context.Context, arg EndMergeParams) (int64, error)
 	EndTask(ctx context.Context, arg EndTaskParams) (int64, error)
+	// The ends of all relationships that are or were at one of the entities.
+	EndsAround(ctx context.Context, ids string) ([]string, error)
 	EntitiesByAliasKeys(ctx context.Context, keys string) ([]EntitiesByAliasKeysRow, error)
 	EntitiesByIDs(ctx context.Context, ids string) ([]Entity, error)
 	EntitiesByNameKeys(ctx context.Context, keys string) ([]EntitiesByNameKeysRow, error)
 	EntitiesMergedInto(ctx context.Context, ids string) ([]EntitiesMergedIntoRow, error)
 	Entity(ctx context.Context, id string) (Entity, error)
-	EntityAliases(ctx context.Context, ids string) ([]EntityAlias, error)
+	EntityAliases(ctx context.Context, ids string) ([]EntityAliasesRow, error)
 	EntityBriefs(ctx context.Context, ids string) ([]EntityBriefsRow, error)
+	EntityMerge(ctx context.Context, id string) (EntityMergeRow, error)
+	// Merges that an entity took part in, on either side.
+	EntityMerges(ctx context.Context, arg EntityMergesParams) ([]EntityMergesRow, error)
+	EntityStates(ctx context.Context, ids string) ([]EntityStatesRow, error)
 	EventsAfter(ctx context.Context, arg EventsAfterParams) ([]Event, error)
 	// Pieces that are stored already, by the ids of the new ones at the same places.
 	EvidenceAtPlaces(ctx context.Context, rowsJson string) ([]EvidenceAtPlacesRow, error)
@@ -159,6 +180,12 @@ type Querier interface {
 	HeadsOfSourceMembers(ctx context.Context, sourceID string) ([]string, error)
 	// Postgres keeps the consents of the source as they are until the transaction ends: whoever changes them locks the source.
 	HoldConsents(ctx context.Context, id string) (string, error)
+	// Aliases that were made of names stay with the entity that they were made for.
+	HomeAliases(ctx context.Context, ids string) error
+	// Brings evidence back to the relationships that it was found for.
+	HomeEvidence(ctx context.Context, ids string) (int64, error)
+	HomeExternalIDs(ctx context.Context, ids string) error
+	HomeMentions(ctx context.Context, ids string) error
 	// How the last fetches of a host ended, each of another source.
 	HostFetches(ctx context.Context, arg HostFetchesParams) ([]HostFetchesRow, error)
 	HostState(ctx context.Context, host string) (Host, error)
@@ -203,13 +230,20 @@ type Querier interface {
 	LockSource(ctx context.Context, id string) (Source, error)
 	// Postgres locks the row against every other use: the writers of its content hold it until they end.
 	LockSourceToDelete(ctx context.Context, id string) (Source, error)
+	// Postgres locks the rows here, in the order of their ids.
+	LockStates(ctx context.Context, ids string) ([]LockStatesRow, error)
 	LoginThrottles(ctx context.Context, keys string) ([]LoginThrottle, error)
 	// At most 100 of each entity, in the order of the text.
-	MentionsOfEntities(ctx context.Context, arg MentionsOfEntitiesParams) ([]Mention, error)
+	MentionsOfEntities(ctx context.Context, arg MentionsOfEntitiesParams) ([]MentionsOfEntitiesRow, error)
+	MergeLosers(ctx context.Context, ids string) ([]MergeLosersRow, error)
 	MergeTargets(ctx context.Context, ids string) ([]MergeTargetsRow, error)
+	MoveAliases(ctx context.Context, arg MoveAliasesParams) (int64, error)
 	MoveAuditHead(ctx context.Context, arg MoveAuditHeadParams) error
 	// Items whose ids changed, or of which less changed than makes a revision. The rows are an object by the id of the item.
 	MoveContents(ctx context.Context, arg MoveContentsParams) error
+	MoveExternalIDs(ctx context.Context, arg MoveExternalIDsParams) (int64, error)
+	// A mention of a place that the other entity has from the same extractor stays.
+	MoveMentions(ctx context.Context, arg MoveMentionsParams) (int64, error)
 	// Items of other sources that share a key, the newest of each key. The bound per key is what a key that
 	// thousands of items share, such as one of a template, may cost.
 	NearItems(ctx context.Context, keys string) ([]NearItemsRow, error)
@@ -233,6 +267,8 @@ type Querier interface {
 	RecordContentDeletion(ctx context.Context, arg RecordContentDeletionParams) error
 	RecordLogin(ctx context.Context, arg RecordLoginParams) (int64, error)
 	RecordLoginWithHash(ctx context.Context, arg RecordLoginWithHashParams) (int64, error)
+	RecountEvidence(ctx context.Context, ids string) error
+	RecountMentions(ctx context.Context, ids string) error
 	// Links say what an item is folded under: all links of an item point to the head of its group.
 	RefoldContents(ctx context.Context, ids string) error
 	// A host is due when its first source is, but not before the time until which it asked to be left alone.
@@ -244,7 +280,7 @@ type Querier interface {
 	RefreshSeenTimes(ctx context.Context, ids string) error
 	Relationship(ctx context.Context, id string) (RelationshipRow, error)
 	RelationshipEnds(ctx context.Context, ids string) ([]RelationshipEndsRow, error)
-	RelationshipEvidence(ctx context.Context, arg RelationshipEvidenceParams) ([]RelationshipEvidence, error)
+	RelationshipEvidence(ctx context.Context, arg RelationshipEvidenceParams) ([]RelationshipEvidenceRow, error)
 	RelationshipsByIDs(ctx context.Context, ids string) ([]RelationshipsByIDsRow, error)
 	RelationshipsByKeys(ctx context.Context, keys string) ([]RelationshipsByKeysRow, error)
 	RelationshipsFrom(ctx context.Context, arg RelationshipsFromParams) ([]RelationshipsFromRow, error)
@@ -266,8 +302,11 @@ type Querier interface {
 	ReviseContent(ctx context.Context, arg ReviseContentParams) error
 	// What is kept of the earlier states of items, without their bodies.
 	RevisionMarks(ctx context.Context, ids string) ([]RevisionMarksRow, error)
+	ReviveFrom(ctx context.Context, arg ReviveFromParams) error
+	ReviveTo(ctx context.Context, arg ReviveToParams) error
 	RevokeSession(ctx context.Context, arg RevokeSessionParams) (int64, error)
 	RevokeUserSessions(ctx context.Context, arg RevokeUserSessionsParams) (int64, error)
+	Reweigh(ctx context.Context, ids string) error
 	Run(ctx context.Context, id string) (ExtractionRun, error)
 	RunOfTask(ctx context.Context, arg RunOfTaskParams) (ExtractionRun, error)
 	// Creates lines; of those that exist it stores what became of them.
@@ -281,7 +320,10 @@ type Querier interface {
 	SetContentStatus(ctx context.Context, arg SetContentStatusParams) (int64, error)
 	SetContentWaiting(ctx context.Context, arg SetContentWaitingParams) error
 	SetContentsProcessing(ctx context.Context, arg SetContentsProcessingParams) error
+	SetEntityStatus(ctx context.Context, arg SetEntityStatusParams) error
+	SetMerged(ctx context.Context, arg SetMergedParams) error
 	SetSetting(ctx context.Context, arg SetSettingParams) error
+	SetUnmerged(ctx context.Context, arg SetUnmergedParams) error
 	Setting(ctx context.Context, key string) (string, error)
 	SigningKeys(ctx context.Context) ([]SigningKey, error)
 	// What shares another form of the id, the page, the text or the date with one of the items: a few rows for each, since what many share tells
@@ -298,6 +340,9 @@ type Querier interface {
 	SupersedeRun(ctx context.Context, arg SupersedeRunParams) ([]string, error)
 	// Entities that something speaks for: a mention, a relationship, or a person.
 	SupportedEntities(ctx context.Context, arg SupportedEntitiesParams) ([]string, error)
+	// What a person rejects is out of the graph with its relationships.
+	SuppressFrom(ctx context.Context, arg SuppressFromParams) error
+	SuppressTo(ctx context.Context, arg SuppressToParams) error
 	TakeOverEvidence(ctx context.Context, arg TakeOverEvidenceParams) error
 	// Takes a token, or a place in the queue: one statement, so that replicas cannot take the same token. What it needs to
 	// know comes in the columns of the row that a first request makes, because parameters of the update would be lost on
@@ -305,6 +350,7 @@ type Querier interface {
 	// An arrival further ahead than tolerance and interval can lead to means that the clock was set back. A place is at most
 	// an hour ahead.
 	TakeToken(ctx context.Context, arg TakeTokenParams) (Domain, error)
+	TouchEntity(ctx context.Context, arg TouchEntityParams) error
 	// Items that have no keys of this version yet, the first-seen first.
 	UnsignedContents(ctx context.Context, arg UnsignedContentsParams) ([]UnsignedContentsRow, error)
 	UpdateEntity(ctx context.Context, arg UpdateEntityParams) (Entity, error)

@@ -390,15 +390,29 @@ type RelationshipEvidenceParams struct {
 	RowLimit       int64
 }
 
-func (q *Queries) RelationshipEvidence(ctx context.Context, arg RelationshipEvidenceParams) ([]RelationshipEvidence, error) {
+type RelationshipEvidenceRow struct {
+	ID             string
+	RelationshipID string
+	ContentID      string
+	Revision       int64
+	StartOffset    int64
+	EndOffset      int64
+	Quote          string
+	Confidence     float64
+	Extractor      string
+	CreatedAt      int64
+	RunID          *string
+}
+
+func (q *Queries) RelationshipEvidence(ctx context.Context, arg RelationshipEvidenceParams) ([]RelationshipEvidenceRow, error) {
 	rows, err := q.db.Query(ctx, relationshipEvidence, arg.RelationshipID, arg.RowLimit)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []RelationshipEvidence{}
+	items := []RelationshipEvidenceRow{}
 	for rows.Next() {
-		var i RelationshipEvidence
+		var i RelationshipEvidenceRow
 		if err := rows.Scan(
 			&i.ID,
 			&i.RelationshipID,

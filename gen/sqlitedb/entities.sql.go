@@ -225,15 +225,24 @@ WHERE entity_id IN (SELECT value FROM json_each(CAST(?1 AS TEXT)))
 ORDER BY entity_id, alias_key
 `
 
-func (q *Queries) EntityAliases(ctx context.Context, ids string) ([]EntityAlias, error) {
+type EntityAliasesRow struct {
+	EntityID string
+	AliasKey string
+	Alias    string
+	Type     string
+	Language string
+	Source   string
+}
+
+func (q *Queries) EntityAliases(ctx context.Context, ids string) ([]EntityAliasesRow, error) {
 	rows, err := q.db.QueryContext(ctx, entityAliases, ids)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []EntityAlias{}
+	items := []EntityAliasesRow{}
 	for rows.Next() {
-		var i EntityAlias
+		var i EntityAliasesRow
 		if err := rows.Scan(
 			&i.EntityID,
 			&i.AliasKey,

@@ -303,16 +303,33 @@ type MentionsOfEntitiesParams struct {
 	EntityIds string
 }
 
+type MentionsOfEntitiesRow struct {
+	ID          string
+	ContentID   string
+	Revision    int64
+	EntityID    string
+	StartOffset int64
+	EndOffset   int64
+	Quote       string
+	Confidence  float64
+	Extractor   string
+	CreatedAt   int64
+	Type        string
+	Salience    float64
+	PublishedAt int64
+	RunID       *string
+}
+
 // At most 100 of each entity, in the order of the text.
-func (q *Queries) MentionsOfEntities(ctx context.Context, arg MentionsOfEntitiesParams) ([]Mention, error) {
+func (q *Queries) MentionsOfEntities(ctx context.Context, arg MentionsOfEntitiesParams) ([]MentionsOfEntitiesRow, error) {
 	rows, err := q.db.QueryContext(ctx, mentionsOfEntities, arg.ContentID, arg.EntityIds)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []Mention{}
+	items := []MentionsOfEntitiesRow{}
 	for rows.Next() {
-		var i Mention
+		var i MentionsOfEntitiesRow
 		if err := rows.Scan(
 			&i.ID,
 			&i.ContentID,

@@ -79,7 +79,7 @@ func relationshipPosition(r kgl.Relationship) kgl.Position {
 
 // RelationshipEvidence implements kgl.RelationshipStore.
 func (db *DB) RelationshipEvidence(ctx context.Context, relationshipID string, limit int) ([]kgl.Evidence, error) {
-	var rows []sqlitedb.RelationshipEvidence
+	var rows []sqlitedb.RelationshipEvidenceRow
 	err := db.read(ctx, func(c *conn) (err error) {
 		rows, err = c.RelationshipEvidence(ctx, sqlitedb.RelationshipEvidenceParams{
 			RelationshipID: relationshipID, RowLimit: int64(limit),

@@ -16,13 +16,24 @@ ALTER TABLE enrichment_tasks DROP COLUMN source_id;
 ALTER TABLE enrichment_tasks DROP COLUMN kind;
 CREATE INDEX IF NOT EXISTS enrichment_tasks_open ON enrichment_tasks (extractor, available_at, id) WHERE state IN ('pending', 'leased');
 
+DROP INDEX IF EXISTS relationship_evidence_origin;
+ALTER TABLE relationship_evidence DROP COLUMN origin_id;
 DROP INDEX IF EXISTS relationship_evidence_run;
 ALTER TABLE relationship_evidence DROP COLUMN run_id;
 
+DROP INDEX IF EXISTS relationships_type_weight;
+DROP INDEX IF EXISTS relationships_hidden_weight;
+DROP INDEX IF EXISTS relationships_hidden;
+DROP INDEX IF EXISTS relationships_origin_to;
+DROP INDEX IF EXISTS relationships_origin_from;
 DROP INDEX IF EXISTS relationships_weight;
 DROP INDEX IF EXISTS relationships_in;
 DROP INDEX IF EXISTS relationships_out;
 DROP INDEX IF EXISTS relationships_merged_into;
+ALTER TABLE relationships DROP COLUMN rejected;
+ALTER TABLE relationships DROP COLUMN own_confidence;
+ALTER TABLE relationships DROP COLUMN origin_to_id;
+ALTER TABLE relationships DROP COLUMN origin_from_id;
 ALTER TABLE relationships DROP COLUMN valid_to;
 ALTER TABLE relationships DROP COLUMN valid_from;
 ALTER TABLE relationships DROP COLUMN fact;
@@ -31,6 +42,8 @@ ALTER TABLE relationships DROP COLUMN merged_into;
 ALTER TABLE relationships DROP COLUMN status;
 
 DROP INDEX IF EXISTS mentions_run;
+DROP INDEX IF EXISTS mentions_origin;
+ALTER TABLE mentions DROP COLUMN origin_id;
 DROP INDEX IF EXISTS mentions_seen;
 ALTER TABLE mentions DROP COLUMN run_id;
 ALTER TABLE mentions DROP COLUMN published_at;
@@ -38,11 +51,12 @@ ALTER TABLE mentions DROP COLUMN salience;
 ALTER TABLE mentions DROP COLUMN type;
 
 DROP TABLE extraction_runs;
-DROP TABLE entity_merge_moves;
 DROP TABLE entity_merge_losers;
 DROP TABLE entity_merges;
 DROP TABLE entity_name_grams;
 DROP TABLE entity_external_ids;
+DROP INDEX IF EXISTS entity_aliases_origin;
+ALTER TABLE entity_aliases DROP COLUMN origin_id;
 ALTER TABLE entity_aliases DROP COLUMN source;
 ALTER TABLE entity_aliases DROP COLUMN language;
 

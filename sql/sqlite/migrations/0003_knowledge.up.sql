@@ -59,14 +59,12 @@ CREATE TABLE entity_merge_losers (
 );
 CREATE INDEX entity_merge_losers_entity ON entity_merge_losers (entity_id, merge_id);
 
--- kind says what was done to a row, from_id whose it was before.
-CREATE TABLE entity_merge_moves (
-  merge_id TEXT NOT NULL REFERENCES entity_merges (id) ON DELETE CASCADE,
-  kind TEXT NOT NULL,
-  row_id TEXT NOT NULL,
-  from_id TEXT NOT NULL,
-  PRIMARY KEY (merge_id, kind, row_id)
-);
+-- Whose row a merge moved here; nothing when it did not. All that undoing a merge needs stands with the rows, so that merges
+-- can be undone in any order.
+ALTER TABLE entity_aliases ADD COLUMN origin_id TEXT REFERENCES entities (id) ON DELETE SET NULL;
+CREATE INDEX entity_aliases_origin ON entity_aliases (origin_id) WHERE origin_id IS NOT NULL;
+ALTER TABLE entity_external_ids ADD COLUMN origin_id TEXT REFERENCES entities (id) ON DELETE SET NULL;
+CREATE INDEX entity_external_ids_origin ON entity_external_ids (origin_id) WHERE origin_id IS NOT NULL;
 
 -- Results of extractors. One of an item and an extractor's name is the current one; the next replaces it and takes back
 -- what it found.
@@ -100,11 +98,14 @@ ALTER TABLE mentions ADD COLUMN type TEXT NOT NULL DEFAULT '';
 ALTER TABLE mentions ADD COLUMN salience DOUBLE PRECISION NOT NULL DEFAULT 0;
 ALTER TABLE mentions ADD COLUMN published_at BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE mentions ADD COLUMN run_id TEXT REFERENCES extraction_runs (id) ON DELETE SET NULL;
+ALTER TABLE mentions ADD COLUMN origin_id TEXT REFERENCES entities (id) ON DELETE SET NULL;
+CREATE INDEX mentions_origin ON mentions (origin_id) WHERE origin_id IS NOT NULL;
 CREATE INDEX mentions_seen ON mentions (entity_id, published_at, content_id);
 CREATE INDEX mentions_run ON mentions (run_id) WHERE run_id IS NOT NULL;
 
 -- Only active relationships are part of the graph: a person rejected a rejected one, an end of a suppressed one is not active,
--- a merged one is the same as merged_into. weight is confidence times pieces of evidence, at least one. The times are as
+-- a merged one is the same as merged_into and stands at its own ends. rejected says so of merged ones too. own_confidence is
+-- the confidence without that of the ones that were merged into it, when it differs. weight is confidence times pieces of evidence, at least one. The times are as
 -- the text says: a year, a month or a day.
 ALTER TABLE relationships ADD COLUMN status TEXT NOT NULL DEFAULT 'active'
   CHECK (status IN ('active', 'rejected', 'suppressed', 'merged'));
@@ -113,14 +114,25 @@ ALTER TABLE relationships ADD COLUMN weight DOUBLE PRECISION NOT NULL DEFAULT 0;
 ALTER TABLE relationships ADD COLUMN fact TEXT NOT NULL DEFAULT '';
 ALTER TABLE relationships ADD COLUMN valid_from TEXT NOT NULL DEFAULT '';
 ALTER TABLE relationships ADD COLUMN valid_to TEXT NOT NULL DEFAULT '';
+ALTER TABLE relationships ADD COLUMN origin_from_id TEXT REFERENCES entities (id) ON DELETE SET NULL;
+ALTER TABLE relationships ADD COLUMN origin_to_id TEXT REFERENCES entities (id) ON DELETE SET NULL;
+ALTER TABLE relationships ADD COLUMN own_confidence DOUBLE PRECISION;
+ALTER TABLE relationships ADD COLUMN rejected BOOLEAN NOT NULL DEFAULT FALSE;
 UPDATE relationships SET weight = confidence * CASE WHEN evidence_count > 1 THEN evidence_count ELSE 1 END;
 CREATE INDEX relationships_merged_into ON relationships (merged_into) WHERE merged_into IS NOT NULL;
+CREATE INDEX relationships_origin_from ON relationships (origin_from_id) WHERE origin_from_id IS NOT NULL;
+CREATE INDEX relationships_origin_to ON relationships (origin_to_id) WHERE origin_to_id IS NOT NULL;
+CREATE INDEX relationships_hidden ON relationships (status, created_at, id) WHERE status <> 'active';
+CREATE INDEX relationships_hidden_weight ON relationships (status, weight, id) WHERE status <> 'active';
 -- They hold all that a step through the graph reads.
 CREATE INDEX relationships_out ON relationships (from_entity_id, weight DESC, to_entity_id, id, type, confidence) WHERE status = 'active';
 CREATE INDEX relationships_in ON relationships (to_entity_id, weight DESC, from_entity_id, id, type, confidence) WHERE status = 'active';
 CREATE INDEX relationships_weight ON relationships (weight, id);
+CREATE INDEX relationships_type_weight ON relationships (type, weight, id);
 
 ALTER TABLE relationship_evidence ADD COLUMN run_id TEXT REFERENCES extraction_runs (id) ON DELETE SET NULL;
+ALTER TABLE relationship_evidence ADD COLUMN origin_id TEXT REFERENCES relationships (id) ON DELETE SET NULL;
+CREATE INDEX relationship_evidence_origin ON relationship_evidence (origin_id) WHERE origin_id IS NOT NULL;
 CREATE INDEX relationship_evidence_run ON relationship_evidence (run_id) WHERE run_id IS NOT NULL;
 
 UPDATE entities SET degree = (SELECT COUNT(*) FROM relationships r WHERE r.from_entity_id = entities.id)
