@@ -1,6 +1,7 @@
 // Bench measures the service and writes a report: what a request costs beside
 // the least that it could cost, latencies at a fixed rate, how cost grows with
-// the data, ingestion beside its bound, and memory; on SQLite and on Postgres.
+// the data, ingestion beside its bound, questions to a large graph, and memory;
+// on SQLite and on Postgres.
 //
 // It builds and starts everything it needs but Postgres, whose URL it takes from
 // -postgres or KGL_TEST_POSTGRES_URL; `make bench` starts one. The server must
@@ -24,19 +25,20 @@ import (
 
 // options are what the command line says.
 type options struct {
-	full     bool
-	parts    []string
-	engines  []string
-	sizes    []int
-	feeds    int   // of the part ingest
-	sources  []int // of the parts passes and claims
-	postgres string
-	out      string
-	reuse    string
-	root     string
+	full          bool
+	parts         []string
+	engines       []string
+	sizes         []int
+	feeds         int   // of the part ingest
+	sources       []int // of the parts passes and claims
+	relationships []int // of the part graph
+	postgres      string
+	out           string
+	reuse         string
+	root          string
 }
 
-var allParts = []string{"ratio", "latency", "growth", "ingest", "passes", "claims"}
+var allParts = []string{"ratio", "latency", "growth", "ingest", "passes", "claims", "graph"}
 
 func main() {
 	var o options
@@ -45,6 +47,7 @@ func main() {
 	engines := flag.String("engines", "sqlite,postgres", "engines to measure")
 	sizes := flag.String("sizes", "", "instead of the set's: items of the filled databases, such as 10000,30000")
 	sources := flag.String("sources", "", "sources of the part passes, such as 1000,10000 (default: up to 10,000 or, full, 50,000)")
+	relationships := flag.String("relationships", "", "relationships of the part graph, such as 10000000, with a tenth as many entities (default: 1,000,000)")
 	flag.IntVar(&o.feeds, "feeds", ingestFeeds, "feeds of the part ingest")
 	render := flag.String("render", "", "instead of measuring: read this report.json")
 	docs := flag.String("docs", "", "with -render: rewrite the generated part of this page")
@@ -65,10 +68,11 @@ func main() {
 	if o.full {
 		defaultSizes, defaultSources = append(defaultSizes, 1_000_000), append(defaultSources, 50_000)
 	}
-	var err1, err2 error
+	var err1, err2, err3 error
 	o.sizes, err1 = parseSizes("sizes", *sizes, 1000, defaultSizes)
 	o.sources, err2 = parseSizes("sources", *sources, 100, defaultSources)
-	if err = errors.Join(err1, err2); err == nil {
+	o.relationships, err3 = parseSizes("relationships", *relationships, 1000, []int{1_000_000})
+	if err = errors.Join(err1, err2, err3); err == nil {
 		err = o.check(*set)
 	}
 	if err != nil {
@@ -149,7 +153,7 @@ func run(ctx context.Context, o options) (err error) {
 		for _, part := range []struct {
 			name string
 			run  func(context.Context, string) error
-		}{{"ratio", b.ratio}, {"latency", b.latency}, {"growth", b.growth}, {"ingest", b.ingest}, {"passes", b.passes}, {"claims", b.claims}} {
+		}{{"ratio", b.ratio}, {"latency", b.latency}, {"growth", b.growth}, {"ingest", b.ingest}, {"passes", b.passes}, {"claims", b.claims}, {"graph", b.graph}} {
 			if !slices.Contains(o.parts, part.name) {
 				continue
 			}

@@ -26,7 +26,7 @@ func (r *Report) markdown() string {
 		fmt.Fprintf(&b, ", Postgres %s", m.Postgres)
 	}
 	b.WriteString(".\n")
-	for _, section := range []func(*strings.Builder){r.ratioTable, r.latencyTable, r.growthTable, r.ingestTable, r.memoryTable, r.fillTable} {
+	for _, section := range []func(*strings.Builder){r.ratioTable, r.latencyTable, r.growthTable, r.ingestTable, r.graphTable, r.memoryTable, r.fillTable} {
 		section(&b)
 	}
 	return b.String()

@@ -27,6 +27,7 @@ type Report struct {
 	Ingests     []Ingest     `json:"ingest"`
 	Passes      []Pass       `json:"passes"`
 	Claims      []Claims     `json:"claims"`
+	Graphs      []GraphRun   `json:"graphs"`
 }
 
 // Machine is where a run took place.
