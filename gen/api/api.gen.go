@@ -1129,6 +1129,9 @@ type Content struct {
 	// GUID Id as published; may be empty
 	GUID string `json:"guid"`
 
+	// Held The source edits the item so often that its edits are taken over once a day at most; null for other items
+	Held nullable.Nullable[HeldEdits] `json:"held"`
+
 	// ID UUID of version 7 in its canonical lower-case form
 	ID       ID                        `json:"id"`
 	ImageURL nullable.Nullable[string] `json:"image_url"`
@@ -1959,6 +1962,13 @@ type Health struct {
 // HealthStatus defines model for Health.Status.
 type HealthStatus string
 
+// HeldEdits The source edits the item so often that its edits are taken over once a day at most; null for other items
+type HeldEdits struct {
+	// Reason often: too many edits within a day; flips: it went back to a state that it had before
+	Reason string    `json:"reason"`
+	Since  time.Time `json:"since"`
+}
+
 // ID UUID of version 7 in its canonical lower-case form
 type ID = string
 
@@ -2611,7 +2621,7 @@ type Source struct {
 	// SiteURL The site that the feed belongs to
 	SiteURL nullable.Nullable[string] `json:"site_url"`
 
-	// Status active is fetched on schedule, paused is not, failing is fetched with growing pauses, gone was withdrawn by its publisher, or failed for months and is looked after once a month
+	// Status active is fetched on schedule, paused is not, failing is fetched with growing pauses, gone was withdrawn by its publisher, or failed for months and is looked after once a month; a refresh asks it once
 	Status SourceStatus `json:"status"`
 	Tags   []Tag        `json:"tags"`
 
@@ -2769,7 +2779,7 @@ type SourceSchedule struct {
 	// SourceID UUID of version 7 in its canonical lower-case form
 	SourceID ID `json:"source_id"`
 
-	// Status active is fetched on schedule, paused is not, failing is fetched with growing pauses, gone was withdrawn by its publisher, or failed for months and is looked after once a month
+	// Status active is fetched on schedule, paused is not, failing is fetched with growing pauses, gone was withdrawn by its publisher, or failed for months and is looked after once a month; a refresh asks it once
 	Status SourceStatus `json:"status"`
 
 	// Trigger What the next fetch would be made for: first, schedule, request, retry or probe
@@ -2779,7 +2789,7 @@ type SourceSchedule struct {
 	WaitingFor []ScheduleWait `json:"waiting_for"`
 }
 
-// SourceStatus active is fetched on schedule, paused is not, failing is fetched with growing pauses, gone was withdrawn by its publisher, or failed for months and is looked after once a month
+// SourceStatus active is fetched on schedule, paused is not, failing is fetched with growing pauses, gone was withdrawn by its publisher, or failed for months and is looked after once a month; a refresh asks it once
 type SourceStatus string
 
 // SourceStatusChoice defines model for SourceStatusChoice.

@@ -1131,6 +1131,9 @@ type Content struct {
 	// GUID Id as published; may be empty
 	GUID string `json:"guid"`
 
+	// Held The source edits the item so often that its edits are taken over once a day at most; null for other items
+	Held nullable.Nullable[HeldEdits] `json:"held"`
+
 	// ID UUID of version 7 in its canonical lower-case form
 	ID       ID                        `json:"id"`
 	ImageURL nullable.Nullable[string] `json:"image_url"`
@@ -1961,6 +1964,13 @@ type Health struct {
 // HealthStatus defines model for Health.Status.
 type HealthStatus string
 
+// HeldEdits The source edits the item so often that its edits are taken over once a day at most; null for other items
+type HeldEdits struct {
+	// Reason often: too many edits within a day; flips: it went back to a state that it had before
+	Reason string    `json:"reason"`
+	Since  time.Time `json:"since"`
+}
+
 // ID UUID of version 7 in its canonical lower-case form
 type ID = string
 
@@ -2613,7 +2623,7 @@ type Source struct {
 	// SiteURL The site that the feed belongs to
 	SiteURL nullable.Nullable[string] `json:"site_url"`
 
-	// Status active is fetched on schedule, paused is not, failing is fetched with growing pauses, gone was withdrawn by its publisher, or failed for months and is looked after once a month
+	// Status active is fetched on schedule, paused is not, failing is fetched with growing pauses, gone was withdrawn by its publisher, or failed for months and is looked after once a month; a refresh asks it once
 	Status SourceStatus `json:"status"`
 	Tags   []Tag        `json:"tags"`
 
@@ -2771,7 +2781,7 @@ type SourceSchedule struct {
 	// SourceID UUID of version 7 in its canonical lower-case form
 	SourceID ID `json:"source_id"`
 
-	// Status active is fetched on schedule, paused is not, failing is fetched with growing pauses, gone was withdrawn by its publisher, or failed for months and is looked after once a month
+	// Status active is fetched on schedule, paused is not, failing is fetched with growing pauses, gone was withdrawn by its publisher, or failed for months and is looked after once a month; a refresh asks it once
 	Status SourceStatus `json:"status"`
 
 	// Trigger What the next fetch would be made for: first, schedule, request, retry or probe
@@ -2781,7 +2791,7 @@ type SourceSchedule struct {
 	WaitingFor []ScheduleWait `json:"waiting_for"`
 }
 
-// SourceStatus active is fetched on schedule, paused is not, failing is fetched with growing pauses, gone was withdrawn by its publisher, or failed for months and is looked after once a month
+// SourceStatus active is fetched on schedule, paused is not, failing is fetched with growing pauses, gone was withdrawn by its publisher, or failed for months and is looked after once a month; a refresh asks it once
 type SourceStatus string
 
 // SourceStatusChoice defines model for SourceStatusChoice.
@@ -4781,7 +4791,7 @@ type ClientInterface interface {
 
 	// DiscoverFeedsWithBody Find the feeds of a page
 	//
-	// Looks at a URL and, when it is a page, for the feeds that it declares, that are known for its site (such as channels of YouTube), that its links look like, or that stand at the usual paths. Each is fetched to see whether it is a feed. Nothing is stored. A page that cannot be read is no error: `error` says why. This can take up to 20 seconds; 429 when too many are under way.
+	// Looks at a URL and, when it is a page, for the feeds that it declares, that are known for its site (such as channels of YouTube), that its links look like, or that stand at the usual paths. Each is fetched to see whether it is a feed. Nothing is stored. A page that cannot be read is no error: `error` says why. This can take up to 20 seconds; 429 when too many are under way, or when the domain is asked as often as is polite.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4790,7 +4800,7 @@ type ClientInterface interface {
 
 	// DiscoverFeeds Find the feeds of a page
 	//
-	// Looks at a URL and, when it is a page, for the feeds that it declares, that are known for its site (such as channels of YouTube), that its links look like, or that stand at the usual paths. Each is fetched to see whether it is a feed. Nothing is stored. A page that cannot be read is no error: `error` says why. This can take up to 20 seconds; 429 when too many are under way.
+	// Looks at a URL and, when it is a page, for the feeds that it declares, that are known for its site (such as channels of YouTube), that its links look like, or that stand at the usual paths. Each is fetched to see whether it is a feed. Nothing is stored. A page that cannot be read is no error: `error` says why. This can take up to 20 seconds; 429 when too many are under way, or when the domain is asked as often as is polite.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4813,7 +4823,7 @@ type ClientInterface interface {
 
 	// TestSourceWithBody Try a feed before adding it
 	//
-	// Fetches a URL as a source would be, and tells what adding it would give: the answer, the redirects, what was mended, the first items, and when it would be fetched next. Nothing is stored. What goes wrong with the URL is part of the answer, in `error`.
+	// Fetches a URL as a source would be, and tells what adding it would give: the answer, the redirects, what was mended, the first items, and when it would be fetched next. Nothing is stored. What goes wrong with the URL is part of the answer, in `error`; 429 when too many URLs are looked at, or when the domain is asked as often as is polite.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4822,7 +4832,7 @@ type ClientInterface interface {
 
 	// TestSource Try a feed before adding it
 	//
-	// Fetches a URL as a source would be, and tells what adding it would give: the answer, the redirects, what was mended, the first items, and when it would be fetched next. Nothing is stored. What goes wrong with the URL is part of the answer, in `error`.
+	// Fetches a URL as a source would be, and tells what adding it would give: the answer, the redirects, what was mended, the first items, and when it would be fetched next. Nothing is stored. What goes wrong with the URL is part of the answer, in `error`; 429 when too many URLs are looked at, or when the domain is asked as often as is polite.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4875,7 +4885,7 @@ type ClientInterface interface {
 
 	// RefreshSource Fetch a source now
 	//
-	// A paused or gone source is not fetched: 409.
+	// A paused source is not fetched: 409. A source that is gone is asked once: it is active again when it answers with a feed, and stays as it is when not.
 	//
 	// Corresponds with POST /api/v1/sources/{source_id}/refresh (the `RefreshSource` operationId).
 	RefreshSource(ctx context.Context, sourceID SourceID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -6357,7 +6367,7 @@ func (c *Client) BulkEditSources(ctx context.Context, body BulkEditSourcesJSONRe
 
 // DiscoverFeedsWithBody Find the feeds of a page
 //
-// Looks at a URL and, when it is a page, for the feeds that it declares, that are known for its site (such as channels of YouTube), that its links look like, or that stand at the usual paths. Each is fetched to see whether it is a feed. Nothing is stored. A page that cannot be read is no error: `error` says why. This can take up to 20 seconds; 429 when too many are under way.
+// Looks at a URL and, when it is a page, for the feeds that it declares, that are known for its site (such as channels of YouTube), that its links look like, or that stand at the usual paths. Each is fetched to see whether it is a feed. Nothing is stored. A page that cannot be read is no error: `error` says why. This can take up to 20 seconds; 429 when too many are under way, or when the domain is asked as often as is polite.
 //
 // Takes any type of body and a specified content type.
 //
@@ -6376,7 +6386,7 @@ func (c *Client) DiscoverFeedsWithBody(ctx context.Context, contentType string, 
 
 // DiscoverFeeds Find the feeds of a page
 //
-// Looks at a URL and, when it is a page, for the feeds that it declares, that are known for its site (such as channels of YouTube), that its links look like, or that stand at the usual paths. Each is fetched to see whether it is a feed. Nothing is stored. A page that cannot be read is no error: `error` says why. This can take up to 20 seconds; 429 when too many are under way.
+// Looks at a URL and, when it is a page, for the feeds that it declares, that are known for its site (such as channels of YouTube), that its links look like, or that stand at the usual paths. Each is fetched to see whether it is a feed. Nothing is stored. A page that cannot be read is no error: `error` says why. This can take up to 20 seconds; 429 when too many are under way, or when the domain is asked as often as is polite.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6429,7 +6439,7 @@ func (c *Client) ListSourceTags(ctx context.Context, params *ListSourceTagsParam
 
 // TestSourceWithBody Try a feed before adding it
 //
-// Fetches a URL as a source would be, and tells what adding it would give: the answer, the redirects, what was mended, the first items, and when it would be fetched next. Nothing is stored. What goes wrong with the URL is part of the answer, in `error`.
+// Fetches a URL as a source would be, and tells what adding it would give: the answer, the redirects, what was mended, the first items, and when it would be fetched next. Nothing is stored. What goes wrong with the URL is part of the answer, in `error`; 429 when too many URLs are looked at, or when the domain is asked as often as is polite.
 //
 // Takes any type of body and a specified content type.
 //
@@ -6448,7 +6458,7 @@ func (c *Client) TestSourceWithBody(ctx context.Context, contentType string, bod
 
 // TestSource Try a feed before adding it
 //
-// Fetches a URL as a source would be, and tells what adding it would give: the answer, the redirects, what was mended, the first items, and when it would be fetched next. Nothing is stored. What goes wrong with the URL is part of the answer, in `error`.
+// Fetches a URL as a source would be, and tells what adding it would give: the answer, the redirects, what was mended, the first items, and when it would be fetched next. Nothing is stored. What goes wrong with the URL is part of the answer, in `error`; 429 when too many URLs are looked at, or when the domain is asked as often as is polite.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6571,7 +6581,7 @@ func (c *Client) ListSourceFetches(ctx context.Context, sourceID SourceID, param
 
 // RefreshSource Fetch a source now
 //
-// A paused or gone source is not fetched: 409.
+// A paused source is not fetched: 409. A source that is gone is asked once: it is active again when it answers with a feed, and stays as it is when not.
 //
 // Corresponds with POST /api/v1/sources/{source_id}/refresh (the `RefreshSource` operationId).
 func (c *Client) RefreshSource(ctx context.Context, sourceID SourceID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -13372,7 +13382,7 @@ type ClientWithResponsesInterface interface {
 
 	// DiscoverFeedsWithBodyWithResponse Find the feeds of a page
 	//
-	// Looks at a URL and, when it is a page, for the feeds that it declares, that are known for its site (such as channels of YouTube), that its links look like, or that stand at the usual paths. Each is fetched to see whether it is a feed. Nothing is stored. A page that cannot be read is no error: `error` says why. This can take up to 20 seconds; 429 when too many are under way.
+	// Looks at a URL and, when it is a page, for the feeds that it declares, that are known for its site (such as channels of YouTube), that its links look like, or that stand at the usual paths. Each is fetched to see whether it is a feed. Nothing is stored. A page that cannot be read is no error: `error` says why. This can take up to 20 seconds; 429 when too many are under way, or when the domain is asked as often as is polite.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -13381,7 +13391,7 @@ type ClientWithResponsesInterface interface {
 
 	// DiscoverFeedsWithResponse Find the feeds of a page
 	//
-	// Looks at a URL and, when it is a page, for the feeds that it declares, that are known for its site (such as channels of YouTube), that its links look like, or that stand at the usual paths. Each is fetched to see whether it is a feed. Nothing is stored. A page that cannot be read is no error: `error` says why. This can take up to 20 seconds; 429 when too many are under way.
+	// Looks at a URL and, when it is a page, for the feeds that it declares, that are known for its site (such as channels of YouTube), that its links look like, or that stand at the usual paths. Each is fetched to see whether it is a feed. Nothing is stored. A page that cannot be read is no error: `error` says why. This can take up to 20 seconds; 429 when too many are under way, or when the domain is asked as often as is polite.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -13408,7 +13418,7 @@ type ClientWithResponsesInterface interface {
 
 	// TestSourceWithBodyWithResponse Try a feed before adding it
 	//
-	// Fetches a URL as a source would be, and tells what adding it would give: the answer, the redirects, what was mended, the first items, and when it would be fetched next. Nothing is stored. What goes wrong with the URL is part of the answer, in `error`.
+	// Fetches a URL as a source would be, and tells what adding it would give: the answer, the redirects, what was mended, the first items, and when it would be fetched next. Nothing is stored. What goes wrong with the URL is part of the answer, in `error`; 429 when too many URLs are looked at, or when the domain is asked as often as is polite.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -13417,7 +13427,7 @@ type ClientWithResponsesInterface interface {
 
 	// TestSourceWithResponse Try a feed before adding it
 	//
-	// Fetches a URL as a source would be, and tells what adding it would give: the answer, the redirects, what was mended, the first items, and when it would be fetched next. Nothing is stored. What goes wrong with the URL is part of the answer, in `error`.
+	// Fetches a URL as a source would be, and tells what adding it would give: the answer, the redirects, what was mended, the first items, and when it would be fetched next. Nothing is stored. What goes wrong with the URL is part of the answer, in `error`; 429 when too many URLs are looked at, or when the domain is asked as often as is polite.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -13478,7 +13488,7 @@ type ClientWithResponsesInterface interface {
 
 	// RefreshSourceWithResponse Fetch a source now
 	//
-	// A paused or gone source is not fetched: 409.
+	// A paused source is not fetched: 409. A source that is gone is asked once: it is active again when it answers with a feed, and stays as it is when not.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -29204,7 +29214,7 @@ func (c *ClientWithResponses) BulkEditSourcesWithResponse(ctx context.Context, b
 
 // DiscoverFeedsWithBodyWithResponse Find the feeds of a page
 //
-// Looks at a URL and, when it is a page, for the feeds that it declares, that are known for its site (such as channels of YouTube), that its links look like, or that stand at the usual paths. Each is fetched to see whether it is a feed. Nothing is stored. A page that cannot be read is no error: `error` says why. This can take up to 20 seconds; 429 when too many are under way.
+// Looks at a URL and, when it is a page, for the feeds that it declares, that are known for its site (such as channels of YouTube), that its links look like, or that stand at the usual paths. Each is fetched to see whether it is a feed. Nothing is stored. A page that cannot be read is no error: `error` says why. This can take up to 20 seconds; 429 when too many are under way, or when the domain is asked as often as is polite.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -29219,7 +29229,7 @@ func (c *ClientWithResponses) DiscoverFeedsWithBodyWithResponse(ctx context.Cont
 
 // DiscoverFeedsWithResponse Find the feeds of a page
 //
-// Looks at a URL and, when it is a page, for the feeds that it declares, that are known for its site (such as channels of YouTube), that its links look like, or that stand at the usual paths. Each is fetched to see whether it is a feed. Nothing is stored. A page that cannot be read is no error: `error` says why. This can take up to 20 seconds; 429 when too many are under way.
+// Looks at a URL and, when it is a page, for the feeds that it declares, that are known for its site (such as channels of YouTube), that its links look like, or that stand at the usual paths. Each is fetched to see whether it is a feed. Nothing is stored. A page that cannot be read is no error: `error` says why. This can take up to 20 seconds; 429 when too many are under way, or when the domain is asked as often as is polite.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -29264,7 +29274,7 @@ func (c *ClientWithResponses) ListSourceTagsWithResponse(ctx context.Context, pa
 
 // TestSourceWithBodyWithResponse Try a feed before adding it
 //
-// Fetches a URL as a source would be, and tells what adding it would give: the answer, the redirects, what was mended, the first items, and when it would be fetched next. Nothing is stored. What goes wrong with the URL is part of the answer, in `error`.
+// Fetches a URL as a source would be, and tells what adding it would give: the answer, the redirects, what was mended, the first items, and when it would be fetched next. Nothing is stored. What goes wrong with the URL is part of the answer, in `error`; 429 when too many URLs are looked at, or when the domain is asked as often as is polite.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -29279,7 +29289,7 @@ func (c *ClientWithResponses) TestSourceWithBodyWithResponse(ctx context.Context
 
 // TestSourceWithResponse Try a feed before adding it
 //
-// Fetches a URL as a source would be, and tells what adding it would give: the answer, the redirects, what was mended, the first items, and when it would be fetched next. Nothing is stored. What goes wrong with the URL is part of the answer, in `error`.
+// Fetches a URL as a source would be, and tells what adding it would give: the answer, the redirects, what was mended, the first items, and when it would be fetched next. Nothing is stored. What goes wrong with the URL is part of the answer, in `error`; 429 when too many URLs are looked at, or when the domain is asked as often as is polite.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -29382,7 +29392,7 @@ func (c *ClientWithResponses) ListSourceFetchesWithResponse(ctx context.Context,
 
 // RefreshSourceWithResponse Fetch a source now
 //
-// A paused or gone source is not fetched: 409.
+// A paused source is not fetched: 409. A source that is gone is asked once: it is active again when it answers with a feed, and stays as it is when not.
 //
 // Returns a wrapper object for the known response body format(s).
 //

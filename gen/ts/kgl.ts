@@ -906,7 +906,7 @@ export interface paths {
         put?: never;
         /**
          * Fetch a source now
-         * @description A paused or gone source is not fetched: 409.
+         * @description A paused source is not fetched: 409. A source that is gone is asked once: it is active again when it answers with a feed, and stays as it is when not.
          */
         post: operations["refreshSource"];
         delete?: never;
@@ -966,7 +966,7 @@ export interface paths {
         put?: never;
         /**
          * Find the feeds of a page
-         * @description Looks at a URL and, when it is a page, for the feeds that it declares, that are known for its site (such as channels of YouTube), that its links look like, or that stand at the usual paths. Each is fetched to see whether it is a feed. Nothing is stored. A page that cannot be read is no error: `error` says why. This can take up to 20 seconds; 429 when too many are under way.
+         * @description Looks at a URL and, when it is a page, for the feeds that it declares, that are known for its site (such as channels of YouTube), that its links look like, or that stand at the usual paths. Each is fetched to see whether it is a feed. Nothing is stored. A page that cannot be read is no error: `error` says why. This can take up to 20 seconds; 429 when too many are under way, or when the domain is asked as often as is polite.
          */
         post: operations["discoverFeeds"];
         delete?: never;
@@ -1026,7 +1026,7 @@ export interface paths {
         put?: never;
         /**
          * Try a feed before adding it
-         * @description Fetches a URL as a source would be, and tells what adding it would give: the answer, the redirects, what was mended, the first items, and when it would be fetched next. Nothing is stored. What goes wrong with the URL is part of the answer, in `error`.
+         * @description Fetches a URL as a source would be, and tells what adding it would give: the answer, the redirects, what was mended, the first items, and when it would be fetched next. Nothing is stored. What goes wrong with the URL is part of the answer, in `error`; 429 when too many URLs are looked at, or when the domain is asked as often as is polite.
          */
         post: operations["testSource"];
         delete?: never;
@@ -1501,6 +1501,7 @@ export interface components {
             fetched_at: string;
             /** @description Id as published; may be empty */
             guid: string;
+            held: components["schemas"]["HeldEdits"];
             id: components["schemas"]["ID"];
             image_url: string | null;
             language: string | null;
@@ -2158,6 +2159,13 @@ export interface components {
             /** @enum {string} */
             status: "ok";
         };
+        /** @description The source edits the item so often that its edits are taken over once a day at most; null for other items */
+        HeldEdits: {
+            /** @description often: too many edits within a day; flips: it went back to a state that it had before */
+            reason: string;
+            /** Format: date-time */
+            since: string;
+        } | null;
         /**
          * Format: uuid
          * @description UUID of version 7 in its canonical lower-case form
@@ -2846,7 +2854,7 @@ export interface components {
             waiting_for: components["schemas"]["ScheduleWait"][];
         };
         /**
-         * @description active is fetched on schedule, paused is not, failing is fetched with growing pauses, gone was withdrawn by its publisher, or failed for months and is looked after once a month
+         * @description active is fetched on schedule, paused is not, failing is fetched with growing pauses, gone was withdrawn by its publisher, or failed for months and is looked after once a month; a refresh asks it once
          * @enum {string}
          */
         SourceStatus: "active" | "paused" | "failing" | "gone";
@@ -3814,6 +3822,7 @@ export type GraphEdge = components['schemas']['GraphEdge'];
 export type GraphNode = components['schemas']['GraphNode'];
 export type GraphPath = components['schemas']['GraphPath'];
 export type Health = components['schemas']['Health'];
+export type HeldEdits = components['schemas']['HeldEdits'];
 export type Id = components['schemas']['ID'];
 export type ImportLine = components['schemas']['ImportLine'];
 export type ImportLineList = components['schemas']['ImportLineList'];

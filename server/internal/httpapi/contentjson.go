@@ -81,6 +81,7 @@ func appendContent(b []byte, c *kgl.Content, withBody bool) []byte {
 	b = appendList(append(b, `,"enclosures":`...), c.Enclosures, appendEnclosure)
 	b = appendTime(append(b, `,"fetched_at":`...), c.FetchedAt)
 	b = appendText(append(b, `,"guid":`...), c.GUID)
+	b = appendHeld(append(b, `,"held":`...), c.Details.Held)
 	b = appendText(append(b, `,"id":`...), c.ID)
 	b = appendTextOrNull(append(b, `,"image_url":`...), c.Details.ImageURL)
 	b = appendTextOrNull(append(b, `,"language":`...), c.Language)
@@ -105,6 +106,16 @@ func appendContent(b []byte, c *kgl.Content, withBody bool) []byte {
 func appendWarning(b []byte, w kgl.Warning) []byte {
 	b = appendText(append(b, `{"code":`...), w.Code)
 	b = appendText(append(b, `,"message":`...), w.Message)
+	return append(b, '}')
+}
+
+// appendHeld appends api.HeldEdits; null for nil.
+func appendHeld(b []byte, h *kgl.Held) []byte {
+	if h == nil {
+		return append(b, "null"...)
+	}
+	b = appendText(append(b, `{"reason":`...), string(h.Reason))
+	b = appendTime(append(b, `,"since":`...), h.Since.UTC())
 	return append(b, '}')
 }
 

@@ -31,6 +31,10 @@ func toContent(c kgl.Content, withBody bool) api.Content {
 		DuplicateCount: c.Duplicates, ChangedAt: c.ChangedAt, ModifiedAt: timeOrNull(c.Details.ModifiedAt), PublishedAtSource: c.PublishedSource(),
 		CommentsURL: textOrNull(c.Details.CommentsURL), ImageURL: textOrNull(c.Details.ImageURL), Repaired: len(c.Details.Repairs) > 0,
 		Repairs: convertAll(c.Details.Repairs, toWarning), Media: nullable.NewNullNullable[api.Media](),
+		Held: nullable.NewNullNullable[api.HeldEdits](),
+	}
+	if h := c.Details.Held; h != nil {
+		out.Held = nullable.NewNullableWithValue(api.HeldEdits{Reason: string(h.Reason), Since: h.Since})
 	}
 	if c.Details.Media != nil {
 		out.Media = nullable.NewNullableWithValue(toMedia(c.Details.Media))
