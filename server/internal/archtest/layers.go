@@ -51,7 +51,7 @@ const internal = modulePath + "/server/internal/"
 // in an earlier line. Packages of one line do not import each other.
 var layers = [][]string{
 	{"kgl"},
-	{"store", "outbound", "feed", "discover", "neardup", "auth"},
+	{"store", "outbound", "feed", "discover", "neardup", "builtin", "auth"},
 	{"ingest", "enrich", "graph", "search", "event"},
 	{"httpapi"},
 	{"config", "telemetry"},

@@ -1,0 +1,316 @@
+package builtin
+
+import (
+	"cmp"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/peermesh/kgl-backend/server/internal/kgl"
+)
+
+var writePrecision = flag.Bool("write", false, "write data/precision.txt")
+
+var showErrors = flag.Int("errors", 0, "show so many faults of the half of wikigold that rules are developed with")
+
+// score counts what was found against what was marked.
+type score struct{ right, found, marked int }
+
+func (s score) precision() float64 { return float64(s.right) / float64(max(s.found, 1)) }
+func (s score) recall() float64    { return float64(s.right) / float64(max(s.marked, 1)) }
+func (s score) f1() float64        { return 2 * float64(s.right) / float64(max(s.found+s.marked, 1)) }
+
+func (s score) String() string {
+	return fmt.Sprintf("precision %.3f recall %.3f F1 %.3f (%d right of %d found, %d marked)", s.precision(), s.recall(), s.f1(), s.right, s.found, s.marked)
+}
+
+// evaluation is what measuring a set gives.
+type evaluation struct {
+	untyped, typed score
+	types          map[string]*score
+	rules          map[string]*tally
+	wrong          []string
+}
+
+// evaluate reads every text of a set. coarse maps the types of the extractor to
+// those of the set; a type that it maps to nothing is not counted.
+func evaluate(x *Extractor, set []labelled, coarse func(string) string) evaluation {
+	e := evaluation{types: map[string]*score{}, rules: map[string]*tally{}}
+	of := func(typ string) *score {
+		if e.types[typ] == nil {
+			e.types[typ] = &score{}
+		}
+		return e.types[typ]
+	}
+	for _, doc := range set {
+		marked := map[[2]int]label{}
+		for _, l := range doc.labels {
+			marked[[2]int{l.start, l.end}] = l
+			of(l.typ).marked++
+			e.untyped.marked++
+			e.typed.marked++
+		}
+		d := x.read(kgl.Content{ContentBody: kgl.ContentBody{Text: doc.text}})
+		for _, m := range d.found {
+			typ := coarse(m.typ)
+			if typ == "" {
+				continue
+			}
+			place := [2]int{d.tokens[m.from].start, d.tokens[m.to-1].end}
+			l, hit := marked[place]
+			delete(marked, place)
+			right := hit && l.typ == typ
+			if e.rules[m.rule] == nil {
+				e.rules[m.rule] = &tally{}
+			}
+			e.rules[m.rule].all++
+			of(typ).found++
+			e.untyped.found++
+			e.typed.found++
+			if hit {
+				e.untyped.right++
+			}
+			if right {
+				e.rules[m.rule].right++
+				of(typ).right++
+				e.typed.right++
+				continue
+			}
+			e.wrong = append(e.wrong, fmt.Sprintf("%-8s %-22s %s", cmp.Or(l.typ, "-")+"/"+typ, m.rule, d.around(m)))
+		}
+		for _, l := range marked {
+			e.wrong = append(e.wrong, fmt.Sprintf("%-8s %-22s %s", l.typ+"/-", "", aroundLabel(doc.text, l)))
+		}
+	}
+	return e
+}
+
+// names returns every way in which the text names an entity, folded.
+func names(e kgl.ExtractedEntity) map[string]bool {
+	set := map[string]bool{kgl.NormalizeName(e.Name): true}
+	for _, s := range e.Spans {
+		set[kgl.NormalizeName(s.Quote)] = true
+	}
+	return set
+}
+
+// evaluateFacts compares the relationships of a set, by names and type. rules
+// counts them for each pattern.
+func evaluateFacts(x *Extractor, set []labelled) evaluation {
+	e := evaluation{types: map[string]*score{}, rules: map[string]*tally{}}
+	of := func(typ string) *score {
+		if e.types[typ] == nil {
+			e.types[typ] = &score{}
+		}
+		return e.types[typ]
+	}
+	for _, doc := range set {
+		left := slices.Clone(doc.facts)
+		for _, f := range left {
+			of(f.typ).marked++
+			e.typed.marked++
+		}
+		d := x.read(kgl.Content{ContentBody: kgl.ContentBody{Text: doc.text}})
+		entities, list, rules := d.facts()
+		for i, r := range list {
+			from, to := names(entities[r.From]), names(entities[r.To])
+			at := slices.IndexFunc(left, func(f fact) bool {
+				return f.typ == r.Type && from[kgl.NormalizeName(f.from)] && to[kgl.NormalizeName(f.to)]
+			})
+			rule := rules[i]
+			if e.rules[rule] == nil {
+				e.rules[rule] = &tally{}
+			}
+			e.rules[rule].all++
+			of(r.Type).found++
+			e.typed.found++
+			if at < 0 {
+				e.wrong = append(e.wrong, fmt.Sprintf("+ %s (%s): %s", r.Fact, rule, r.Evidence.Quote))
+				continue
+			}
+			left = slices.Delete(left, at, at+1)
+			e.rules[rule].right++
+			of(r.Type).right++
+			e.typed.right++
+		}
+		for _, f := range left {
+			e.wrong = append(e.wrong, fmt.Sprintf("- %s %s %s: %s", f.from, f.typ, f.to, doc.text))
+		}
+	}
+	e.untyped = e.typed
+	return e
+}
+
+// facts returns the relationships of a document, each once, and the patterns
+// that made them.
+func (d *document) facts() ([]kgl.ExtractedEntity, []kgl.ExtractedRelationship, []string) {
+	x := d.result("")
+	type edge struct {
+		from, to int
+		typ      string
+	}
+	seen := map[edge]bool{}
+	var list []kgl.ExtractedRelationship
+	var rules []string
+	for _, r := range x.Relationships {
+		if key := (edge{r.From, r.To, r.Type}); !seen[key] {
+			seen[key] = true
+			list = append(list, r)
+			rules = append(rules, d.ruleOf(x, r))
+		}
+	}
+	return x.Entities, list, rules
+}
+
+// ruleOf finds the pattern that made a relationship.
+func (d *document) ruleOf(x kgl.Extraction, r kgl.ExtractedRelationship) string {
+	for _, l := range d.links() {
+		from, to := x.Entities[r.From], x.Entities[r.To]
+		if l.pattern.relation == r.Type && kgl.NormalizeName(d.nameOf(l.from)) == kgl.NormalizeName(from.Name) && kgl.NormalizeName(d.nameOf(l.to)) == kgl.NormalizeName(to.Name) {
+			return l.pattern.rule
+		}
+	}
+	return r.Type
+}
+
+func (d *document) around(m mention) string {
+	from, to := max(m.from-5, 0), min(m.to+5, len(d.tokens))
+	t := d.tokens
+	return strings.ReplaceAll(d.text[t[from].from:t[m.from].from]+"["+d.text[t[m.from].from:t[m.to-1].to]+"]"+d.text[t[m.to-1].to:t[to-1].to], "\n", " ")
+}
+
+func aroundLabel(text string, l label) string {
+	r := []rune(text)
+	return string(r[max(0, l.start-30):l.start]) + "[" + string(r[l.start:l.end]) + "]" + string(r[l.end:min(len(r), l.end+30)])
+}
+
+func (e evaluation) log(t *testing.T, what string) {
+	t.Helper()
+	t.Logf("%s\n  untyped %s\n  typed   %s", what, e.untyped, e.typed)
+	for _, typ := range slices.Sorted(maps.Keys(e.types)) {
+		t.Logf("  %-14s %s", typ, e.types[typ])
+	}
+}
+
+func (e evaluation) logRules(t *testing.T) {
+	t.Helper()
+	for _, rule := range slices.SortedFunc(maps.Keys(e.rules), func(a, b string) int { return e.rules[b].all - e.rules[a].all }) {
+		r := e.rules[rule]
+		t.Logf("  %-24s %4d of %4d  %.2f", rule, r.right, r.all, float64(r.right)/float64(r.all))
+	}
+}
+
+// conll maps our types to those of wikigold. Amounts, dates and subjects are not
+// marked there.
+func conll(typ string) string {
+	switch typ {
+	case typePerson:
+		return "PER"
+	case typeOrganization, typePlatform:
+		return "ORG"
+	case typeLocation:
+		return "LOC"
+	case typeAmount, typeDate, typeConcept:
+		return ""
+	}
+	return "MISC"
+}
+
+func same(typ string) string { return typ }
+
+func TestMeasureWikigold(t *testing.T) {
+	x := New()
+	develop, held := halves(wikigold(t))
+	e := evaluate(x, develop, conll)
+	e.log(t, "wikigold, the half to develop with")
+	if *showErrors > 0 {
+		e.logRules(t)
+		for i, w := range e.wrong {
+			if i%max(1, len(e.wrong) / *showErrors) == 0 {
+				t.Log(w)
+			}
+		}
+	}
+	if *showErrors == 0 {
+		evaluate(x, held, conll).log(t, "wikigold, the half that was held out")
+	}
+}
+
+func TestMeasureNews(t *testing.T) {
+	develop, held := halves(news(t))
+	e := evaluate(New(), develop, same)
+	e.log(t, "news, the half to develop with")
+	if *showErrors > 0 {
+		for _, w := range e.wrong {
+			t.Log(w)
+		}
+	}
+	evaluate(New(), held, same).log(t, "news, the half that was held out")
+}
+
+const precisionHead = `# What each rule finds on labelled text: how much of it is right, as "right/all",
+# on the half of wikigold and on the half of testdata/news.txt that rules are
+# developed with. The sum is the confidence of what the rule finds.
+# "make measure-enrichment WRITE=1" writes this file.
+`
+
+// precisionFile returns the text of data/precision.txt as it is measured.
+func precisionFile(gold, news evaluation) string {
+	rules := map[string]bool{}
+	for _, e := range []evaluation{gold, news} {
+		for rule := range e.rules {
+			rules[rule] = true
+		}
+	}
+	var b strings.Builder
+	b.WriteString(precisionHead)
+	for _, rule := range slices.Sorted(maps.Keys(rules)) {
+		g, n := cmp.Or(gold.rules[rule], &tally{}), cmp.Or(news.rules[rule], &tally{})
+		fmt.Fprintf(&b, "%s: %d/%d %d/%d\n", rule, g.right, g.all, n.right, n.all)
+	}
+	return b.String()
+}
+
+// measuredPrecision measures the rules of an extractor.
+func measuredPrecision(x *Extractor, gold, own []labelled) string {
+	mine := evaluate(x, own, same)
+	maps.Copy(mine.rules, evaluateFacts(x, own).rules)
+	return precisionFile(evaluate(x, gold, conll), mine)
+}
+
+// TestPrecision: the confidences that results carry are those that are measured.
+func TestPrecision(t *testing.T) {
+	gold, _ := halves(wikigold(t))
+	own, _ := halves(news(t))
+	want := measuredPrecision(New(), gold, own)
+	if *writePrecision {
+		if err := os.WriteFile("data/precision.txt", []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	is, err := os.ReadFile("data/precision.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(is) != want {
+		t.Errorf("data/precision.txt is not what is measured: make measure-enrichment WRITE=1")
+	}
+}
+
+func TestMeasureFacts(t *testing.T) {
+	develop, held := halves(news(t))
+	e := evaluateFacts(New(), develop)
+	e.log(t, "relationships, the half to develop with")
+	if *showErrors > 0 {
+		e.logRules(t)
+		for _, w := range e.wrong {
+			t.Log(w)
+		}
+	}
+	evaluateFacts(New(), held).log(t, "relationships, the half that was held out")
+}
