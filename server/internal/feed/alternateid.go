@@ -61,6 +61,7 @@ func alternateURL(guid string) string {
 // authority chose.
 func alternateTag(rest string) string {
 	rest, _, _ = strings.Cut(rest, "#")
+	rest = strings.TrimSpace(rest) // what stood before a fragment
 	entity, specific, ok := strings.Cut(rest, ":")
 	authority, date, dated := strings.Cut(entity, ",")
 	if !ok || !dated || authority == "" || date == "" || !isDigit(date[0]) || specific == "" {
@@ -76,6 +77,7 @@ func alternateURN(rest string) string {
 	for _, component := range []string{"?+", "?="} {
 		rest, _, _ = strings.Cut(rest, component)
 	}
+	rest = strings.TrimSpace(rest)
 	namespace, specific, ok := strings.Cut(rest, ":")
 	namespace = strings.ToLower(namespace)
 	if !ok || len(namespace) < 2 || len(namespace) > 32 || specific == "" || strings.Trim(namespace, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {

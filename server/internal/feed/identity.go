@@ -112,7 +112,7 @@ func finished(ctx context.Context, it *Item, doc *Document, n *notes) bool {
 func guidText(id string) string {
 	id = strings.TrimSpace(dropControls(id))
 	if len(id) > maxGUID {
-		id = strings.ToValidUTF8(id[:maxGUID], "")
+		id = strings.TrimSpace(strings.ToValidUTF8(id[:maxGUID], ""))
 	}
 	return id
 }
