@@ -42,6 +42,7 @@ var networkHomes = []struct{ at, reason string }{
 	{"server/internal/cli/demo.go", "it listens for those who read the sample feeds"},
 	{"server/internal/cli/healthcheck.go", "it asks this very server, on a loopback address that the guard refuses"},
 	{"server/internal/store/postgres_dial.go", "it connects to the configured database, on whatever address that is"},
+	{"server/internal/enrich/aifake", "it is a server of tests that comes back at the same port after an outage"},
 	{"server/internal/pgtest", "it looks for a free port, for tests"},
 }
 

@@ -1,6 +1,7 @@
 package enrich
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -37,11 +38,12 @@ func (w *Worker) storeResult(ctx context.Context, t kgl.EnrichmentTask, c kgl.Co
 }
 
 // fail stores a failed attempt: the task waits for the next one or, after the
-// last, is given up.
+// last or when no other would do better, is given up.
 func (w *Worker) fail(ctx context.Context, t kgl.EnrichmentTask, cause error) (Outcome, error) {
-	if t.Attempts < w.cfg.MaxAttempts {
+	blame, after := blameOf(cause)
+	if t.Attempts < w.cfg.MaxAttempts && blame != BlameItem {
 		w.log.WarnContext(ctx, "enrichment attempt failed", "error", cause)
-		return OutcomeRetried, w.retry(ctx, t, errorText(cause), w.retryDelay(t.Attempts))
+		return OutcomeRetried, w.retry(ctx, t, errorText(cause), cmp.Or(after, w.retryDelay(t.Attempts)))
 	}
 	w.log.ErrorContext(ctx, "enrichment task given up", "error", cause)
 	err := w.endAttempt(ctx, t, kgl.ContentFailed, func(ctx context.Context, tx kgl.Store, now time.Time) error {

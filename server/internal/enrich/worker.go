@@ -151,7 +151,8 @@ func (w *Worker) untilNext(ctx context.Context) time.Duration {
 	if err != nil || next == nil {
 		return w.cfg.PollInterval
 	}
-	return min(w.cfg.PollInterval, max(next.Sub(w.clock.Now()), 0)+time.Millisecond)
+	idle := max(next.Sub(w.clock.Now()), w.paused(ctx), 0)
+	return min(w.cfg.PollInterval, idle+time.Millisecond)
 }
 
 func (w *Worker) wait(ctx context.Context, d time.Duration) {
@@ -188,6 +189,9 @@ func (w *Worker) RunOnce(ctx context.Context) (int, error) {
 	}
 	if next == nil || next.After(now) {
 		return 0, nil // a look that does not write: an idle worker leaves the database alone
+	}
+	if w.paused(ctx) > 0 {
+		return 0, nil
 	}
 	tasks, err := w.store.ClaimTasks(ctx, w.extractor.Name(), w.cfg.Owner, now, now.Add(w.cfg.Lease), w.cfg.Batch)
 	if err != nil {
@@ -262,8 +266,8 @@ func (w *Worker) handle(begin, work context.Context, halt context.CancelCauseFun
 }
 
 // attempt extracts and stores; a failure that may be the item's is stored as a
-// failed attempt, and one of the database gives the task back. The error tells
-// what the database did not take.
+// failed attempt, and one of the database, or of an extractor that cannot work
+// at all, gives the task back. The error tells what the database did not take.
 func (w *Worker) attempt(begin, work context.Context, t kgl.EnrichmentTask) (Outcome, error) {
 	if begin.Err() != nil || t.LeaseUntil != nil && !w.clock.Now().Before(*t.LeaseUntil) {
 		return OutcomeReleased, w.giveBack(work, t)
@@ -283,6 +287,8 @@ func (w *Worker) attempt(begin, work context.Context, t kgl.EnrichmentTask) (Out
 			return OutcomeLost, lost
 		}
 		return OutcomeReleased, err
+	case w.excused(t, err):
+		return OutcomeReleased, w.giveBack(work, t)
 	}
 	return w.fail(work, t, err)
 }
@@ -302,28 +308,28 @@ func (w *Worker) process(ctx context.Context, t kgl.EnrichmentTask) (Outcome, er
 	var x kgl.Extraction
 	started := w.clock.Now()
 	if hasText(c) {
-		if x, err = w.extract(ctx, c); err != nil {
+		if x, err = safely(ctx, w.log, w.extractor, c, w.cfg.ExtractTimeout); err != nil {
 			return "", extractionError{err}
 		}
 	}
 	return w.storeResult(ctx, t, c, x, started)
 }
 
-// extract runs the extractor within its time, turns a panic into an error, and
+// safely runs an extractor within a time, turns a panic into an error, and
 // refuses a result that breaks the rules.
-func (w *Worker) extract(ctx context.Context, c kgl.Content) (x kgl.Extraction, err error) {
-	ctx, cancel := context.WithTimeout(ctx, w.cfg.ExtractTimeout)
+func safely(ctx context.Context, log *slog.Logger, extractor Extractor, c kgl.Content, timeout time.Duration) (x kgl.Extraction, err error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {
-			w.log.ErrorContext(ctx, "the extractor panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			log.ErrorContext(ctx, "the extractor panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			x, err = kgl.Extraction{}, kgl.Errorf(kgl.CodeInternal, "the extractor panicked")
 		}
 	}()
-	if x, err = w.extractor.Extract(ctx, c); err != nil {
+	if x, err = extractor.Extract(ctx, c); err != nil {
 		return kgl.Extraction{}, err
 	}
-	if err := CheckOwner(w.extractor.Name(), x.Extractor); err != nil {
+	if err := CheckOwner(extractor.Name(), x.Extractor); err != nil {
 		return kgl.Extraction{}, err
 	}
 	return x, Check(x, c.Text)

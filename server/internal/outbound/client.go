@@ -64,7 +64,7 @@ func newTransport(cfg Config, g *guard) *http.Transport {
 		ForceAttemptHTTP2:      true,
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: http2Silence, PingTimeout: http2Ping},
 		MaxConnsPerHost:        cfg.Limits.ConnsPerHost,
-		MaxIdleConnsPerHost:    maxIdlePerHost,
+		MaxIdleConnsPerHost:    cfg.Limits.IdlePerHost,
 		MaxIdleConns:           cfg.Limits.IdleConns,
 		IdleConnTimeout:        idleConnTimeout,
 	}

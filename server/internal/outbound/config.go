@@ -61,6 +61,7 @@ type Limits struct {
 	Header       time.Duration // from the request written to the response headers; default 20 s
 	ConnsPerHost int           // connections to one host and port; default 4
 	IdleConns    int           // kept-alive connections in all; default 32
+	IdlePerHost  int           // kept-alive connections to one host and port; default 2
 }
 
 // The default limits, and bounds that are not configurable.
@@ -74,12 +75,12 @@ const (
 	DefaultHeader       = 20 * time.Second
 	DefaultConnsPerHost = 4
 	DefaultIdleConns    = 32
+	DefaultIdlePerHost  = 2
 
 	// MaxURLBytes is the length of the longest URL that is fetched, given or
 	// redirected to.
 	MaxURLBytes = 4096
 
-	maxIdlePerHost  = 2
 	idleConnTimeout = 30 * time.Second
 	// A connection of HTTP/2 that was silent for so long is asked whether it
 	// still lives, and given up without an answer: nothing else would tell
@@ -133,7 +134,8 @@ func (l Limits) withDefaults() (Limits, error) {
 	ok := fill(&l.MaxBody, DefaultMaxBody) && fill(&l.MaxHeader, DefaultMaxHeader) &&
 		fill(&l.Total, DefaultTotal) && fill(&l.Dial, DefaultDial) &&
 		fill(&l.TLS, DefaultTLS) && fill(&l.Header, DefaultHeader) &&
-		fill(&l.ConnsPerHost, DefaultConnsPerHost) && fill(&l.IdleConns, DefaultIdleConns)
+		fill(&l.ConnsPerHost, DefaultConnsPerHost) && fill(&l.IdleConns, DefaultIdleConns) &&
+		fill(&l.IdlePerHost, DefaultIdlePerHost)
 	if !ok {
 		return Limits{}, errors.New("outbound: Limits must not be negative")
 	}

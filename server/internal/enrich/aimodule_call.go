@@ -1,0 +1,204 @@
+package enrich
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/peermesh/kgl-backend/gen/aiclient"
+	"github.com/peermesh/kgl-backend/server/internal/outbound"
+)
+
+const (
+	// A job is polled after pollMin, then ever less often, up to pollMax, unless
+	// the module names a time.
+	pollMin = time.Second
+	pollMax = 10 * time.Second
+	// maxPause bounds the time for which the module may ask to be left alone.
+	maxPause = 5 * time.Minute
+	// busyPause is for a module that is busy and does not say for how long.
+	busyPause = 5 * time.Second
+)
+
+// aiCall is one piece of work for the module.
+type aiCall struct {
+	send func(context.Context) (*http.Response, error)
+	// take reads the answer: the body of a 200, or the job that succeeded.
+	take func(body []byte, job *aiclient.Job) error
+}
+
+// answer makes the take of an aiCall whose answer is a T.
+func answer[T any](ofJob func(aiclient.Job) *T, use func(T) error) func([]byte, *aiclient.Job) error {
+	return func(body []byte, job *aiclient.Job) error {
+		var found T
+		if job != nil {
+			result := ofJob(*job)
+			if result == nil {
+				return violation(errors.New("the job succeeded without the result of its operation"))
+			}
+			found = *result
+		} else if err := json.Unmarshal(body, &found); err != nil {
+			return violation(err)
+		}
+		if err := use(found); err != nil {
+			return violation(err)
+		}
+		return nil
+	}
+}
+
+// run does one piece of work and counts it. The error is a *Failure, or that of a
+// ctx that ended.
+func (m *AIModule) run(ctx context.Context, operation string, c aiCall) error {
+	start := m.clock.Now()
+	word, err := m.guarded(ctx, c)
+	m.metrics.AICall(operation, word, m.clock.Now().Sub(start))
+	return err
+}
+
+// guarded does the work when the breaker allows it and a place is free. It
+// returns the end in a word.
+func (m *AIModule) guarded(ctx context.Context, c aiCall) (word string, _ error) {
+	if wait := m.Ready(ctx); wait > 0 {
+		return heldBack(wait).end()
+	}
+	waiting, cancel := context.WithTimeout(ctx, m.cfg.Timeout)
+	defer cancel()
+	round, ok := m.limiter.acquire(waiting)
+	if !ok {
+		if ctx.Err() != nil {
+			return wordStopped, ctx.Err()
+		}
+		return noPlace().end()
+	}
+	found := loadUnknown
+	defer func() { m.limiter.release(round, found) }()
+	done, ok := m.breaker.begin()
+	if !ok {
+		return heldBack(m.breaker.wait()).end()
+	}
+	f := m.exchange(ctx, c)
+	if f == nil {
+		found = loadFine
+		done(nil)
+		return wordOK, nil
+	}
+	found = f.load
+	done(f.health)
+	if ctx.Err() != nil {
+		return wordStopped, ctx.Err()
+	}
+	if f.pause > 0 {
+		m.breaker.pause(f.pause)
+	}
+	if f.blame != BlameExtractor && f.health != nil && !m.breaker.closed() {
+		// So many calls failed that this item is not to blame.
+		f.blame, f.seen = BlameExtractor, true
+	}
+	return f.end()
+}
+
+// exchange sends the work and waits for its result, within the time of one piece
+// of work.
+func (m *AIModule) exchange(ctx context.Context, c aiCall) *fault {
+	ctx, cancel := context.WithTimeout(ctx, m.cfg.Timeout)
+	defer cancel()
+	resp, body, f := m.receive(c.send(ctx))
+	if f != nil {
+		return f
+	}
+	if resp.StatusCode != http.StatusAccepted {
+		return m.reading(func() error { return c.take(body, nil) })
+	}
+	job, f := m.await(ctx, resp, body)
+	if f != nil {
+		return f
+	}
+	return m.reading(func() error { return c.take(nil, job) })
+}
+
+// receive reads an answer to its end. Of its statuses only 200 and 202 are left.
+func (m *AIModule) receive(resp *http.Response, err error) (*http.Response, []byte, *fault) {
+	if err != nil {
+		return nil, nil, transportFault(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxAIAnswer+1))
+	switch {
+	case err != nil:
+		return nil, nil, transportFault(err)
+	case len(body) > MaxAIAnswer:
+		return nil, nil, violation(errTooLarge)
+	case resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusAccepted:
+		return resp, body, nil
+	}
+	after, _ := outbound.RetryAfter(resp.Header, m.clock.Now(), maxPause)
+	return resp, nil, statusFault(resp.StatusCode, after, body)
+}
+
+// reading runs fn, which takes an answer apart, with few others at the same time.
+func (m *AIModule) reading(fn func() error) *fault {
+	m.readers <- struct{}{}
+	defer func() { <-m.readers }()
+	err := fn()
+	if err == nil {
+		return nil
+	}
+	if f, ok := errors.AsType[*fault](err); ok {
+		return f
+	}
+	return violation(err)
+}
+
+// await polls a job until it ends, and returns the one that succeeded. accepted
+// and body are the answer that named it.
+func (m *AIModule) await(ctx context.Context, accepted *http.Response, body []byte) (*aiclient.Job, *fault) {
+	job, f := m.readJob(body, "")
+	if f != nil {
+		return nil, f
+	}
+	id, resp, pause := job.JobID, accepted, pollMin
+	for {
+		switch job.Status {
+		case aiclient.JobStatusSucceeded:
+			return job, nil
+		case aiclient.JobStatusFailed:
+			return nil, jobFault(job.Error)
+		}
+		wait, named := outbound.RetryAfter(resp.Header, m.clock.Now(), maxPause)
+		if !named {
+			wait = pause
+			pause = min(pause*3/2, pollMax)
+		}
+		if err := m.sleep(ctx, max(wait, pollMin)); err != nil {
+			return nil, overdue(err)
+		}
+		next, body, f := m.receive(m.client.GetJob(ctx, id))
+		switch {
+		case f != nil && f.word == wordBusy: // the job goes on
+			resp = next
+			continue
+		case f != nil:
+			return nil, pollFault(f, next)
+		}
+		resp = next
+		if job, f = m.readJob(body, id); f != nil {
+			return nil, f
+		}
+	}
+}
+
+// readJob reads the state of the job of this id; empty: any.
+func (m *AIModule) readJob(body []byte, id string) (*aiclient.Job, *fault) {
+	var job aiclient.Job
+	f := m.reading(func() error {
+		if err := json.Unmarshal(body, &job); err != nil {
+			return err
+		}
+		return checkJob(job, id)
+	})
+	return &job, f
+}
