@@ -89,44 +89,51 @@ func TestEditedIntoADuplicate(t *testing.T) {
 	})
 }
 
-// Two workers store the same story from two sources at the same time: neither
-// sees the other's uncommitted rows, and yet one link is made.
+// Workers store the same story from several sources at the same time: none sees
+// the uncommitted rows of the others, and yet one group is made.
 func TestConcurrentDuplicates(t *testing.T) {
 	onEngines(t, func(t *testing.T, w *world) {
-		const n = 4
-		var sources []kgl.Source
-		for i := range n {
-			s := w.addAt(fmt.Sprintf("h%d.example", i))
-			w.web.serve(s.URL, answer(200, rss("feed", fmt.Sprintf("item-%d|%s|https://news.example/story", i, long))))
-			sources = append(sources, s)
-		}
-		worker := w.worker(Config{})
-		var inserted sync.WaitGroup
-		if w.db.Engine() == "postgres" {
-			// All have inserted their item before the first looks for duplicates.
-			// SQLite has one writer, so nobody could wait for another there.
-			inserted.Add(n)
-			w.faults.before = func(call string, _ any) error {
-				if call == "FindDuplicates" {
-					inserted.Done()
-					inserted.Wait()
-				}
-				return nil
-			}
-		}
-		var group sync.WaitGroup
-		for _, l := range worker.claim(t.Context(), n) {
-			group.Go(func() { worker.workHost(t.Context(), l) })
-		}
-		group.Wait()
-		unfolded := 0
-		for _, s := range sources {
-			for _, c := range w.contents(s.ID) {
-				if c.DuplicateOf == "" {
-					unfolded++
-				}
-			}
-		}
-		w.want("heads of one story", unfolded, 1)
+		w.want("heads of one story", w.headsStoredAtOnce(4, func(i int) string {
+			return rss("feed", fmt.Sprintf("item-%d|%s|https://news.example/story", i, long))
+		}), 1)
 	})
+}
+
+// headsStoredAtOnce has n sources with the given documents fetched and stored at
+// the same time, and returns how many items are not folded afterwards.
+func (w *world) headsStoredAtOnce(n int, document func(i int) string) (heads int) {
+	w.t.Helper()
+	var sources []kgl.Source
+	for i := range n {
+		s := w.addAt(fmt.Sprintf("h%d.example", i))
+		w.web.serve(s.URL, answer(200, document(i)))
+		sources = append(sources, s)
+	}
+	worker := w.worker(Config{})
+	var inserted sync.WaitGroup
+	if w.db.Engine() == "postgres" {
+		// All have inserted their item before the first looks for duplicates.
+		// SQLite has one writer, so nobody could wait for another there.
+		inserted.Add(n)
+		w.faults.before = func(call string, _ any) error {
+			if call == "FindDuplicates" {
+				inserted.Done()
+				inserted.Wait()
+			}
+			return nil
+		}
+	}
+	var group sync.WaitGroup
+	for _, l := range worker.claim(w.t.Context(), n) {
+		group.Go(func() { worker.workHost(w.t.Context(), l) })
+	}
+	group.Wait()
+	for _, s := range sources {
+		for _, c := range w.contents(s.ID) {
+			if c.DuplicateOf == "" {
+				heads++
+			}
+		}
+	}
+	return heads
 }

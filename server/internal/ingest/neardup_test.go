@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -167,42 +166,12 @@ func (w *world) audited(actions ...string) string {
 	return strings.Join(list, " ")
 }
 
-// Two workers store the same story in other words at the same time.
+// Workers store the same story in other words at the same time.
 func TestConcurrentNearDuplicates(t *testing.T) {
 	onEngines(t, func(t *testing.T, w *world) {
-		const n = 4
-		var sources []kgl.Source
-		for i := range n {
-			s := w.addAt(fmt.Sprintf("h%d.example", i))
-			w.web.serve(s.URL, answer(200, rss(s.Host, fmt.Sprintf("Library stays open|%s Edition %s", story, strings.Repeat("x", i+1)))))
-			sources = append(sources, s)
-		}
-		worker := w.worker(Config{})
-		var inserted sync.WaitGroup
-		if w.db.Engine() == "postgres" {
-			inserted.Add(n)
-			w.faults.before = func(call string, _ any) error {
-				if call == "FindDuplicates" {
-					inserted.Done()
-					inserted.Wait()
-				}
-				return nil
-			}
-		}
-		var group sync.WaitGroup
-		for _, l := range worker.claim(t.Context(), n) {
-			group.Go(func() { worker.workHost(t.Context(), l) })
-		}
-		group.Wait()
-		unfolded := 0
-		for _, s := range sources {
-			for _, c := range w.contents(s.ID) {
-				if c.DuplicateOf == "" {
-					unfolded++
-				}
-			}
-		}
-		w.want("heads of one story", unfolded, 1)
+		w.want("heads of one story", w.headsStoredAtOnce(4, func(i int) string {
+			return rss(fmt.Sprint("feed", i), fmt.Sprintf("Library stays open|%s Edition %s", story, strings.Repeat("x", i+1)))
+		}), 1)
 	})
 }
 
