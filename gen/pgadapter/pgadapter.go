@@ -105,6 +105,7 @@ type Querier interface {
 	DeleteStaleThrottles(ctx context.Context, arg sqlitedb.DeleteStaleThrottlesParams) (int64, error)
 	DeleteUnsupportedRelationships(ctx context.Context, arg sqlitedb.DeleteUnsupportedRelationshipsParams) ([]string, error)
 	DeleteUser(ctx context.Context, arg string) (int64, error)
+	DemandTask(ctx context.Context, arg sqlitedb.DemandTaskParams) (int64, error)
 	DerivedPage(ctx context.Context, arg sqlitedb.DerivedPageParams) ([]string, error)
 	DomainBucket(ctx context.Context, arg string) (sqlitedb.Domain, error)
 	DropContentDeletions(ctx context.Context, arg sqlitedb.DropContentDeletionsParams) error
@@ -787,6 +788,11 @@ func (q Queries) DeleteUnsupportedRelationships(ctx context.Context, arg sqlited
 // DeleteUser converts and calls pgdb's.
 func (q Queries) DeleteUser(ctx context.Context, arg string) (int64, error) {
 	return q.db.DeleteUser(ctx, arg)
+}
+
+// DemandTask converts and calls pgdb's.
+func (q Queries) DemandTask(ctx context.Context, arg sqlitedb.DemandTaskParams) (int64, error) {
+	return q.db.DemandTask(ctx, pgdb.DemandTaskParams(arg))
 }
 
 // DerivedPage converts and calls pgdb's.

@@ -122,6 +122,37 @@ func (q *Queries) DeleteExpiredExtractionRequests(ctx context.Context, arg Delet
 	return result.RowsAffected(), nil
 }
 
+const demandTask = `-- name: DemandTask :execrows
+UPDATE enrichment_tasks SET priority = $1, updated_at = $2,
+  attempts = CASE WHEN state IN ('done', 'dead') THEN 0 ELSE attempts END,
+  available_at = CASE WHEN state = 'leased' THEN available_at ELSE CAST($2 AS BIGINT) END,
+  state = CASE WHEN state = 'leased' THEN 'leased' ELSE 'pending' END
+WHERE content_id = $3 AND revision = $4 AND extractor = $5 AND state <> 'withheld'
+`
+
+type DemandTaskParams struct {
+	Priority  int64
+	Now       int64
+	ContentID string
+	Revision  int64
+	Lane      string
+}
+
+// A task of an item that somebody waits for: before the others, and once more if it was done.
+func (q *Queries) DemandTask(ctx context.Context, arg DemandTaskParams) (int64, error) {
+	result, err := q.db.Exec(ctx, demandTask,
+		arg.Priority,
+		arg.Now,
+		arg.ContentID,
+		arg.Revision,
+		arg.Lane,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const extractionRequest = `-- name: ExtractionRequest :one
 SELECT id, owner, content_id, text, language, status, attempts, lease_until, result, run_id, failure, created_at, finished_at, expires_at
 FROM extraction_requests WHERE id = $1
@@ -153,7 +184,7 @@ const failStrandedRequests = `-- name: FailStrandedRequests :execrows
 UPDATE extraction_requests SET status = 'failed', lease_until = NULL, failure = $1, finished_at = $2
 WHERE status IN ('pending', 'running') AND content_id IS NOT NULL AND NOT EXISTS (
   SELECT 1 FROM enrichment_tasks t WHERE t.content_id = extraction_requests.content_id AND t.extractor = $3
-    AND t.state IN ('pending', 'waiting', 'leased', 'withheld'))
+    AND t.state IN ('pending', 'waiting', 'leased'))
 `
 
 type FailStrandedRequestsParams struct {

@@ -118,6 +118,8 @@ type Querier interface {
 	DeleteStaleThrottles(ctx context.Context, arg DeleteStaleThrottlesParams) (int64, error)
 	DeleteUnsupportedRelationships(ctx context.Context, arg DeleteUnsupportedRelationshipsParams) ([]string, error)
 	DeleteUser(ctx context.Context, id string) (int64, error)
+	// A task of an item that somebody waits for: before the others, and once more if it was done.
+	DemandTask(ctx context.Context, arg DemandTaskParams) (int64, error)
 	// The items of a source in pages: what was derived from them is removed a page at a time. Postgres locks them, so that
 	// no result is stored for one meanwhile.
 	DerivedPage(ctx context.Context, arg DerivedPageParams) ([]string, error)

@@ -75,7 +75,7 @@ func bulkSelection(selected api.BulkSelect, query string) (ingest.BulkSelect, er
 func bulkAction(a api.BulkAction) ingest.BulkAction {
 	what := ingest.BulkAction{
 		SetTags: a.SetTags, AddTags: valueOr(a.AddTags, nil), RemoveTags: valueOr(a.RemoveTags, nil),
-		Refresh: valueOr(a.Refresh, false), Delete: valueOr(a.Delete, false),
+		Refresh: valueOr(a.Refresh, false), Delete: valueOr(a.Delete, false), Consents: consentsOf(a.Consents),
 	}
 	if a.Status != nil {
 		what.Status = ptr(kgl.SourceStatus(*a.Status))

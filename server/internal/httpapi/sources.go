@@ -32,7 +32,7 @@ func (s *server) CreateSource(ctx context.Context, r api.CreateSourceRequestObje
 	n := ingest.NewSource{
 		URL: r.Body.URL, Title: valueOr(r.Body.Title, ""),
 		Status: kgl.SourceStatus(valueOr(r.Body.Status, "")), Tags: valueOr(r.Body.Tags, nil),
-		Credentials: credentialsOf(r.Body.RequestHeaders, r.Body.Authentication),
+		Credentials: credentialsOf(r.Body.RequestHeaders, r.Body.Authentication), Consents: consentsOf(r.Body.Consents),
 	}
 	maxItems, maxAgeDays := retentionOf(r.Body.Retention)
 	n.MaxItems, n.MaxAgeDays = valueOr(maxItems, 0), valueOr(maxAgeDays, 0)
@@ -99,7 +99,7 @@ func (s *server) UpdateSource(ctx context.Context, r api.UpdateSourceRequestObje
 		return nil, err
 	}
 	patch := ingest.SourcePatch{
-		URL: r.Body.URL, Title: cleared(r.Body.Title), Tags: cleared(r.Body.Tags), IfVersion: version,
+		URL: r.Body.URL, Title: cleared(r.Body.Title), Tags: cleared(r.Body.Tags), IfVersion: version, Consents: consentsOf(r.Body.Consents),
 	}
 	if seconds := cleared(r.Body.FetchIntervalSeconds); seconds != nil {
 		patch.FetchInterval = ptr(time.Duration(*seconds) * time.Second)

@@ -33,8 +33,9 @@ type BulkAction struct {
 	FetchInterval *time.Duration // 0: the installation's default
 	MaxItems      *int64         // 0: the installation's default
 	MaxAgeDays    *int64         // 0: the installation's default
-	Refresh       bool           // make them due now
-	Delete        bool           // and nothing else
+	Consents      *ConsentChoice
+	Refresh       bool // make them due now
+	Delete        bool // and nothing else
 }
 
 // BulkFailure tells why one source stayed as it is.
@@ -67,6 +68,11 @@ func (s *Sources) Bulk(ctx context.Context, which BulkSelect, what BulkAction, d
 			return err
 		}
 		b := &bulk{sources: s, tx: tx, what: what, result: &result}
+		if what.Consents != nil {
+			if b.consents, err = tx.Consents(ctx, sourceIDs(list)); err != nil {
+				return err
+			}
+		}
 		for _, src := range list {
 			if err := b.take(src); err != nil {
 				return err
@@ -90,7 +96,7 @@ func (s *Sources) Bulk(ctx context.Context, which BulkSelect, what BulkAction, d
 // their form.
 func (s *Sources) checkBulk(which *BulkSelect, what *BulkAction) error {
 	edits := what.SetTags != nil || len(what.AddTags)+len(what.RemoveTags) > 0 || what.Status != nil || what.FetchInterval != nil ||
-		what.MaxItems != nil || what.MaxAgeDays != nil || what.Refresh
+		what.MaxItems != nil || what.MaxAgeDays != nil || what.Consents != nil || what.Refresh
 	bound := MaxBulk
 	if what.Delete {
 		bound = MaxBulkDelete
@@ -171,6 +177,9 @@ type bulk struct {
 	due     []string
 	deleted []kgl.Source
 	events  []kgl.Event
+
+	consents map[string]kgl.SourceConsents // of all that are selected; nil when the edit is not about them
+	deciding []kgl.Source                  // whose consents change
 }
 
 // take decides what becomes of one source. The error is one of the service.
@@ -196,10 +205,17 @@ func (b *bulk) take(src kgl.Source) error {
 	if b.what.Refresh {
 		b.due = append(b.due, src.ID)
 	}
+	details := map[string]any{}
+	if consents := b.consentChanges(src); len(consents) > 0 {
+		changed = append(changed, "consents")
+		details["consents"] = consents
+		b.deciding = append(b.deciding, src)
+	}
 	if len(changed) > 0 {
 		src.UpdatedAt = s.clock.Now()
 		b.edited = append(b.edited, src)
-		b.event(kgl.EventSourceUpdated, src.ID, map[string]any{"fields": changed})
+		details["fields"] = changed
+		b.event(kgl.EventSourceUpdated, src.ID, details)
 	}
 	if len(changed) > 0 || b.what.Refresh {
 		b.result.Changed++
@@ -234,6 +250,9 @@ func (b *bulk) store(ctx context.Context, which BulkSelect) error {
 		if err := b.tx.DeleteSource(ctx, src.ID); err != nil {
 			return fmt.Errorf("source %s: %w", src.ID, err)
 		}
+	}
+	if err := b.decide(ctx); err != nil {
+		return err
 	}
 	if err := b.tx.UpdateSources(ctx, b.edited); err != nil {
 		return err
@@ -275,6 +294,11 @@ func (a BulkAction) names() map[string]any {
 	}
 	put("max_items", a.MaxItems != nil, a.MaxItems)
 	put("max_age_days", a.MaxAgeDays != nil, a.MaxAgeDays)
+	if a.Consents != nil {
+		for purpose, allowed := range a.Consents.decisions() {
+			names[string(purpose)] = allowed
+		}
+	}
 	put("refresh", a.Refresh, true)
 	put("delete", a.Delete, true)
 	return names

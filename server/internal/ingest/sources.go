@@ -60,6 +60,7 @@ type NewSource struct {
 	MaxItems           int64 // newest items that are kept; 0: the installation's default
 	MaxAgeDays         int64 // days after publication; 0: the installation's default
 	Credentials        outbound.Credentials
+	Consents           *ConsentChoice // nil: both allowed by default
 }
 
 // SourcePatch changes a source; a nil field is left as it is.
@@ -73,7 +74,8 @@ type SourcePatch struct {
 	MaxAgeDays    *int64          // 0: back to the installation's default
 	RequestHeader *http.Header    // all of them, sent with each fetch; empty: none
 	Authorization *Authentication // zero: none
-	IfVersion     *int64          // only change this version
+	Consents      *ConsentChoice
+	IfVersion     *int64 // only change this version
 }
 
 // Authentication is a user name and password for a feed.
@@ -91,6 +93,7 @@ func (s *Sources) Create(ctx context.Context, n NewSource) (kgl.Source, error) {
 		FetchInterval: n.FetchInterval,
 		Health:        kgl.HealthPending,
 		Settings:      kgl.SourceSettings{MaxItems: n.MaxItems, MaxAgeDays: n.MaxAgeDays},
+		Consents:      kgl.DefaultConsents(),
 		CreatedBy:     userID(ctx),
 		Version:       1,
 		CreatedAt:     now,
@@ -121,7 +124,15 @@ func (s *Sources) Create(ctx context.Context, n NewSource) (kgl.Source, error) {
 		if err := tx.CreateSource(ctx, src); err != nil {
 			return err
 		}
-		return s.record(ctx, tx, kgl.EventSourceCreated, "source.create", src.ID, map[string]any{"url": src.URL})
+		details := map[string]any{"url": src.URL}
+		if n.Consents != nil {
+			changes, err := s.decideConsents(ctx, tx, &src, *n.Consents)
+			if err != nil {
+				return err
+			}
+			details["consents"] = changes
+		}
+		return s.record(ctx, tx, kgl.EventSourceCreated, "source.create", src.ID, details)
 	})
 	if kgl.Is(err, kgl.CodeConflict) {
 		return kgl.Source{}, sameURL(err)
@@ -144,14 +155,26 @@ func userID(ctx context.Context) string {
 
 // Get returns a source. CodeNotFound.
 func (s *Sources) Get(ctx context.Context, id string) (kgl.Source, error) {
-	return s.store.Source(ctx, id)
+	src, err := s.store.Source(ctx, id)
+	if err == nil {
+		err = s.withConsents(ctx, &src)
+	}
+	return src, err
 }
 
 // List returns a page of sources.
 func (s *Sources) List(ctx context.Context, f kgl.SourceFilter, sort kgl.SourceSort, p kgl.Page) (kgl.List[kgl.Source], error) {
 	f.Host = strings.ToLower(f.Host)
 	f.Tag = normalTag(f.Tag)
-	return s.store.Sources(ctx, f, sort, p)
+	list, err := s.store.Sources(ctx, f, sort, p)
+	if err != nil || len(list.Rows) == 0 {
+		return list, err
+	}
+	rows := make([]*kgl.Source, len(list.Rows))
+	for i := range list.Rows {
+		rows[i] = &list.Rows[i]
+	}
+	return list, s.withConsents(ctx, rows...)
 }
 
 // ContentCounts returns the number of items of each of the sources.
@@ -185,9 +208,16 @@ func (s *Sources) patchOnce(ctx context.Context, id string, p SourcePatch) (kgl.
 		if p.IfVersion != nil && *p.IfVersion != src.Version {
 			return kgl.Errorf(kgl.CodePreconditionFailed, "the source was changed meanwhile; read it again")
 		}
+		details := map[string]any{}
+		if err := s.patchConsents(ctx, tx, &src, p.Consents, details); err != nil {
+			return err
+		}
 		changed, err := s.apply(&src, p)
 		if err != nil {
 			return err
+		}
+		if details["consents"] != nil {
+			changed = append(changed, "consents")
 		}
 		if len(changed) == 0 {
 			updated = src
@@ -200,7 +230,9 @@ func (s *Sources) patchOnce(ctx context.Context, id string, p SourcePatch) (kgl.
 			}
 			return err
 		}
-		return s.record(ctx, tx, kgl.EventSourceUpdated, "source.update", id, map[string]any{"fields": changed})
+		updated.Consents = src.Consents
+		details["fields"] = changed
+		return s.record(ctx, tx, kgl.EventSourceUpdated, "source.update", id, details)
 	})
 	return updated, err
 }

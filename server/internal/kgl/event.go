@@ -23,6 +23,7 @@ const (
 	EventContentDeleted      EventType = "content.deleted"
 	EventContentProcessed    EventType = "content.processed"
 	EventContentFailed       EventType = "content.failed"
+	EventExtractionRetracted EventType = "content.extraction_retracted" // what a run found in it was taken back
 	EventDuplicateLinked     EventType = "content.duplicate_linked"
 	EventDuplicateUnlinked   EventType = "content.duplicate_unlinked" // a person took it out of its group
 	EventEntityCreated       EventType = "entity.created"

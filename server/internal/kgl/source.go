@@ -50,9 +50,9 @@ type Source struct {
 	Health      SourceHealth
 	HealthSince *time.Time // nil before the first fetch
 	Settings    SourceSettings
-	Secrets     string     // sealed request headers and credentials; empty when there are none
-	State       FetchState // what fetching remembers
-	Consents    SourceConsents
+	Secrets     string         // sealed request headers and credentials; empty when there are none
+	State       FetchState     // what fetching remembers
+	Consents    SourceConsents // set by the services only: ConsentStore keeps them
 
 	CreatedBy string // user id; empty for seeds
 	Version   int64  // changes with what the API shows as editable; the ETag

@@ -96,6 +96,11 @@ type ExtractionRequestStore interface {
 	// and returns their number.
 	FinishContentRequests(ctx context.Context, contentID, runID string, result json.RawMessage, now, expires time.Time) (int64, error)
 
+	// DemandTask moves the task on a revision of an item in a lane to the front, as
+	// its Priority says, also one that is done or dead, and creates it where there
+	// is none. A withheld one stays.
+	DemandTask(ctx context.Context, t EnrichmentTask, now time.Time) error
+
 	// FailStrandedRequests stores the failure of open requests for items that have
 	// no open task in the lane, and returns their number.
 	FailStrandedRequests(ctx context.Context, lane, failure string, now time.Time) (int64, error)

@@ -85,6 +85,19 @@ func (db *DB) FinishContentRequests(ctx context.Context, contentID, runID string
 	return n, err
 }
 
+// DemandTask implements kgl.ExtractionRequestStore.
+func (db *DB) DemandTask(ctx context.Context, t kgl.EnrichmentTask, now time.Time) error {
+	return db.write(ctx, func(ctx context.Context, c *conn) error {
+		n, err := c.DemandTask(ctx, sqlitedb.DemandTaskParams{
+			Priority: t.Priority, Now: micros(now), ContentID: t.ContentID, Revision: t.Revision, Lane: t.Extractor,
+		})
+		if err != nil || n > 0 {
+			return err
+		}
+		return db.CreateTasks(ctx, []kgl.EnrichmentTask{t})
+	})
+}
+
 // FailStrandedRequests implements kgl.ExtractionRequestStore.
 func (db *DB) FailStrandedRequests(ctx context.Context, lane, failure string, now time.Time) (int64, error) {
 	var n int64

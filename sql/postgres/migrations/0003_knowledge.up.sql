@@ -92,6 +92,7 @@ CREATE UNIQUE INDEX extraction_runs_task ON extraction_runs (task_id, lease_toke
 CREATE INDEX extraction_runs_content ON extraction_runs (content_id, finished_at, id);
 CREATE INDEX extraction_runs_finished ON extraction_runs (finished_at, id);
 CREATE INDEX extraction_runs_name ON extraction_runs (name, finished_at, id);
+CREATE INDEX extraction_runs_status ON extraction_runs (status, finished_at, id);
 
 -- type is what the extractor took the entity for; salience is from 0 to 1, 0 for unknown; published_at is that of the item.
 ALTER TABLE mentions ADD COLUMN type TEXT COLLATE "C" NOT NULL DEFAULT '';

@@ -32,7 +32,15 @@ WHERE content_id = @content_id AND status IN ('pending', 'running');
 UPDATE extraction_requests SET status = 'failed', lease_until = NULL, failure = @failure, finished_at = @finished_at
 WHERE status IN ('pending', 'running') AND content_id IS NOT NULL AND NOT EXISTS (
   SELECT 1 FROM enrichment_tasks t WHERE t.content_id = extraction_requests.content_id AND t.extractor = @lane
-    AND t.state IN ('pending', 'waiting', 'leased', 'withheld'));
+    AND t.state IN ('pending', 'waiting', 'leased'));
+
+-- A task of an item that somebody waits for: before the others, and once more if it was done.
+-- name: DemandTask :execrows
+UPDATE enrichment_tasks SET priority = @priority, updated_at = @now,
+  attempts = CASE WHEN state IN ('done', 'dead') THEN 0 ELSE attempts END,
+  available_at = CASE WHEN state = 'leased' THEN available_at ELSE CAST(@now AS BIGINT) END,
+  state = CASE WHEN state = 'leased' THEN 'leased' ELSE 'pending' END
+WHERE content_id = @content_id AND revision = @revision AND extractor = @lane AND state <> 'withheld';
 
 -- name: DeleteExpiredExtractionRequests :execrows
 DELETE FROM extraction_requests WHERE id IN (
