@@ -1,58 +1,125 @@
 package store
 
 import (
+	"cmp"
 	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
 )
 
-// neighborsSQLite reads the edges of one entity after the other, one more than
-// are asked for: a statement costs little there, and SQLite merges the two
-// indexes as far as it is read. In one statement for all entities it would read
-// all edges of a hub, because the limit counts only at the end.
+// Between the fields of an edge, and between edges: characters that neither ids
+// nor types have.
+const (
+	fieldMark = "\x1f"
+	edgeMark  = "\x1e"
+)
+
+// neighborsSQLite reads the edges of all entities, of each one more than are
+// asked for, and of hubs apart from the others. The subquery of an entity merges
+// the two indexes only as far as its limit goes; a join with one limit for all
+// entities would read all edges of a hub. The edges of an entity come as one
+// text: each row, and more so each statement, costs several times as much as to
+// read an edge from an index.
 func neighborsSQLite(ctx context.Context, c *conn, q kgl.NeighborQuery, hubs map[string]bool, out []kgl.EntityEdges) error {
-	for i, id := range q.IDs {
-		text, args := neighborsOf(id, q, hubs[id])
+	for _, hub := range []bool{false, true} {
+		var ids []string
+		var places []int
+		for i, id := range q.IDs {
+			if hubs[id] == hub {
+				ids, places = append(ids, id), append(places, i)
+			}
+		}
+		if len(ids) == 0 {
+			continue
+		}
+		text, args, err := packedNeighbors(ids, q, hub)
+		if err != nil {
+			return err
+		}
 		rs, err := c.query(ctx, text, args)
 		if err != nil {
 			return err
 		}
-		if out[i].Edges, err = readEdges(rs, id, q.PerEntity+1); err != nil {
+		if err := unpackNeighbors(rs, ids, places, out); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func readEdges(rs rows, id string, most int) ([]kgl.GraphEdge, error) {
-	defer rs.Close()
-	var edges []kgl.GraphEdge
-	for rs.Next() {
-		var e kgl.GraphEdge
-		var other string
-		var outgoing int64
-		if err := rs.Scan(&e.ID, &other, &outgoing, &e.Type, &e.Weight, &e.Confidence); err != nil {
-			return nil, err
-		}
-		if edges == nil {
-			edges = make([]kgl.GraphEdge, 0, min(most, 32))
-		}
-		edges = append(edges, edgeOf(id, other, outgoing, e))
+// packedNeighbors returns the statement. That of hubs looks at no more than the
+// heaviest edges of each direction for those of the filter.
+func packedNeighbors(ids []string, q kgl.NeighborQuery, hub bool) (string, []any, error) {
+	list, err := listText(ids)
+	if err != nil {
+		return "", nil, err
 	}
-	return edges, rs.Err()
-}
-
-// neighborsOf returns the statement for one entity. That of a hub looks at no
-// more than the heaviest edges of each direction for those of the filter.
-func neighborsOf(id string, q kgl.NeighborQuery, hub bool) (string, []any) {
 	l := newList(SQLite, "")
-	entity, limit := l.bind(id), l.bind(int64(q.PerEntity)+1)
+	entities, limit := l.bind(list), l.bind(int64(q.PerEntity)+1)
 	half := func(h sqlText) string {
 		if !hub {
-			return string(h) + entity + filterEdges(l, " AND", q.Filter)
+			return string(h) + "k.value" + filterEdges(l, " AND", q.Filter)
 		}
-		return "SELECT id, other, outgoing, type, weight, confidence FROM (" + string(h) + entity + string(edgeOrder) +
+		return "SELECT id, other, outgoing, type, weight, confidence FROM (" + string(h) + "k.value" + string(edgeOrder) +
 			l.bind(int64(q.Scan)) + ")" + filterEdges(l, " WHERE", q.Filter)
 	}
-	return half(edgesOut) + "\nUNION ALL\n" + half(edgesIn) + string(edgeOrder) + limit, l.args
+	// 17 digits tell every double from every other.
+	return `SELECT k.key, (SELECT group_concat(id || char(31) || other || char(31) || outgoing || char(31) || type || char(31) ||
+  printf('%!.17g', weight) || char(31) || printf('%!.17g', confidence), char(30)) FROM (
+` + half(edgesOut) + "\nUNION ALL\n" + half(edgesIn) + string(edgeOrder) + limit + `))
+FROM json_each(` + entities + `) AS k`, l.args, nil
+}
+
+// unpackNeighbors reads the answer: the place of an entity in the list, and its
+// edges.
+func unpackNeighbors(rs rows, ids []string, places []int, out []kgl.EntityEdges) error {
+	defer rs.Close()
+	for rs.Next() {
+		var i int64
+		var packed *string
+		if err := rs.Scan(&i, &packed); err != nil {
+			return err
+		}
+		if packed == nil {
+			continue
+		}
+		edges := make([]kgl.GraphEdge, 0, strings.Count(*packed, edgeMark)+1)
+		for text := range strings.SplitSeq(*packed, edgeMark) {
+			e, err := unpackEdge(ids[i], text)
+			if err != nil {
+				return err
+			}
+			edges = append(edges, e)
+		}
+		// The order in which an aggregate gets its rows is not promised.
+		entity := ids[i]
+		slices.SortFunc(edges, func(a, b kgl.GraphEdge) int {
+			return cmp.Or(cmp.Compare(b.Weight, a.Weight), cmp.Compare(a.Other(entity), b.Other(entity)), cmp.Compare(a.ID, b.ID))
+		})
+		out[places[i]].Edges = edges
+	}
+	return rs.Err()
+}
+
+func unpackEdge(entity, text string) (kgl.GraphEdge, error) {
+	var field [6]string
+	rest, last := text, len(field)-1
+	for i := range field[:last] {
+		found := false
+		if field[i], rest, found = strings.Cut(rest, fieldMark); !found {
+			return kgl.GraphEdge{}, fmt.Errorf("an edge with %d fields", i+1)
+		}
+	}
+	field[last] = rest
+	weight, err1 := strconv.ParseFloat(field[4], 64)
+	confidence, err2 := strconv.ParseFloat(field[5], 64)
+	outgoing := int64(0)
+	if field[2] == "1" {
+		outgoing = 1
+	}
+	return edgeOf(entity, field[1], outgoing, kgl.GraphEdge{ID: field[0], Type: field[3], Weight: weight, Confidence: confidence}), cmp.Or(err1, err2)
 }
