@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
+	"github.com/peermesh/kgl-backend/server/internal/store"
 	"github.com/peermesh/kgl-backend/server/internal/outbound"
 	"github.com/peermesh/kgl-backend/server/internal/pgtest"
 )
@@ -53,7 +54,7 @@ func BenchmarkIngestFewNewItems(b *testing.B) {
 func onBenchEngines(b *testing.B, run func(b *testing.B, w *world)) {
 	b.Run("sqlite", func(b *testing.B) {
 		url := "sqlite:///" + filepath.Join(b.TempDir(), "kgl.db")
-		if err := migrateUp(context.Background(), url); err != nil {
+		if err := store.MigrateUp(context.Background(), url); err != nil {
 			b.Fatal(err)
 		}
 		run(b, newWorld(b, url))

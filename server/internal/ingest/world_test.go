@@ -21,21 +21,13 @@ import (
 	"github.com/peermesh/kgl-backend/server/internal/store/storetest"
 )
 
-var postgresTemplate = pgtest.NewTemplate(migrateUp)
-
-func migrateUp(ctx context.Context, url string) error {
-	m, err := store.NewMigrator(url)
-	if err != nil {
-		return err
-	}
-	return m.Up(ctx)
-}
+var postgresTemplate = pgtest.NewTemplate(store.MigrateUp)
 
 // onSQLite runs a test that is about time, and not about the database.
 func onSQLite(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Helper()
 	url := "sqlite:///" + filepath.Join(t.TempDir(), "kgl.db")
-	if err := migrateUp(t.Context(), url); err != nil {
+	if err := store.MigrateUp(t.Context(), url); err != nil {
 		t.Fatal(err)
 	}
 	test(t, newWorld(t, url))

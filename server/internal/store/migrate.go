@@ -103,6 +103,16 @@ func NewMigrator(databaseURL string) (*Migrator, error) {
 	return newMigrator(databaseURL, loc, migrations.Postgres, "postgres/migrations")
 }
 
+// MigrateUp brings the schema of a database to the newest version, and makes an
+// SQLite database that is not there.
+func MigrateUp(ctx context.Context, databaseURL string) error {
+	m, err := NewMigrator(databaseURL)
+	if err != nil {
+		return err
+	}
+	return m.Up(ctx)
+}
+
 func newMigrator(databaseURL string, loc location, files fs.FS, dir string) (*Migrator, error) {
 	m := &Migrator{url: databaseURL, loc: loc, files: files, dir: dir}
 	names, err := fs.Glob(files, dir+"/*.up.sql")

@@ -43,11 +43,7 @@ func main() {
 }
 
 func run(ctx context.Context, databaseURL string, sources, due int) error {
-	m, err := store.NewMigrator(databaseURL)
-	if err != nil {
-		return err
-	}
-	if err := m.Up(ctx); err != nil {
+	if err := store.MigrateUp(ctx, databaseURL); err != nil {
 		return err
 	}
 	now := time.Now()

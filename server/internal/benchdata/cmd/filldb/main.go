@@ -46,7 +46,7 @@ func run(ctx context.Context, databaseURL, until string, cfg benchdata.Config) e
 		}
 		cfg.Until = t
 	}
-	if err := migrate(ctx, databaseURL); err != nil {
+	if err := store.MigrateUp(ctx, databaseURL); err != nil {
 		return err
 	}
 	told := start
@@ -62,12 +62,4 @@ func run(ctx context.Context, databaseURL, until string, cfg benchdata.Config) e
 	}
 	fmt.Fprintf(os.Stderr, "filled in %v\n", time.Since(start).Round(time.Millisecond))
 	return json.NewEncoder(os.Stdout).Encode(stats)
-}
-
-func migrate(ctx context.Context, databaseURL string) error {
-	m, err := store.NewMigrator(databaseURL)
-	if err != nil {
-		return err
-	}
-	return m.Up(ctx)
 }

@@ -40,11 +40,7 @@ func run(ctx context.Context, databaseURL, until string, cfg benchdata.GraphConf
 	if cfg.Until, err = time.Parse(time.RFC3339, until); err != nil {
 		return fmt.Errorf("-until: %w", err)
 	}
-	m, err := store.NewMigrator(databaseURL)
-	if err != nil {
-		return err
-	}
-	if err := m.Up(ctx); err != nil {
+	if err := store.MigrateUp(ctx, databaseURL); err != nil {
 		return err
 	}
 	told := time.Now()
