@@ -11,9 +11,9 @@ import (
 	"time"
 
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
-	"github.com/peermesh/kgl-backend/server/internal/store"
 	"github.com/peermesh/kgl-backend/server/internal/outbound"
 	"github.com/peermesh/kgl-backend/server/internal/pgtest"
+	"github.com/peermesh/kgl-backend/server/internal/store"
 )
 
 // BenchmarkIngestNewItems measures new items per second from the bytes of a
