@@ -51,6 +51,8 @@ type Querier interface {
 	ContentTexts(ctx context.Context, arg string) ([]sqlitedb.ContentTextsRow, error)
 	ContentTitle(ctx context.Context, arg string) (string, error)
 	CountFolded(ctx context.Context, arg string) error
+	CountLeases(ctx context.Context, arg sqlitedb.CountLeasesParams) (int64, error)
+	CountTasks(ctx context.Context) ([]sqlitedb.CountTasksRow, error)
 	CountUsers(ctx context.Context) (int64, error)
 	CreateContent(ctx context.Context, arg sqlitedb.CreateContentParams) (int64, error)
 	CreateContents(ctx context.Context, arg string) ([]string, error)
@@ -115,6 +117,7 @@ type Querier interface {
 	DropOpenTasks(ctx context.Context, arg string) error
 	DropRevisions(ctx context.Context, arg sqlitedb.DropRevisionsParams) error
 	DueSources(ctx context.Context, arg sqlitedb.DueSourcesParams) ([]sqlitedb.Source, error)
+	DueTasks(ctx context.Context, arg sqlitedb.DueTasksParams) ([]sqlitedb.DueTasksRow, error)
 	Duplicates(ctx context.Context, arg sqlitedb.DuplicatesParams) ([]sqlitedb.DuplicatesRow, error)
 	EdgesBetween(ctx context.Context, arg sqlitedb.EdgesBetweenParams) ([]sqlitedb.EdgesBetweenRow, error)
 	EdgesByIDs(ctx context.Context, arg string) ([]sqlitedb.EdgesByIDsRow, error)
@@ -140,6 +143,7 @@ type Querier interface {
 	Exclusions(ctx context.Context, arg string) ([]sqlitedb.ExclusionsRow, error)
 	ExpiredContents(ctx context.Context, arg sqlitedb.ExpiredContentsParams) ([]string, error)
 	ExtendHost(ctx context.Context, arg sqlitedb.ExtendHostParams) (int64, error)
+	ExtendTask(ctx context.Context, arg sqlitedb.ExtendTaskParams) (int64, error)
 	ExtractionRequest(ctx context.Context, arg string) (sqlitedb.ExtractionRequest, error)
 	FailStrandedRequests(ctx context.Context, arg sqlitedb.FailStrandedRequestsParams) (int64, error)
 	FinishContentRequests(ctx context.Context, arg sqlitedb.FinishContentRequestsParams) (int64, error)
@@ -172,6 +176,7 @@ type Querier interface {
 	LockConsents(ctx context.Context, arg string) (string, error)
 	LockContent(ctx context.Context, arg string) (sqlitedb.LockContentRow, error)
 	LockContentsOfSource(ctx context.Context, arg string) (int64, error)
+	LockDeadTasks(ctx context.Context, arg string) ([]sqlitedb.LockDeadTasksRow, error)
 	LockEntities(ctx context.Context, arg string) ([]sqlitedb.LockEntitiesRow, error)
 	LockFolding(ctx context.Context, arg string) ([]sqlitedb.LockFoldingRow, error)
 	LockHost(ctx context.Context, arg string) (sqlitedb.Host, error)
@@ -195,6 +200,7 @@ type Querier interface {
 	NextFreeHost(ctx context.Context) ([]*int64, error)
 	NextTask(ctx context.Context, arg string) ([]int64, error)
 	OldestKept(ctx context.Context, arg sqlitedb.OldestKeptParams) (sqlitedb.OldestKeptRow, error)
+	OldestTasks(ctx context.Context) ([]sqlitedb.OldestTasksRow, error)
 	OpenImports(ctx context.Context) ([]int64, error)
 	OrphanedRelationships(ctx context.Context, arg string) ([]string, error)
 	PendingImportLines(ctx context.Context, arg sqlitedb.PendingImportLinesParams) ([]sqlitedb.SourceImportLine, error)
@@ -206,6 +212,8 @@ type Querier interface {
 	PutSignatures(ctx context.Context, arg string) error
 	RaiseEntityConfidence(ctx context.Context, arg sqlitedb.RaiseEntityConfidenceParams) error
 	RaiseRelationshipConfidence(ctx context.Context, arg sqlitedb.RaiseRelationshipConfidenceParams) error
+	ReadyTask(ctx context.Context, arg sqlitedb.ReadyTaskParams) error
+	ReadyTasks(ctx context.Context, arg sqlitedb.ReadyTasksParams) error
 	RecordContentDeletion(ctx context.Context, arg sqlitedb.RecordContentDeletionParams) error
 	RecordLogin(ctx context.Context, arg sqlitedb.RecordLoginParams) (int64, error)
 	RecordLoginWithHash(ctx context.Context, arg sqlitedb.RecordLoginWithHashParams) (int64, error)
@@ -250,7 +258,9 @@ type Querier interface {
 	SetContentStatus(ctx context.Context, arg sqlitedb.SetContentStatusParams) (int64, error)
 	SetContentWaiting(ctx context.Context, arg sqlitedb.SetContentWaitingParams) error
 	SetContentsProcessing(ctx context.Context, arg sqlitedb.SetContentsProcessingParams) error
+	SetDeadContentsWaiting(ctx context.Context, arg sqlitedb.SetDeadContentsWaitingParams) error
 	SetEntityStatus(ctx context.Context, arg sqlitedb.SetEntityStatusParams) error
+	SetLeasedContentsWaiting(ctx context.Context, arg sqlitedb.SetLeasedContentsWaitingParams) error
 	SetMerged(ctx context.Context, arg sqlitedb.SetMergedParams) error
 	SetSetting(ctx context.Context, arg sqlitedb.SetSettingParams) error
 	SetUnmerged(ctx context.Context, arg sqlitedb.SetUnmergedParams) error
@@ -265,12 +275,15 @@ type Querier interface {
 	SourceOfAlias(ctx context.Context, arg string) (string, error)
 	SourceTags(ctx context.Context, arg sqlitedb.SourceTagsParams) ([]sqlitedb.SourceTagsRow, error)
 	SupersedeRun(ctx context.Context, arg sqlitedb.SupersedeRunParams) ([]string, error)
+	SupersedeTasks(ctx context.Context, arg sqlitedb.SupersedeTasksParams) error
 	SupportedEntities(ctx context.Context, arg sqlitedb.SupportedEntitiesParams) ([]string, error)
 	SuppressFrom(ctx context.Context, arg sqlitedb.SuppressFromParams) error
 	SuppressTo(ctx context.Context, arg sqlitedb.SuppressToParams) error
 	TakeOverEvidence(ctx context.Context, arg sqlitedb.TakeOverEvidenceParams) error
 	TakeToken(ctx context.Context, arg sqlitedb.TakeTokenParams) (sqlitedb.Domain, error)
+	Task(ctx context.Context, arg string) (sqlitedb.EnrichmentTask, error)
 	TouchEntity(ctx context.Context, arg sqlitedb.TouchEntityParams) error
+	Turns(ctx context.Context, arg sqlitedb.TurnsParams) ([]sqlitedb.TurnsRow, error)
 	UnsignedContents(ctx context.Context, arg sqlitedb.UnsignedContentsParams) ([]sqlitedb.UnsignedContentsRow, error)
 	UpdateEntity(ctx context.Context, arg sqlitedb.UpdateEntityParams) (sqlitedb.Entity, error)
 	UpdateSource(ctx context.Context, arg sqlitedb.UpdateSourceParams) (sqlitedb.Source, error)
@@ -278,7 +291,10 @@ type Querier interface {
 	UseRefreshToken(ctx context.Context, arg sqlitedb.UseRefreshTokenParams) (int64, error)
 	User(ctx context.Context, arg string) (sqlitedb.User, error)
 	UserByEmail(ctx context.Context, arg string) (sqlitedb.User, error)
+	WithheldTasks(ctx context.Context, arg string) ([]sqlitedb.WithheldTasksRow, error)
 	WithholdPurged(ctx context.Context, arg sqlitedb.WithholdPurgedParams) error
+	WithholdStragglers(ctx context.Context, arg sqlitedb.WithholdStragglersParams) (int64, error)
+	WithholdTasks(ctx context.Context, arg sqlitedb.WithholdTasksParams) (int64, error)
 }
 
 // ActiveEnds converts and calls pgdb's.
@@ -502,6 +518,24 @@ func (q Queries) ContentTitle(ctx context.Context, arg string) (string, error) {
 // CountFolded converts and calls pgdb's.
 func (q Queries) CountFolded(ctx context.Context, arg string) error {
 	return q.db.CountFolded(ctx, arg)
+}
+
+// CountLeases converts and calls pgdb's.
+func (q Queries) CountLeases(ctx context.Context, arg sqlitedb.CountLeasesParams) (int64, error) {
+	return q.db.CountLeases(ctx, pgdb.CountLeasesParams(arg))
+}
+
+// CountTasks converts and calls pgdb's.
+func (q Queries) CountTasks(ctx context.Context) ([]sqlitedb.CountTasksRow, error) {
+	rows, err := q.db.CountTasks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.CountTasksRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.CountTasksRow(row)
+	}
+	return out, nil
 }
 
 // CountUsers converts and calls pgdb's.
@@ -857,6 +891,19 @@ func (q Queries) DueSources(ctx context.Context, arg sqlitedb.DueSourcesParams) 
 	return out, nil
 }
 
+// DueTasks converts and calls pgdb's.
+func (q Queries) DueTasks(ctx context.Context, arg sqlitedb.DueTasksParams) ([]sqlitedb.DueTasksRow, error) {
+	rows, err := q.db.DueTasks(ctx, pgdb.DueTasksParams(arg))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.DueTasksRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.DueTasksRow(row)
+	}
+	return out, nil
+}
+
 // Duplicates converts and calls pgdb's.
 func (q Queries) Duplicates(ctx context.Context, arg sqlitedb.DuplicatesParams) ([]sqlitedb.DuplicatesRow, error) {
 	rows, err := q.db.Duplicates(ctx, pgdb.DuplicatesParams(arg))
@@ -1120,6 +1167,11 @@ func (q Queries) ExtendHost(ctx context.Context, arg sqlitedb.ExtendHostParams) 
 	return q.db.ExtendHost(ctx, pgdb.ExtendHostParams(arg))
 }
 
+// ExtendTask converts and calls pgdb's.
+func (q Queries) ExtendTask(ctx context.Context, arg sqlitedb.ExtendTaskParams) (int64, error) {
+	return q.db.ExtendTask(ctx, pgdb.ExtendTaskParams(arg))
+}
+
 // ExtractionRequest converts and calls pgdb's.
 func (q Queries) ExtractionRequest(ctx context.Context, arg string) (sqlitedb.ExtractionRequest, error) {
 	row, err := q.db.ExtractionRequest(ctx, arg)
@@ -1333,6 +1385,19 @@ func (q Queries) LockContentsOfSource(ctx context.Context, arg string) (int64, e
 	return q.db.LockContentsOfSource(ctx, arg)
 }
 
+// LockDeadTasks converts and calls pgdb's.
+func (q Queries) LockDeadTasks(ctx context.Context, arg string) ([]sqlitedb.LockDeadTasksRow, error) {
+	rows, err := q.db.LockDeadTasks(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.LockDeadTasksRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.LockDeadTasksRow(row)
+	}
+	return out, nil
+}
+
 // LockEntities converts and calls pgdb's.
 func (q Queries) LockEntities(ctx context.Context, arg string) ([]sqlitedb.LockEntitiesRow, error) {
 	rows, err := q.db.LockEntities(ctx, arg)
@@ -1533,6 +1598,19 @@ func (q Queries) OldestKept(ctx context.Context, arg sqlitedb.OldestKeptParams) 
 	return sqlitedb.OldestKeptRow(row), err
 }
 
+// OldestTasks converts and calls pgdb's.
+func (q Queries) OldestTasks(ctx context.Context) ([]sqlitedb.OldestTasksRow, error) {
+	rows, err := q.db.OldestTasks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.OldestTasksRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.OldestTasksRow(row)
+	}
+	return out, nil
+}
+
 // OpenImports converts and calls pgdb's.
 func (q Queries) OpenImports(ctx context.Context) ([]int64, error) {
 	return q.db.OpenImports(ctx)
@@ -1610,6 +1688,16 @@ func (q Queries) RaiseEntityConfidence(ctx context.Context, arg sqlitedb.RaiseEn
 // RaiseRelationshipConfidence converts and calls pgdb's.
 func (q Queries) RaiseRelationshipConfidence(ctx context.Context, arg sqlitedb.RaiseRelationshipConfidenceParams) error {
 	return q.db.RaiseRelationshipConfidence(ctx, pgdb.RaiseRelationshipConfidenceParams(arg))
+}
+
+// ReadyTask converts and calls pgdb's.
+func (q Queries) ReadyTask(ctx context.Context, arg sqlitedb.ReadyTaskParams) error {
+	return q.db.ReadyTask(ctx, pgdb.ReadyTaskParams(arg))
+}
+
+// ReadyTasks converts and calls pgdb's.
+func (q Queries) ReadyTasks(ctx context.Context, arg sqlitedb.ReadyTasksParams) error {
+	return q.db.ReadyTasks(ctx, pgdb.ReadyTasksParams(arg))
 }
 
 // RecordContentDeletion converts and calls pgdb's.
@@ -1909,9 +1997,19 @@ func (q Queries) SetContentsProcessing(ctx context.Context, arg sqlitedb.SetCont
 	return q.db.SetContentsProcessing(ctx, pgdb.SetContentsProcessingParams(arg))
 }
 
+// SetDeadContentsWaiting converts and calls pgdb's.
+func (q Queries) SetDeadContentsWaiting(ctx context.Context, arg sqlitedb.SetDeadContentsWaitingParams) error {
+	return q.db.SetDeadContentsWaiting(ctx, pgdb.SetDeadContentsWaitingParams(arg))
+}
+
 // SetEntityStatus converts and calls pgdb's.
 func (q Queries) SetEntityStatus(ctx context.Context, arg sqlitedb.SetEntityStatusParams) error {
 	return q.db.SetEntityStatus(ctx, pgdb.SetEntityStatusParams(arg))
+}
+
+// SetLeasedContentsWaiting converts and calls pgdb's.
+func (q Queries) SetLeasedContentsWaiting(ctx context.Context, arg sqlitedb.SetLeasedContentsWaitingParams) error {
+	return q.db.SetLeasedContentsWaiting(ctx, pgdb.SetLeasedContentsWaitingParams(arg))
 }
 
 // SetMerged converts and calls pgdb's.
@@ -2027,6 +2125,11 @@ func (q Queries) SupersedeRun(ctx context.Context, arg sqlitedb.SupersedeRunPara
 	return q.db.SupersedeRun(ctx, pgdb.SupersedeRunParams(arg))
 }
 
+// SupersedeTasks converts and calls pgdb's.
+func (q Queries) SupersedeTasks(ctx context.Context, arg sqlitedb.SupersedeTasksParams) error {
+	return q.db.SupersedeTasks(ctx, pgdb.SupersedeTasksParams(arg))
+}
+
 // SupportedEntities converts and calls pgdb's.
 func (q Queries) SupportedEntities(ctx context.Context, arg sqlitedb.SupportedEntitiesParams) ([]string, error) {
 	return q.db.SupportedEntities(ctx, pgdb.SupportedEntitiesParams(arg))
@@ -2053,9 +2156,28 @@ func (q Queries) TakeToken(ctx context.Context, arg sqlitedb.TakeTokenParams) (s
 	return sqlitedb.Domain(row), err
 }
 
+// Task converts and calls pgdb's.
+func (q Queries) Task(ctx context.Context, arg string) (sqlitedb.EnrichmentTask, error) {
+	row, err := q.db.Task(ctx, arg)
+	return sqlitedb.EnrichmentTask(row), err
+}
+
 // TouchEntity converts and calls pgdb's.
 func (q Queries) TouchEntity(ctx context.Context, arg sqlitedb.TouchEntityParams) error {
 	return q.db.TouchEntity(ctx, pgdb.TouchEntityParams(arg))
+}
+
+// Turns converts and calls pgdb's.
+func (q Queries) Turns(ctx context.Context, arg sqlitedb.TurnsParams) ([]sqlitedb.TurnsRow, error) {
+	rows, err := q.db.Turns(ctx, pgdb.TurnsParams(arg))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.TurnsRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.TurnsRow(row)
+	}
+	return out, nil
 }
 
 // UnsignedContents converts and calls pgdb's.
@@ -2106,7 +2228,30 @@ func (q Queries) UserByEmail(ctx context.Context, arg string) (sqlitedb.User, er
 	return sqlitedb.User(row), err
 }
 
+// WithheldTasks converts and calls pgdb's.
+func (q Queries) WithheldTasks(ctx context.Context, arg string) ([]sqlitedb.WithheldTasksRow, error) {
+	rows, err := q.db.WithheldTasks(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.WithheldTasksRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.WithheldTasksRow(row)
+	}
+	return out, nil
+}
+
 // WithholdPurged converts and calls pgdb's.
 func (q Queries) WithholdPurged(ctx context.Context, arg sqlitedb.WithholdPurgedParams) error {
 	return q.db.WithholdPurged(ctx, pgdb.WithholdPurgedParams(arg))
+}
+
+// WithholdStragglers converts and calls pgdb's.
+func (q Queries) WithholdStragglers(ctx context.Context, arg sqlitedb.WithholdStragglersParams) (int64, error) {
+	return q.db.WithholdStragglers(ctx, pgdb.WithholdStragglersParams(arg))
+}
+
+// WithholdTasks converts and calls pgdb's.
+func (q Queries) WithholdTasks(ctx context.Context, arg sqlitedb.WithholdTasksParams) (int64, error) {
+	return q.db.WithholdTasks(ctx, pgdb.WithholdTasksParams(arg))
 }

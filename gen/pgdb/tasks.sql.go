@@ -14,8 +14,9 @@ UPDATE enrichment_tasks SET state = 'leased', attempts = attempts + 1, available
   lease_token = lease_token + 1, lease_until = $1, updated_at = $3
 WHERE id = ANY(ARRAY(
   SELECT t.id FROM enrichment_tasks t JOIN contents c ON c.id = t.content_id
-  WHERE t.extractor = $4 AND t.available_at <= $3 AND t.state IN ('pending', 'leased')
-  ORDER BY t.available_at, t.id LIMIT CAST($5 AS BIGINT) FOR NO KEY UPDATE SKIP LOCKED))
+  WHERE t.extractor = $4 AND t.state = 'pending'
+    AND COALESCE((SELECT a.allowed FROM source_consents a WHERE a.source_id = t.source_id AND a.purpose = 'ai_processing'), TRUE)
+  ORDER BY t.priority DESC, t.turn, t.id LIMIT CAST($5 AS BIGINT) FOR NO KEY UPDATE SKIP LOCKED))
 RETURNING id, content_id, revision, extractor, state, attempts, available_at, lease_owner, lease_token, lease_until, last_error, created_at,
   updated_at, kind, source_id, priority, turn
 `
@@ -28,7 +29,8 @@ type ClaimTasksParams struct {
 	RowLimit   int64
 }
 
-// A lease moves available_at to its own end, so that one range of the index holds all that can be claimed.
+// A lease moves available_at to its own end, so that one range of the index holds all that comes back. The consent is
+// asked for once more: a task may have been made while it was withdrawn.
 // On Postgres, tasks that another transaction is claiming, or whose item it is changing, are passed over: a claim
 // waits for nobody. The array makes sure that the subquery, which locks, runs once.
 func (q *Queries) ClaimTasks(ctx context.Context, arg ClaimTasksParams) ([]EnrichmentTask, error) {
@@ -75,30 +77,124 @@ func (q *Queries) ClaimTasks(ctx context.Context, arg ClaimTasksParams) ([]Enric
 	return items, nil
 }
 
+const countLeases = `-- name: CountLeases :one
+SELECT CAST(COUNT(*) AS BIGINT) AS leases FROM enrichment_tasks
+WHERE lease_owner = $1 AND state = 'leased' AND lease_until > CAST($2 AS BIGINT)
+`
+
+type CountLeasesParams struct {
+	LeaseOwner string
+	Now        int64
+}
+
+func (q *Queries) CountLeases(ctx context.Context, arg CountLeasesParams) (int64, error) {
+	row := q.db.QueryRow(ctx, countLeases, arg.LeaseOwner, arg.Now)
+	var leases int64
+	err := row.Scan(&leases)
+	return leases, err
+}
+
+const countTasks = `-- name: CountTasks :many
+SELECT extractor, state, CAST(COUNT(*) AS BIGINT) AS total FROM enrichment_tasks GROUP BY extractor, state ORDER BY extractor, state
+`
+
+type CountTasksRow struct {
+	Extractor string
+	State     string
+	Total     int64
+}
+
+func (q *Queries) CountTasks(ctx context.Context) ([]CountTasksRow, error) {
+	rows, err := q.db.Query(ctx, countTasks)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []CountTasksRow{}
+	for rows.Next() {
+		var i CountTasksRow
+		if err := rows.Scan(&i.Extractor, &i.State, &i.Total); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const createTasks = `-- name: CreateTasks :exec
 INSERT INTO enrichment_tasks (id, content_id, revision, extractor, state, attempts, available_at, lease_owner, lease_token, lease_until,
-  last_error, created_at, updated_at)
-SELECT n.id, n.content_id, n.revision, n.extractor, n.state, n.attempts, n.available_at, n.lease_owner, n.lease_token, n.lease_until, n.last_error,
-  n.created_at, n.updated_at
+  last_error, created_at, updated_at, kind, source_id, priority, turn)
+SELECT n.id, n.content_id, n.revision, n.extractor,
+  CASE WHEN n.state = 'pending' AND NOT COALESCE((SELECT a.allowed FROM source_consents a WHERE a.source_id = n.source_id AND a.purpose = 'ai_processing'), TRUE) THEN 'withheld' ELSE n.state END,
+  n.attempts, n.available_at, n.lease_owner, n.lease_token, n.lease_until, n.last_error, n.created_at, n.updated_at, n.kind, n.source_id,
+  n.priority, n.turn
 FROM jsonb_to_recordset(CAST(CAST($1 AS TEXT) AS JSONB)) AS n (id TEXT, content_id TEXT, revision BIGINT, extractor TEXT, state TEXT,
   attempts BIGINT, available_at BIGINT, lease_owner TEXT, lease_token BIGINT, lease_until BIGINT, last_error TEXT, created_at BIGINT,
-  updated_at BIGINT)
+  updated_at BIGINT, kind TEXT, source_id TEXT, priority BIGINT, turn BIGINT)
 ON CONFLICT (content_id, revision, extractor) DO NOTHING
 `
 
+// A task of a source that does not allow it begins withheld.
 func (q *Queries) CreateTasks(ctx context.Context, rowsJson string) error {
 	_, err := q.db.Exec(ctx, createTasks, rowsJson)
 	return err
 }
 
 const dropOpenTasks = `-- name: DropOpenTasks :exec
-DELETE FROM enrichment_tasks WHERE content_id = $1 AND state IN ('pending', 'leased')
+DELETE FROM enrichment_tasks WHERE content_id = $1 AND state IN ('pending', 'waiting', 'withheld', 'dead')
 `
 
-// Work on a body that was replaced is of no use: whoever holds a lease loses it.
+// Work on a body that was replaced is of no use.
 func (q *Queries) DropOpenTasks(ctx context.Context, contentID string) error {
 	_, err := q.db.Exec(ctx, dropOpenTasks, contentID)
 	return err
+}
+
+const dueTasks = `-- name: DueTasks :many
+SELECT t.id, t.source_id, t.priority, t.attempts FROM enrichment_tasks t
+WHERE t.extractor = $1 AND t.state IN ('waiting', 'leased') AND t.available_at <= $2
+ORDER BY t.available_at, t.id LIMIT 256 FOR NO KEY UPDATE SKIP LOCKED
+`
+
+type DueTasksParams struct {
+	Extractor string
+	Now       int64
+}
+
+type DueTasksRow struct {
+	ID       string
+	SourceID string
+	Priority int64
+	Attempts int64
+}
+
+// Tasks whose time has come, or whose lease has ended. On Postgres those that another transaction changes are passed over.
+func (q *Queries) DueTasks(ctx context.Context, arg DueTasksParams) ([]DueTasksRow, error) {
+	rows, err := q.db.Query(ctx, dueTasks, arg.Extractor, arg.Now)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DueTasksRow{}
+	for rows.Next() {
+		var i DueTasksRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.SourceID,
+			&i.Priority,
+			&i.Attempts,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const endTask = `-- name: EndTask :execrows
@@ -131,12 +227,73 @@ func (q *Queries) EndTask(ctx context.Context, arg EndTaskParams) (int64, error)
 	return result.RowsAffected(), nil
 }
 
-const nextTask = `-- name: NextTask :many
-SELECT t.available_at FROM enrichment_tasks t
-WHERE t.extractor = $1 AND t.state IN ('pending', 'leased')
-ORDER BY t.available_at LIMIT 1
+const extendTask = `-- name: ExtendTask :execrows
+UPDATE enrichment_tasks SET lease_until = $1, available_at = $1, updated_at = $2
+WHERE id = $3 AND lease_token = $4 AND state = 'leased'
 `
 
+type ExtendTaskParams struct {
+	LeaseUntil *int64
+	UpdatedAt  int64
+	ID         string
+	LeaseToken int64
+}
+
+func (q *Queries) ExtendTask(ctx context.Context, arg ExtendTaskParams) (int64, error) {
+	result, err := q.db.Exec(ctx, extendTask,
+		arg.LeaseUntil,
+		arg.UpdatedAt,
+		arg.ID,
+		arg.LeaseToken,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const lockDeadTasks = `-- name: LockDeadTasks :many
+SELECT id, source_id, extractor FROM enrichment_tasks
+WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB)))) AND state = 'dead' ORDER BY id FOR NO KEY UPDATE
+`
+
+type LockDeadTasksRow struct {
+	ID        string
+	SourceID  string
+	Extractor string
+}
+
+// On Postgres the tasks stay as they are until the end of the transaction.
+func (q *Queries) LockDeadTasks(ctx context.Context, ids string) ([]LockDeadTasksRow, error) {
+	rows, err := q.db.Query(ctx, lockDeadTasks, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []LockDeadTasksRow{}
+	for rows.Next() {
+		var i LockDeadTasksRow
+		if err := rows.Scan(&i.ID, &i.SourceID, &i.Extractor); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const nextTask = `-- name: NextTask :many
+SELECT p.available_at FROM (SELECT t.available_at FROM enrichment_tasks t WHERE t.extractor = $1 AND t.state = 'pending'
+    AND COALESCE((SELECT a.allowed FROM source_consents a WHERE a.source_id = t.source_id AND a.purpose = 'ai_processing'), TRUE)
+  ORDER BY t.priority DESC, t.turn, t.id LIMIT 1) AS p
+UNION ALL
+SELECT l.available_at FROM (SELECT t.available_at FROM enrichment_tasks t
+  WHERE t.extractor = $1 AND t.state IN ('waiting', 'leased') ORDER BY t.available_at LIMIT 1) AS l
+`
+
+// When the first pending task became available, and when the next other one does.
 func (q *Queries) NextTask(ctx context.Context, extractor string) ([]int64, error) {
 	rows, err := q.db.Query(ctx, nextTask, extractor)
 	if err != nil {
@@ -157,21 +314,305 @@ func (q *Queries) NextTask(ctx context.Context, extractor string) ([]int64, erro
 	return items, nil
 }
 
+const oldestTasks = `-- name: OldestTasks :many
+SELECT t.extractor, t.created_at FROM enrichment_tasks t JOIN (SELECT MIN(p.id) AS id FROM enrichment_tasks p WHERE p.state = 'pending'
+  GROUP BY p.extractor) AS o ON o.id = t.id
+`
+
+type OldestTasksRow struct {
+	Extractor string
+	CreatedAt int64
+}
+
+// Ids are in the order in which they were made.
+func (q *Queries) OldestTasks(ctx context.Context) ([]OldestTasksRow, error) {
+	rows, err := q.db.Query(ctx, oldestTasks)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []OldestTasksRow{}
+	for rows.Next() {
+		var i OldestTasksRow
+		if err := rows.Scan(&i.Extractor, &i.CreatedAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const readyTask = `-- name: ReadyTask :exec
+UPDATE enrichment_tasks SET
+  state = CASE WHEN COALESCE((SELECT a.allowed FROM source_consents a WHERE a.source_id = enrichment_tasks.source_id AND a.purpose = 'ai_processing'), TRUE)
+    THEN 'pending' ELSE 'withheld' END,
+  lease_owner = '', lease_until = NULL, available_at = $1, updated_at = $1, attempts = $2, priority = $3, turn = $4
+WHERE id = $5
+`
+
+type ReadyTaskParams struct {
+	Now      int64
+	Attempts int64
+	Priority int64
+	Turn     int64
+	ID       string
+}
+
+func (q *Queries) ReadyTask(ctx context.Context, arg ReadyTaskParams) error {
+	_, err := q.db.Exec(ctx, readyTask,
+		arg.Now,
+		arg.Attempts,
+		arg.Priority,
+		arg.Turn,
+		arg.ID,
+	)
+	return err
+}
+
+const readyTasks = `-- name: ReadyTasks :exec
+UPDATE enrichment_tasks SET
+  state = CASE WHEN COALESCE((SELECT a.allowed FROM source_consents a WHERE a.source_id = enrichment_tasks.source_id AND a.purpose = 'ai_processing'), TRUE)
+    THEN 'pending' ELSE 'withheld' END,
+  lease_owner = '', lease_until = NULL, available_at = CAST($1 AS BIGINT), updated_at = CAST($1 AS BIGINT), attempts = n.attempts,
+  priority = n.priority, turn = n.turn
+FROM jsonb_to_recordset(CAST(CAST($2 AS TEXT) AS JSONB)) AS n (id TEXT, attempts BIGINT, priority BIGINT, turn BIGINT)
+WHERE enrichment_tasks.id = n.id
+`
+
+type ReadyTasksParams struct {
+	Now      int64
+	RowsJSON string
+}
+
+// As ReadyTask, for many at once.
+func (q *Queries) ReadyTasks(ctx context.Context, arg ReadyTasksParams) error {
+	_, err := q.db.Exec(ctx, readyTasks, arg.Now, arg.RowsJSON)
+	return err
+}
+
 const releaseTask = `-- name: ReleaseTask :execrows
 UPDATE enrichment_tasks SET state = 'pending', attempts = attempts - 1, lease_owner = '', lease_until = NULL, available_at = $1,
-  updated_at = $1
-WHERE id = $2 AND lease_token = $3 AND state = 'leased'
+  updated_at = $1, turn = CASE WHEN turn < CAST($2 AS BIGINT) THEN CAST($2 AS BIGINT) ELSE turn END
+WHERE id = $3 AND lease_token = $4 AND state = 'leased'
 `
 
 type ReleaseTaskParams struct {
 	Now        int64
+	FirstTurn  int64
 	ID         string
 	LeaseToken int64
 }
 
-// The attempt that the claim counted was none.
+// The attempt that the claim counted was none. The turn is not before that of any pending task, which new ones would begin at.
 func (q *Queries) ReleaseTask(ctx context.Context, arg ReleaseTaskParams) (int64, error) {
-	result, err := q.db.Exec(ctx, releaseTask, arg.Now, arg.ID, arg.LeaseToken)
+	result, err := q.db.Exec(ctx, releaseTask,
+		arg.Now,
+		arg.FirstTurn,
+		arg.ID,
+		arg.LeaseToken,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const setDeadContentsWaiting = `-- name: SetDeadContentsWaiting :exec
+UPDATE contents SET status = 'new', version = version + 1, updated_at = $1
+WHERE status = 'failed' AND id IN (SELECT t.content_id FROM enrichment_tasks t WHERE t.id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($2 AS TEXT) AS JSONB)))) AND t.state = 'dead')
+`
+
+type SetDeadContentsWaitingParams struct {
+	UpdatedAt int64
+	Ids       string
+}
+
+func (q *Queries) SetDeadContentsWaiting(ctx context.Context, arg SetDeadContentsWaitingParams) error {
+	_, err := q.db.Exec(ctx, setDeadContentsWaiting, arg.UpdatedAt, arg.Ids)
+	return err
+}
+
+const setLeasedContentsWaiting = `-- name: SetLeasedContentsWaiting :exec
+UPDATE contents SET status = 'new', version = version + 1, updated_at = $1
+WHERE status = 'processing'
+  AND id IN (SELECT t.content_id FROM enrichment_tasks t WHERE t.source_id = $2 AND t.state = 'leased')
+`
+
+type SetLeasedContentsWaitingParams struct {
+	UpdatedAt int64
+	SourceID  string
+}
+
+// Items that are worked on wait again when their leases are lost.
+func (q *Queries) SetLeasedContentsWaiting(ctx context.Context, arg SetLeasedContentsWaitingParams) error {
+	_, err := q.db.Exec(ctx, setLeasedContentsWaiting, arg.UpdatedAt, arg.SourceID)
+	return err
+}
+
+const supersedeTasks = `-- name: SupersedeTasks :exec
+UPDATE enrichment_tasks SET state = 'done', lease_owner = '', lease_until = NULL, last_error = '', updated_at = $1
+WHERE content_id = $2 AND state = 'leased'
+`
+
+type SupersedeTasksParams struct {
+	UpdatedAt int64
+	ContentID string
+}
+
+// Whoever holds a lease on it loses it, and can be told why.
+func (q *Queries) SupersedeTasks(ctx context.Context, arg SupersedeTasksParams) error {
+	_, err := q.db.Exec(ctx, supersedeTasks, arg.UpdatedAt, arg.ContentID)
+	return err
+}
+
+const task = `-- name: Task :one
+SELECT id, content_id, revision, extractor, state, attempts, available_at, lease_owner, lease_token, lease_until, last_error, created_at,
+  updated_at, kind, source_id, priority, turn
+FROM enrichment_tasks WHERE id = $1
+`
+
+func (q *Queries) Task(ctx context.Context, id string) (EnrichmentTask, error) {
+	row := q.db.QueryRow(ctx, task, id)
+	var i EnrichmentTask
+	err := row.Scan(
+		&i.ID,
+		&i.ContentID,
+		&i.Revision,
+		&i.Extractor,
+		&i.State,
+		&i.Attempts,
+		&i.AvailableAt,
+		&i.LeaseOwner,
+		&i.LeaseToken,
+		&i.LeaseUntil,
+		&i.LastError,
+		&i.CreatedAt,
+		&i.UpdatedAt,
+		&i.Kind,
+		&i.SourceID,
+		&i.Priority,
+		&i.Turn,
+	)
+	return i, err
+}
+
+const turns = `-- name: Turns :many
+SELECT CAST(s.value AS TEXT) AS source_id,
+  CAST(COALESCE((SELECT t.turn FROM enrichment_tasks t WHERE t.extractor = $1 AND t.priority = $2 AND t.state = 'pending'
+    ORDER BY t.turn LIMIT 1), -1) AS BIGINT) AS first_turn,
+  CAST(COALESCE((SELECT t.turn FROM enrichment_tasks t WHERE t.extractor = $1 AND t.source_id = s.value
+    AND t.priority = $2 AND t.state = 'pending' ORDER BY t.turn DESC LIMIT 1), -1) AS BIGINT) AS last_turn
+FROM jsonb_array_elements_text(CAST(CAST($3 AS TEXT) AS JSONB)) AS s (value)
+`
+
+type TurnsParams struct {
+	Extractor string
+	Priority  int64
+	SourceIds string
+}
+
+type TurnsRow struct {
+	SourceID  string
+	FirstTurn int64
+	LastTurn  int64
+}
+
+// What the next turn of sources follows from: the first one of the lane's pending tasks of a priority, and the last one
+// of each source. -1 stands for none.
+func (q *Queries) Turns(ctx context.Context, arg TurnsParams) ([]TurnsRow, error) {
+	rows, err := q.db.Query(ctx, turns, arg.Extractor, arg.Priority, arg.SourceIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []TurnsRow{}
+	for rows.Next() {
+		var i TurnsRow
+		if err := rows.Scan(&i.SourceID, &i.FirstTurn, &i.LastTurn); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const withheldTasks = `-- name: WithheldTasks :many
+SELECT id, extractor, priority, attempts FROM enrichment_tasks
+WHERE source_id = $1 AND state = 'withheld' ORDER BY turn, id FOR NO KEY UPDATE
+`
+
+type WithheldTasksRow struct {
+	ID        string
+	Extractor string
+	Priority  int64
+	Attempts  int64
+}
+
+func (q *Queries) WithheldTasks(ctx context.Context, sourceID string) ([]WithheldTasksRow, error) {
+	rows, err := q.db.Query(ctx, withheldTasks, sourceID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []WithheldTasksRow{}
+	for rows.Next() {
+		var i WithheldTasksRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Extractor,
+			&i.Priority,
+			&i.Attempts,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const withholdStragglers = `-- name: WithholdStragglers :execrows
+UPDATE enrichment_tasks SET state = 'withheld', updated_at = $1
+WHERE extractor = $2 AND state = 'pending'
+  AND source_id IN (SELECT a.source_id FROM source_consents a WHERE a.purpose = 'ai_processing' AND NOT a.allowed)
+`
+
+type WithholdStragglersParams struct {
+	Now       int64
+	Extractor string
+}
+
+// Pending tasks that the claim passes over, because their source does not allow it.
+func (q *Queries) WithholdStragglers(ctx context.Context, arg WithholdStragglersParams) (int64, error) {
+	result, err := q.db.Exec(ctx, withholdStragglers, arg.Now, arg.Extractor)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const withholdTasks = `-- name: WithholdTasks :execrows
+UPDATE enrichment_tasks SET state = 'withheld', lease_owner = '', lease_until = NULL, updated_at = $1,
+  attempts = CASE WHEN state = 'leased' THEN attempts - 1 ELSE attempts END
+WHERE source_id = $2 AND state IN ('pending', 'waiting', 'leased')
+`
+
+type WithholdTasksParams struct {
+	Now      int64
+	SourceID string
+}
+
+// The attempt of a lease that is lost so was none.
+func (q *Queries) WithholdTasks(ctx context.Context, arg WithholdTasksParams) (int64, error) {
+	result, err := q.db.Exec(ctx, withholdTasks, arg.Now, arg.SourceID)
 	if err != nil {
 		return 0, err
 	}

@@ -39,7 +39,8 @@ type Querier interface {
 	// On Postgres, imports that another transaction is claiming are passed over, and the array makes sure that the
 	// subquery, which locks, runs once.
 	ClaimSourceImport(ctx context.Context, arg ClaimSourceImportParams) ([]SourceImport, error)
-	// A lease moves available_at to its own end, so that one range of the index holds all that can be claimed.
+	// A lease moves available_at to its own end, so that one range of the index holds all that comes back. The consent is
+	// asked for once more: a task may have been made while it was withdrawn.
 	// On Postgres, tasks that another transaction is claiming, or whose item it is changing, are passed over: a claim
 	// waits for nobody. The array makes sure that the subquery, which locks, runs once.
 	ClaimTasks(ctx context.Context, arg ClaimTasksParams) ([]EnrichmentTask, error)
@@ -56,6 +57,8 @@ type Querier interface {
 	ContentTexts(ctx context.Context, ids string) ([]ContentTextsRow, error)
 	ContentTitle(ctx context.Context, id string) (string, error)
 	CountFolded(ctx context.Context, heads string) error
+	CountLeases(ctx context.Context, arg CountLeasesParams) (int64, error)
+	CountTasks(ctx context.Context) ([]CountTasksRow, error)
 	CountUsers(ctx context.Context) (int64, error)
 	// One row at a time: for SQLite, to which a statement is a call and not a journey.
 	CreateContent(ctx context.Context, arg CreateContentParams) (int64, error)
@@ -77,6 +80,7 @@ type Querier interface {
 	CreateSourceAlias(ctx context.Context, arg CreateSourceAliasParams) error
 	CreateSourceImport(ctx context.Context, arg CreateSourceImportParams) error
 	CreateSources(ctx context.Context, rowsJson string) ([]string, error)
+	// A task of a source that does not allow it begins withheld.
 	CreateTasks(ctx context.Context, rowsJson string) error
 	CreateUser(ctx context.Context, arg CreateUserParams) (int64, error)
 	CurrentRuns(ctx context.Context, contentID string) ([]ExtractionRun, error)
@@ -129,10 +133,12 @@ type Querier interface {
 	DropEvents(ctx context.Context, arg DropEventsParams) ([]DropEventsRow, error)
 	DropExpiredIdempotencyKey(ctx context.Context, arg DropExpiredIdempotencyKeyParams) error
 	DropOldFetches(ctx context.Context, arg DropOldFetchesParams) error
-	// Work on a body that was replaced is of no use: whoever holds a lease loses it.
+	// Work on a body that was replaced is of no use.
 	DropOpenTasks(ctx context.Context, contentID string) error
 	DropRevisions(ctx context.Context, arg DropRevisionsParams) error
 	DueSources(ctx context.Context, arg DueSourcesParams) ([]Source, error)
+	// Tasks whose time has come, or whose lease has ended. On Postgres those that another transaction changes are passed over.
+	DueTasks(ctx context.Context, arg DueTasksParams) ([]DueTasksRow, error)
 	Duplicates(ctx context.Context, arg DuplicatesParams) ([]DuplicatesRow, error)
 	EdgesBetween(ctx context.Context, arg EdgesBetweenParams) ([]EdgesBetweenRow, error)
 	EdgesByIDs(ctx context.Context, ids string) ([]EdgesByIDsRow, error)
@@ -165,6 +171,7 @@ type Querier interface {
 	// a person found in them, and by a relationship that a person made.
 	ExpiredContents(ctx context.Context, arg ExpiredContentsParams) ([]string, error)
 	ExtendHost(ctx context.Context, arg ExtendHostParams) (int64, error)
+	ExtendTask(ctx context.Context, arg ExtendTaskParams) (int64, error)
 	ExtractionRequest(ctx context.Context, id string) (ExtractionRequest, error)
 	FailStrandedRequests(ctx context.Context, arg FailStrandedRequestsParams) (int64, error)
 	FinishContentRequests(ctx context.Context, arg FinishContentRequestsParams) (int64, error)
@@ -216,6 +223,8 @@ type Querier interface {
 	LockContent(ctx context.Context, id string) (LockContentRow, error)
 	// Postgres locks the rows, in the order of their ids: whoever stores what was found in them ends first.
 	LockContentsOfSource(ctx context.Context, sourceID string) (int64, error)
+	// On Postgres the tasks stay as they are until the end of the transaction.
+	LockDeadTasks(ctx context.Context, ids string) ([]LockDeadTasksRow, error)
 	// Postgres locks the rows here, in the order of their ids.
 	LockEntities(ctx context.Context, ids string) ([]LockEntitiesRow, error)
 	// In the order of the ids, so that concurrent transactions wait for each other in one direction.
@@ -252,9 +261,12 @@ type Querier interface {
 	// The same for one item: SQLite takes less for one each than for a list, which it would parse for every key.
 	NearItemsOf(ctx context.Context, arg NearItemsOfParams) ([]NearItemsOfRow, error)
 	NextFreeHost(ctx context.Context) ([]*int64, error)
+	// When the first pending task became available, and when the next other one does.
 	NextTask(ctx context.Context, extractor string) ([]int64, error)
 	// The oldest of the newest items of a source.
 	OldestKept(ctx context.Context, arg OldestKeptParams) (OldestKeptRow, error)
+	// Ids are in the order in which they were made.
+	OldestTasks(ctx context.Context) ([]OldestTasksRow, error)
 	OpenImports(ctx context.Context) ([]int64, error)
 	OrphanedRelationships(ctx context.Context, ids string) ([]string, error)
 	PendingImportLines(ctx context.Context, arg PendingImportLinesParams) ([]SourceImportLine, error)
@@ -266,6 +278,9 @@ type Querier interface {
 	PutSignatures(ctx context.Context, rowsJson string) error
 	RaiseEntityConfidence(ctx context.Context, arg RaiseEntityConfidenceParams) error
 	RaiseRelationshipConfidence(ctx context.Context, arg RaiseRelationshipConfidenceParams) error
+	ReadyTask(ctx context.Context, arg ReadyTaskParams) error
+	// As ReadyTask, for many at once.
+	ReadyTasks(ctx context.Context, arg ReadyTasksParams) error
 	RecordContentDeletion(ctx context.Context, arg RecordContentDeletionParams) error
 	RecordLogin(ctx context.Context, arg RecordLoginParams) (int64, error)
 	RecordLoginWithHash(ctx context.Context, arg RecordLoginWithHashParams) (int64, error)
@@ -291,7 +306,7 @@ type Querier interface {
 	RelationshipsTo(ctx context.Context, arg RelationshipsToParams) ([]RelationshipsToRow, error)
 	ReleaseHost(ctx context.Context, arg ReleaseHostParams) (int64, error)
 	ReleaseSourceImport(ctx context.Context, arg ReleaseSourceImportParams) (int64, error)
-	// The attempt that the claim counted was none.
+	// The attempt that the claim counted was none. The turn is not before that of any pending task, which new ones would begin at.
 	ReleaseTask(ctx context.Context, arg ReleaseTaskParams) (int64, error)
 	ReopenPurged(ctx context.Context, arg ReopenPurgedParams) error
 	ReserveIdempotencyKey(ctx context.Context, arg ReserveIdempotencyKeyParams) (int64, error)
@@ -322,7 +337,10 @@ type Querier interface {
 	SetContentStatus(ctx context.Context, arg SetContentStatusParams) (int64, error)
 	SetContentWaiting(ctx context.Context, arg SetContentWaitingParams) error
 	SetContentsProcessing(ctx context.Context, arg SetContentsProcessingParams) error
+	SetDeadContentsWaiting(ctx context.Context, arg SetDeadContentsWaitingParams) error
 	SetEntityStatus(ctx context.Context, arg SetEntityStatusParams) error
+	// Items that are worked on wait again when their leases are lost.
+	SetLeasedContentsWaiting(ctx context.Context, arg SetLeasedContentsWaitingParams) error
 	SetMerged(ctx context.Context, arg SetMergedParams) error
 	SetSetting(ctx context.Context, arg SetSettingParams) error
 	SetUnmerged(ctx context.Context, arg SetUnmergedParams) error
@@ -340,6 +358,8 @@ type Querier interface {
 	SourceOfAlias(ctx context.Context, urlKey string) (string, error)
 	SourceTags(ctx context.Context, arg SourceTagsParams) ([]SourceTagsRow, error)
 	SupersedeRun(ctx context.Context, arg SupersedeRunParams) ([]string, error)
+	// Whoever holds a lease on it loses it, and can be told why.
+	SupersedeTasks(ctx context.Context, arg SupersedeTasksParams) error
 	// Entities that something speaks for: a mention, a relationship, or a person.
 	SupportedEntities(ctx context.Context, arg SupportedEntitiesParams) ([]string, error)
 	// What a person rejects is out of the graph with its relationships.
@@ -352,7 +372,11 @@ type Querier interface {
 	// An arrival further ahead than tolerance and interval can lead to means that the clock was set back. A place is at most
 	// an hour ahead.
 	TakeToken(ctx context.Context, arg TakeTokenParams) (Domain, error)
+	Task(ctx context.Context, id string) (EnrichmentTask, error)
 	TouchEntity(ctx context.Context, arg TouchEntityParams) error
+	// What the next turn of sources follows from: the first one of the lane's pending tasks of a priority, and the last one
+	// of each source. -1 stands for none.
+	Turns(ctx context.Context, arg TurnsParams) ([]TurnsRow, error)
 	// Items that have no keys of this version yet, the first-seen first.
 	UnsignedContents(ctx context.Context, arg UnsignedContentsParams) ([]UnsignedContentsRow, error)
 	UpdateEntity(ctx context.Context, arg UpdateEntityParams) (Entity, error)
@@ -361,7 +385,12 @@ type Querier interface {
 	UseRefreshToken(ctx context.Context, arg UseRefreshTokenParams) (int64, error)
 	User(ctx context.Context, id string) (User, error)
 	UserByEmail(ctx context.Context, emailKey string) (User, error)
+	WithheldTasks(ctx context.Context, sourceID string) ([]WithheldTasksRow, error)
 	WithholdPurged(ctx context.Context, arg WithholdPurgedParams) error
+	// Pending tasks that the claim passes over, because their source does not allow it.
+	WithholdStragglers(ctx context.Context, arg WithholdStragglersParams) (int64, error)
+	// The attempt of a lease that is lost so was none.
+	WithholdTasks(ctx context.Context, arg WithholdTasksParams) (int64, error)
 }
 
 var _ Querier = (*Queries)(nil)

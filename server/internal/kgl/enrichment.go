@@ -64,6 +64,32 @@ func NewEnrichmentTask(ids IDSource, now time.Time, contentID, sourceID string, 
 	}
 }
 
+// TaskFilter selects tasks; a zero field does not filter.
+type TaskFilter struct {
+	State    TaskState
+	SourceID string
+	Lane     string
+}
+
+// DeadTaskFilter selects tasks that were given up; a zero field does not filter.
+type DeadTaskFilter struct {
+	IDs      []string
+	SourceID string
+	Lane     string
+}
+
+// TaskCounts are the numbers of the tasks of a lane by their states.
+type TaskCounts struct {
+	Lane            string
+	Pending         int64
+	Waiting         int64
+	Leased          int64
+	Withheld        int64
+	Done            int64
+	Dead            int64
+	OldestPendingAt *time.Time // when the oldest pending task was made; nil: there is none
+}
+
 // ExtractedEntity is an entity that an extractor found, with its places.
 type ExtractedEntity struct {
 	Name        string

@@ -91,16 +91,37 @@ type DuplicateStore interface {
 // TaskStore keeps the enrichment tasks.
 type TaskStore interface {
 	// CreateTasks stores tasks; one for the same content, revision and extractor
-	// exists once.
+	// exists once. A pending task of a source that does not allow AI processing
+	// begins withheld.
 	CreateTasks(ctx context.Context, ts []EnrichmentTask) error
 
-	// ClaimTasks leases at most limit pending tasks (or leased ones whose lease
-	// ended) of the extractor, oldest first, adds one to Attempts and sets their
-	// items to processing. Concurrent callers never get the same task.
+	// ClaimTasks leases at most limit tasks of a lane that are pending, or wait no
+	// longer, or whose lease ended; adds one to Attempts and sets their items to
+	// processing. Tasks of a greater priority come first, those of one priority in
+	// an order that is fair between sources, and those of one source in the order
+	// in which they became pending. Concurrent callers never get the same task,
+	// and none is of a source that does not allow AI processing.
 	ClaimTasks(ctx context.Context, extractor, owner string, now, until time.Time, limit int) ([]EnrichmentTask, error)
+
+	// Task returns a task. CodeNotFound.
+	Task(ctx context.Context, id string) (EnrichmentTask, error)
+
+	// Tasks returns a page of tasks, the last changed first. Position: Int
+	// (updated_at) and ID.
+	Tasks(ctx context.Context, f TaskFilter, p Page) (List[EnrichmentTask], error)
+
+	// CountTasks returns the numbers of tasks by lane and state, in the order of
+	// the lanes. It reads an index over all tasks.
+	CountTasks(ctx context.Context) ([]TaskCounts, error)
+
+	// CountLeases returns how many tasks an owner has leased at a time.
+	CountLeases(ctx context.Context, owner string, now time.Time) (int64, error)
 
 	// CompleteTask stores that the task is done. CodeLeaseLost.
 	CompleteTask(ctx context.Context, t EnrichmentTask, now time.Time) error
+
+	// ExtendTask prolongs a lease. CodeLeaseLost.
+	ExtendTask(ctx context.Context, t EnrichmentTask, now, until time.Time) error
 
 	// RetryTask gives a task back to be claimed at availableAt. CodeLeaseLost.
 	RetryTask(ctx context.Context, t EnrichmentTask, lastError string, now, availableAt time.Time) error
@@ -113,9 +134,23 @@ type TaskStore interface {
 	// BuryTask gives a task up. CodeLeaseLost.
 	BuryTask(ctx context.Context, t EnrichmentTask, lastError string, now time.Time) error
 
-	// NextTaskAt returns when the next task of the extractor becomes available;
-	// nil when there is none.
+	// NextTaskAt returns when the next task of a lane can be claimed, a time that
+	// is over when one can be claimed now; nil when there is none. It reads two
+	// rows.
 	NextTaskAt(ctx context.Context, extractor string) (*time.Time, error)
+
+	// WithholdTasks withholds the tasks of a source that are not done or dead, and
+	// returns their number: leases on them are lost, and their items new again.
+	WithholdTasks(ctx context.Context, sourceID string, now time.Time) (int64, error)
+
+	// RestoreTasks makes the withheld tasks of a source pending again, and returns
+	// their number. The consent of the source must be stored before.
+	RestoreTasks(ctx context.Context, sourceID string, now time.Time) (int64, error)
+
+	// RequeueTasks makes at most limit dead tasks pending again, those first that
+	// died first, with no attempts and this priority, and their items new. It
+	// returns their number and that of the dead ones that are left.
+	RequeueTasks(ctx context.Context, f DeadTaskFilter, priority int64, now time.Time, limit int) (requeued, remaining int64, err error)
 }
 
 // RetentionStore finds and removes what has outlived its use.

@@ -128,21 +128,22 @@ func (q *listQuery) orderBy(dir direction, columns []sqlText, after []any) {
 // number dearer than one for this number, and so plans every page anew.
 func (q *listQuery) text() (string, []any) {
 	var b strings.Builder
-	b.WriteString(string(q.from))
-	for i, cond := range q.conds {
-		if i == 0 {
-			b.WriteString(" WHERE ")
-		} else {
-			b.WriteString(" AND ")
-		}
-		b.WriteString(cond)
-	}
+	text, _ := q.whole()
+	b.WriteString(text)
 	limit := strconv.Itoa(q.limit + 1)
 	if q.engine == SQLite {
 		limit = q.bind(int64(q.limit) + 1)
 	}
 	b.WriteString(" ORDER BY " + q.order + " LIMIT " + limit)
 	return b.String(), q.args
+}
+
+// whole returns the query without its order and without a limit.
+func (q *listQuery) whole() (string, []any) {
+	if len(q.conds) == 0 {
+		return string(q.from), q.args
+	}
+	return string(q.from) + " WHERE " + strings.Join(q.conds, " AND "), q.args
 }
 
 // pageLimit returns the number of rows of a page.

@@ -143,7 +143,7 @@ func (db *DB) ReviseContent(ctx context.Context, ct kgl.Content) error {
 		if err := c.ReviseContent(ctx, revisionOf(row)); err != nil {
 			return err
 		}
-		if err := c.DropOpenTasks(ctx, ct.ID); err != nil {
+		if err := dropTasks(ctx, c, ct.ID, row.UpdatedAt); err != nil {
 			return err
 		}
 		return unlinkChanged(ctx, c, old, ct)

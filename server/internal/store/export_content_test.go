@@ -13,6 +13,7 @@ import (
 // Lists of content and sources, for the test of their plans.
 var (
 	ContentsQuery  = contentsQuery
+	TasksQuery     = tasksQuery
 	RevisionsQuery = revisionsQuery
 	FetchesQuery   = fetchesQuery
 	Failure        = failure

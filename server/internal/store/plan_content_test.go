@@ -77,6 +77,11 @@ func contentPlans(e store.Engine) []listPlan {
 		{"sources of a status", sources(kgl.SourceFilter{Status: []kgl.SourceStatus{kgl.SourceGone}}), "sources_status", false},
 		{"sources of a health", sources(kgl.SourceFilter{Health: []kgl.SourceHealth{kgl.HealthGone}}), "sources_health", false},
 		{"sources of a host", store.SourcesQuery(e, kgl.SourceFilter{Host: "h7"}, kgl.SourceNewestFirst, kgl.Page{}), "sources_", true},
+		{"tasks", store.TasksQuery(e, kgl.TaskFilter{}, moment), "enrichment_tasks_updated", false},
+		{"tasks of a state", store.TasksQuery(e, kgl.TaskFilter{State: kgl.TaskDead}, moment), "enrichment_tasks_list", false},
+		{"tasks of a source", store.TasksQuery(e, kgl.TaskFilter{SourceID: "s1"}, moment), "enrichment_tasks_source", false},
+		{"tasks of a source and a state", store.TasksQuery(e, kgl.TaskFilter{SourceID: "s1", State: kgl.TaskDone}, moment), "enrichment_tasks_source", false},
+		{"tasks of a lane and a state", store.TasksQuery(e, kgl.TaskFilter{Lane: "ai", State: kgl.TaskDone}, moment), "enrichment_tasks_lane", false},
 		{"sources with a tag", sources(kgl.SourceFilter{Tag: "t"}), "sources_created", false},
 	}
 }
@@ -107,8 +112,15 @@ var workerPlans = []struct {
 	{"duplicates", "GroupMembers", "contents_duplicate_of", true},
 	{"duplicates", "UnsignedContents", "contents_fetched", true},
 	{"duplicates", "DeleteOldSignatures", "sqlite_autoindex_content_signatures_1|content_signatures_pkey", false},
-	{"tasks", "ClaimTasks", "enrichment_tasks_open", false},
-	{"tasks", "NextTask", "enrichment_tasks_open", false},
+	{"tasks", "ClaimTasks", "enrichment_tasks_ready", false},
+	{"tasks", "DueTasks", "enrichment_tasks_later", false},
+	{"tasks", "NextTask", "enrichment_tasks_ready", false},
+	{"tasks", "NextTask", "enrichment_tasks_later", false},
+	{"tasks", "Turns", "enrichment_tasks_ready", false},
+	{"tasks", "Turns", "enrichment_tasks_turn", false},
+	{"tasks", "CountLeases", "enrichment_tasks_leased", false},
+	{"tasks", "WithholdTasks", "enrichment_tasks_source", false},
+	{"tasks", "WithheldTasks", "enrichment_tasks_", true},
 	{"events", "EventsAfter", "events_order", false},
 }
 
@@ -117,6 +129,7 @@ var planValues = map[string]string{
 	"row_limit": "20", "now": "1000000000", "lease_until": "1", "lease_owner": "'w'", "host": "'h7'", "extractor": "'mock'",
 	"source_id": "'s1'", "heads": `'["c1","c2"]'`, "content_id": "'c1'", "after_at": "5", "after_id": "''", "after_reason": "''",
 	"key0": "1", "key1": "1", "key2": "1", "key3": "1", "key4": "1", "key5": "1", "since": "19990", "key_version": "1", "before": "100", "tx_id": "0", "seq": "4000",
+	"source_ids": `'["s1","s2"]'`, "priority": "0",
 	"ids": `'["c1","c2"]'`, "every_source": "1", "before_at": "1000000000", "before_id": "'c5000'",
 }
 
@@ -187,6 +200,7 @@ func seedPlans(t *testing.T, db *store.DB) {
 		"INSERT INTO enrichment_tasks (id, content_id, revision, extractor, state, attempts, available_at, lease_owner, lease_token, last_error, created_at, updated_at, " +
 			"source_id) SELECT 't' || i, 'c' || i, 1, 'mock', CASE WHEN i % 30 = 0 THEN 'pending' ELSE 'done' END, 0, CAST(i AS BIGINT) * 100000, '', 0, '', 0, 0, " +
 			"'s' || (i % 300 + 1)" + numbers("20000"),
+		"INSERT INTO source_consents (source_id, purpose, allowed, decided_at, decided_by) SELECT 's' || i, 'ai_processing', i % 10 <> 0, 0, ''" + numbers("3000"),
 		"INSERT INTO events (tx_id, id, type, subject_type, subject_id, data, occurred_at) SELECT 0, 'e' || i, 'x', 'content', 'c', '{}', 0" + numbers("8000"),
 	} {
 		execute(t, db, statement)
@@ -195,7 +209,7 @@ func seedPlans(t *testing.T, db *store.DB) {
 
 // jsonScan is the step that reads a JSON parameter, or the rows of a bounded
 // subquery.
-var jsonScan = regexp.MustCompile(`SCAN (k|t EXISTS|json_each) VIRTUAL TABLE|SCAN \(subquery-\d+\)|SCAN h$|Function Scan`)
+var jsonScan = regexp.MustCompile(`SCAN (k|s|t EXISTS|json_each) VIRTUAL TABLE|SCAN \(subquery-\d+\)|SCAN [hlp]$|Function Scan`)
 
 func checkCostedPlan(t *testing.T, db *store.DB, query string, args []any, index string, sorts bool) {
 	t.Helper()

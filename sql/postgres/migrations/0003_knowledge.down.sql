@@ -7,6 +7,8 @@ DROP INDEX IF EXISTS enrichment_tasks_turn;
 DROP INDEX IF EXISTS enrichment_tasks_source;
 DROP INDEX IF EXISTS enrichment_tasks_list;
 DROP INDEX IF EXISTS enrichment_tasks_updated;
+DROP INDEX IF EXISTS enrichment_tasks_lane;
+DROP INDEX IF EXISTS enrichment_tasks_leased;
 UPDATE enrichment_tasks SET state = 'pending' WHERE state IN ('waiting', 'withheld');
 ALTER TABLE enrichment_tasks DROP CONSTRAINT enrichment_tasks_state_check;
 ALTER TABLE enrichment_tasks ADD CONSTRAINT enrichment_tasks_state_check CHECK (state IN ('pending', 'leased', 'done', 'dead'));

@@ -1,14 +1,51 @@
+-- A task of a source that does not allow it begins withheld.
 -- name: CreateTasks :exec
 INSERT INTO enrichment_tasks (id, content_id, revision, extractor, state, attempts, available_at, lease_owner, lease_token, lease_until,
-  last_error, created_at, updated_at)
-SELECT n.id, n.content_id, n.revision, n.extractor, n.state, n.attempts, n.available_at, n.lease_owner, n.lease_token, n.lease_until, n.last_error,
-  n.created_at, n.updated_at
+  last_error, created_at, updated_at, kind, source_id, priority, turn)
+SELECT n.id, n.content_id, n.revision, n.extractor,
+  CASE WHEN n.state = 'pending' AND NOT COALESCE((SELECT a.allowed FROM source_consents a WHERE a.source_id = n.source_id AND a.purpose = 'ai_processing'), TRUE) THEN 'withheld' ELSE n.state END,
+  n.attempts, n.available_at, n.lease_owner, n.lease_token, n.lease_until, n.last_error, n.created_at, n.updated_at, n.kind, n.source_id,
+  n.priority, n.turn
 FROM jsonb_to_recordset(CAST(CAST(@rows_json AS TEXT) AS JSONB)) AS n (id TEXT, content_id TEXT, revision BIGINT, extractor TEXT, state TEXT,
   attempts BIGINT, available_at BIGINT, lease_owner TEXT, lease_token BIGINT, lease_until BIGINT, last_error TEXT, created_at BIGINT,
-  updated_at BIGINT)
+  updated_at BIGINT, kind TEXT, source_id TEXT, priority BIGINT, turn BIGINT)
 ON CONFLICT (content_id, revision, extractor) DO NOTHING;
 
--- A lease moves available_at to its own end, so that one range of the index holds all that can be claimed.
+-- What the next turn of sources follows from: the first one of the lane's pending tasks of a priority, and the last one
+-- of each source. -1 stands for none.
+-- name: Turns :many
+SELECT CAST(s.value AS TEXT) AS source_id,
+  CAST(COALESCE((SELECT t.turn FROM enrichment_tasks t WHERE t.extractor = @extractor AND t.priority = @priority AND t.state = 'pending'
+    ORDER BY t.turn LIMIT 1), -1) AS BIGINT) AS first_turn,
+  CAST(COALESCE((SELECT t.turn FROM enrichment_tasks t WHERE t.extractor = @extractor AND t.source_id = s.value
+    AND t.priority = @priority AND t.state = 'pending' ORDER BY t.turn DESC LIMIT 1), -1) AS BIGINT) AS last_turn
+FROM jsonb_array_elements_text(CAST(CAST(@source_ids AS TEXT) AS JSONB)) AS s (value);
+
+-- Tasks whose time has come, or whose lease has ended. On Postgres those that another transaction changes are passed over.
+-- name: DueTasks :many
+SELECT t.id, t.source_id, t.priority, t.attempts FROM enrichment_tasks t
+WHERE t.extractor = @extractor AND t.state IN ('waiting', 'leased') AND t.available_at <= @now
+ORDER BY t.available_at, t.id LIMIT 256 FOR NO KEY UPDATE SKIP LOCKED;
+
+-- name: ReadyTask :exec
+UPDATE enrichment_tasks SET
+  state = CASE WHEN COALESCE((SELECT a.allowed FROM source_consents a WHERE a.source_id = enrichment_tasks.source_id AND a.purpose = 'ai_processing'), TRUE)
+    THEN 'pending' ELSE 'withheld' END,
+  lease_owner = '', lease_until = NULL, available_at = @now, updated_at = @now, attempts = @attempts, priority = @priority, turn = @turn
+WHERE id = @id;
+
+-- As ReadyTask, for many at once.
+-- name: ReadyTasks :exec
+UPDATE enrichment_tasks SET
+  state = CASE WHEN COALESCE((SELECT a.allowed FROM source_consents a WHERE a.source_id = enrichment_tasks.source_id AND a.purpose = 'ai_processing'), TRUE)
+    THEN 'pending' ELSE 'withheld' END,
+  lease_owner = '', lease_until = NULL, available_at = CAST(@now AS BIGINT), updated_at = CAST(@now AS BIGINT), attempts = n.attempts,
+  priority = n.priority, turn = n.turn
+FROM jsonb_to_recordset(CAST(CAST(@rows_json AS TEXT) AS JSONB)) AS n (id TEXT, attempts BIGINT, priority BIGINT, turn BIGINT)
+WHERE enrichment_tasks.id = n.id;
+
+-- A lease moves available_at to its own end, so that one range of the index holds all that comes back. The consent is
+-- asked for once more: a task may have been made while it was withdrawn.
 -- On Postgres, tasks that another transaction is claiming, or whose item it is changing, are passed over: a claim
 -- waits for nobody. The array makes sure that the subquery, which locks, runs once.
 -- name: ClaimTasks :many
@@ -16,27 +53,89 @@ UPDATE enrichment_tasks SET state = 'leased', attempts = attempts + 1, available
   lease_token = lease_token + 1, lease_until = @lease_until, updated_at = @now
 WHERE id = ANY(ARRAY(
   SELECT t.id FROM enrichment_tasks t JOIN contents c ON c.id = t.content_id
-  WHERE t.extractor = @extractor AND t.available_at <= @now AND t.state IN ('pending', 'leased')
-  ORDER BY t.available_at, t.id LIMIT CAST(@row_limit AS BIGINT) FOR NO KEY UPDATE SKIP LOCKED))
+  WHERE t.extractor = @extractor AND t.state = 'pending'
+    AND COALESCE((SELECT a.allowed FROM source_consents a WHERE a.source_id = t.source_id AND a.purpose = 'ai_processing'), TRUE)
+  ORDER BY t.priority DESC, t.turn, t.id LIMIT CAST(@row_limit AS BIGINT) FOR NO KEY UPDATE SKIP LOCKED))
 RETURNING id, content_id, revision, extractor, state, attempts, available_at, lease_owner, lease_token, lease_until, last_error, created_at,
   updated_at, kind, source_id, priority, turn;
+
+-- Pending tasks that the claim passes over, because their source does not allow it.
+-- name: WithholdStragglers :execrows
+UPDATE enrichment_tasks SET state = 'withheld', updated_at = @now
+WHERE extractor = @extractor AND state = 'pending'
+  AND source_id IN (SELECT a.source_id FROM source_consents a WHERE a.purpose = 'ai_processing' AND NOT a.allowed);
 
 -- name: EndTask :execrows
 UPDATE enrichment_tasks SET state = @state, lease_owner = '', lease_until = NULL, last_error = @last_error,
   available_at = @available_at, updated_at = @updated_at
 WHERE id = @id AND lease_token = @lease_token AND state = 'leased';
 
--- The attempt that the claim counted was none.
--- name: ReleaseTask :execrows
-UPDATE enrichment_tasks SET state = 'pending', attempts = attempts - 1, lease_owner = '', lease_until = NULL, available_at = @now,
-  updated_at = @now
+-- name: ExtendTask :execrows
+UPDATE enrichment_tasks SET lease_until = @lease_until, available_at = @lease_until, updated_at = @updated_at
 WHERE id = @id AND lease_token = @lease_token AND state = 'leased';
 
--- Work on a body that was replaced is of no use: whoever holds a lease loses it.
--- name: DropOpenTasks :exec
-DELETE FROM enrichment_tasks WHERE content_id = @content_id AND state IN ('pending', 'leased');
+-- The attempt that the claim counted was none. The turn is not before that of any pending task, which new ones would begin at.
+-- name: ReleaseTask :execrows
+UPDATE enrichment_tasks SET state = 'pending', attempts = attempts - 1, lease_owner = '', lease_until = NULL, available_at = @now,
+  updated_at = @now, turn = CASE WHEN turn < CAST(@first_turn AS BIGINT) THEN CAST(@first_turn AS BIGINT) ELSE turn END
+WHERE id = @id AND lease_token = @lease_token AND state = 'leased';
 
+-- Work on a body that was replaced is of no use.
+-- name: DropOpenTasks :exec
+DELETE FROM enrichment_tasks WHERE content_id = @content_id AND state IN ('pending', 'waiting', 'withheld', 'dead');
+
+-- Whoever holds a lease on it loses it, and can be told why.
+-- name: SupersedeTasks :exec
+UPDATE enrichment_tasks SET state = 'done', lease_owner = '', lease_until = NULL, last_error = '', updated_at = @updated_at
+WHERE content_id = @content_id AND state = 'leased';
+
+-- When the first pending task became available, and when the next other one does.
 -- name: NextTask :many
-SELECT t.available_at FROM enrichment_tasks t
-WHERE t.extractor = @extractor AND t.state IN ('pending', 'leased')
-ORDER BY t.available_at LIMIT 1;
+SELECT p.available_at FROM (SELECT t.available_at FROM enrichment_tasks t WHERE t.extractor = @extractor AND t.state = 'pending'
+    AND COALESCE((SELECT a.allowed FROM source_consents a WHERE a.source_id = t.source_id AND a.purpose = 'ai_processing'), TRUE)
+  ORDER BY t.priority DESC, t.turn, t.id LIMIT 1) AS p
+UNION ALL
+SELECT l.available_at FROM (SELECT t.available_at FROM enrichment_tasks t
+  WHERE t.extractor = @extractor AND t.state IN ('waiting', 'leased') ORDER BY t.available_at LIMIT 1) AS l;
+
+-- name: Task :one
+SELECT id, content_id, revision, extractor, state, attempts, available_at, lease_owner, lease_token, lease_until, last_error, created_at,
+  updated_at, kind, source_id, priority, turn
+FROM enrichment_tasks WHERE id = @id;
+
+-- name: CountLeases :one
+SELECT CAST(COUNT(*) AS BIGINT) AS leases FROM enrichment_tasks
+WHERE lease_owner = @lease_owner AND state = 'leased' AND lease_until > CAST(@now AS BIGINT);
+
+-- Items that are worked on wait again when their leases are lost.
+-- name: SetLeasedContentsWaiting :exec
+UPDATE contents SET status = 'new', version = version + 1, updated_at = @updated_at
+WHERE status = 'processing'
+  AND id IN (SELECT t.content_id FROM enrichment_tasks t WHERE t.source_id = @source_id AND t.state = 'leased');
+
+-- The attempt of a lease that is lost so was none.
+-- name: WithholdTasks :execrows
+UPDATE enrichment_tasks SET state = 'withheld', lease_owner = '', lease_until = NULL, updated_at = @now,
+  attempts = CASE WHEN state = 'leased' THEN attempts - 1 ELSE attempts END
+WHERE source_id = @source_id AND state IN ('pending', 'waiting', 'leased');
+
+-- name: WithheldTasks :many
+SELECT id, extractor, priority, attempts FROM enrichment_tasks
+WHERE source_id = @source_id AND state = 'withheld' ORDER BY turn, id FOR NO KEY UPDATE;
+
+-- On Postgres the tasks stay as they are until the end of the transaction.
+-- name: LockDeadTasks :many
+SELECT id, source_id, extractor FROM enrichment_tasks
+WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB)))) AND state = 'dead' ORDER BY id FOR NO KEY UPDATE;
+
+-- name: SetDeadContentsWaiting :exec
+UPDATE contents SET status = 'new', version = version + 1, updated_at = @updated_at
+WHERE status = 'failed' AND id IN (SELECT t.content_id FROM enrichment_tasks t WHERE t.id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB)))) AND t.state = 'dead');
+
+-- name: CountTasks :many
+SELECT extractor, state, CAST(COUNT(*) AS BIGINT) AS total FROM enrichment_tasks GROUP BY extractor, state ORDER BY extractor, state;
+
+-- Ids are in the order in which they were made.
+-- name: OldestTasks :many
+SELECT t.extractor, t.created_at FROM enrichment_tasks t JOIN (SELECT MIN(p.id) AS id FROM enrichment_tasks p WHERE p.state = 'pending'
+  GROUP BY p.extractor) AS o ON o.id = t.id;

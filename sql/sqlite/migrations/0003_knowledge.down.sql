@@ -7,6 +7,8 @@ DROP INDEX IF EXISTS enrichment_tasks_turn;
 DROP INDEX IF EXISTS enrichment_tasks_source;
 DROP INDEX IF EXISTS enrichment_tasks_list;
 DROP INDEX IF EXISTS enrichment_tasks_updated;
+DROP INDEX IF EXISTS enrichment_tasks_lane;
+DROP INDEX IF EXISTS enrichment_tasks_leased;
 CREATE TABLE enrichment_tasks_before (
   id TEXT NOT NULL PRIMARY KEY,
   content_id TEXT NOT NULL REFERENCES contents (id) ON DELETE CASCADE,

@@ -185,10 +185,12 @@ DROP TABLE enrichment_tasks;
 ALTER TABLE enrichment_tasks_after RENAME TO enrichment_tasks;
 CREATE INDEX enrichment_tasks_ready ON enrichment_tasks (extractor, priority DESC, turn, id) WHERE state = 'pending';
 CREATE INDEX enrichment_tasks_later ON enrichment_tasks (extractor, available_at, id) WHERE state IN ('waiting', 'leased');
-CREATE INDEX enrichment_tasks_turn ON enrichment_tasks (extractor, source_id, turn) WHERE state IN ('pending', 'waiting', 'leased');
-CREATE INDEX enrichment_tasks_source ON enrichment_tasks (source_id, state, id);
+CREATE INDEX enrichment_tasks_turn ON enrichment_tasks (source_id, extractor, priority, turn) WHERE state = 'pending';
+CREATE INDEX enrichment_tasks_leased ON enrichment_tasks (lease_owner) WHERE state = 'leased';
+CREATE INDEX enrichment_tasks_source ON enrichment_tasks (source_id, updated_at, id);
 CREATE INDEX enrichment_tasks_list ON enrichment_tasks (state, updated_at, id);
 CREATE INDEX enrichment_tasks_updated ON enrichment_tasks (updated_at, id);
+CREATE INDEX enrichment_tasks_lane ON enrichment_tasks (extractor, state, updated_at, id);
 
 -- What may be done with the items of a source; without a row everything may.
 CREATE TABLE source_consents (

@@ -22,14 +22,20 @@ func runTasks(t *testing.T, open Open) {
 		{"a buried task stays dead", buryTask},
 		{"an old lease ends nothing", taskLeaseLost},
 		{"the next task is known, leased or not", nextTask},
+		{"a lease is extended", extendTask},
+		{"a task is read by its id", readTask},
+		{"a revision ends the tasks of the one before", supersedeTasks},
 	})
+	runTaskQueue(t, open)
+	runTaskLists(t, open)
 }
 
 // newTask returns a task with the id n for an item, available n seconds after
 // the epoch.
 func newTask(n int, c kgl.Content) kgl.EnrichmentTask {
 	return kgl.EnrichmentTask{
-		ID: id(40_000 + n), ContentID: c.ID, Revision: c.Revision, Extractor: kgl.ExtractorMock, State: kgl.TaskPending,
+		ID: id(40_000 + n), Kind: kgl.TaskKindExtract, ContentID: c.ID, SourceID: c.SourceID, Revision: c.Revision,
+		Extractor: kgl.ExtractorMock, State: kgl.TaskWaiting,
 		AvailableAt: second(n), CreatedAt: second(n), UpdatedAt: second(n),
 	}
 }
@@ -162,7 +168,6 @@ func releaseTask(t *testing.T, db *store.DB) {
 	if s := content(t, db, cs[1].ID).Status; s != kgl.ContentProcessing {
 		t.Fatalf("another item is %s", s)
 	}
-	same(t, claimTasks(t, db, second(9), 5), nil)
 	again := claimTasks(t, db, second(10), 5)[0]
 	if again.ID != task.ID || again.Attempts != task.Attempts || again.LastError != "no answer" || again.LeaseToken <= task.LeaseToken {
 		t.Fatalf("after a release: %+v", again)
@@ -228,4 +233,49 @@ func nextTask(t *testing.T, db *store.DB) {
 	must(t, db.CompleteTask(ctx(t), task, second(3)))
 	must(t, db.CompleteTask(ctx(t), other, second(3)))
 	want(nil)
+}
+
+func extendTask(t *testing.T, db *store.DB) {
+	addTasks(t, db, 1)
+	task := claimTasks(t, db, second(1), 1)[0]
+	must(t, db.ExtendTask(ctx(t), task, second(30), second(300)))
+	extended := got(db.Task(ctx(t), task.ID))(t)
+	if !extended.LeaseUntil.Equal(second(300)) || extended.LeaseToken != task.LeaseToken || !extended.UpdatedAt.Equal(second(30)) {
+		t.Fatalf("an extended lease: %+v", extended)
+	}
+	same(t, claimTasks(t, db, second(299), 1), nil)
+	again := claimTasks(t, db, second(300), 1)[0]
+	wantCode(t, db.ExtendTask(ctx(t), task, second(301), second(400)), kgl.CodeLeaseLost)
+	must(t, db.CompleteTask(ctx(t), again, second(301)))
+	wantCode(t, db.ExtendTask(ctx(t), again, second(302), second(400)), kgl.CodeLeaseLost)
+}
+
+func readTask(t *testing.T, db *store.DB) {
+	cs := addTasks(t, db, 1)
+	same(t, got(db.Task(ctx(t), id(40_001)))(t), newTask(1, cs[0]))
+	_, err := db.Task(ctx(t), id(1))
+	wantCode(t, err, kgl.CodeNotFound)
+}
+
+func supersedeTasks(t *testing.T, db *store.DB) {
+	cs := addTasks(t, db, 5)
+	state := func(n int) kgl.TaskState {
+		t.Helper()
+		task, err := db.Task(ctx(t), id(40_000+n))
+		if kgl.Is(err, kgl.CodeNotFound) {
+			return ""
+		}
+		must(t, err)
+		return task.State
+	}
+	ts := claimTasks(t, db, second(3), 3)
+	must(t, db.CompleteTask(ctx(t), ts[0], second(4)))
+	must(t, db.BuryTask(ctx(t), ts[1], "poison", second(4)))
+	for i, c := range cs {
+		next := revised(c, second(10+i))
+		must(t, db.ReviseContent(ctx(t), next))
+	}
+	same(t, []kgl.TaskState{state(1), state(2), state(3), state(4), state(5)}, []kgl.TaskState{kgl.TaskDone, "", kgl.TaskDone, "", ""})
+	wantCode(t, db.CompleteTask(ctx(t), ts[2], second(20)), kgl.CodeLeaseLost)
+	same(t, claimTasks(t, db, after(time.Hour), 10), nil)
 }
