@@ -128,36 +128,55 @@ func (w *walk) add(id string, depth int) {
 
 // step takes in the edges of the frontier, which is depth steps from the starts.
 func (w *walk) step(depth int, found []kgl.EntityEdges) {
-	last := depth == w.q.Depth
-	var edges []kgl.GraphEdge
+	last, first := depth == w.q.Depth, len(w.order)
+	var leads []kgl.GraphEdge // to entities that are not known yet
 	for i, f := range found {
+		entity := w.frontier[i]
 		if f.Cut && !last {
-			w.cut = append(w.cut, w.frontier[i])
+			w.cut = append(w.cut, entity)
 		}
 		for _, e := range f.Edges {
-			if !w.seen[e.ID] {
-				w.seen[e.ID] = true
-				edges = append(edges, e)
+			if _, known := w.depth[e.Other(entity)]; known {
+				w.keep(e)
+			} else if !last {
+				leads = append(leads, e)
 			}
 		}
 	}
-	slices.SortFunc(edges, byWeight)
-	first := len(w.order)
-	for _, e := range edges {
+	w.follow(leads, depth+1)
+	w.frontier = w.order[first:]
+}
+
+// keep notes an edge between two entities that are known. It comes from either.
+func (w *walk) keep(e kgl.GraphEdge) {
+	if !w.seen[e.ID] {
+		w.seen[e.ID] = true
+		w.rest = append(w.rest, e)
+	}
+}
+
+// full reports whether no entity can be added.
+func (w *walk) full() bool { return len(w.order) >= w.q.MaxNodes || len(w.tree) >= w.q.MaxEdges }
+
+// follow adds what edges lead to, the heaviest first, as far as there is room.
+func (w *walk) follow(leads []kgl.GraphEdge, depth int) {
+	if !w.full() {
+		slices.SortFunc(leads, byWeight)
+	}
+	for _, e := range leads {
 		_, from := w.depth[e.FromID]
 		_, to := w.depth[e.ToID]
 		switch {
-		case from && to:
-			w.rest = append(w.rest, e)
-		case last:
-		case len(w.order) == w.q.MaxNodes || len(w.tree) == w.q.MaxEdges:
+		case from && to: // a heavier one led there, too
+			w.keep(e)
+		case w.full():
 			w.truncated = true
 		default:
+			w.seen[e.ID] = true
 			w.tree = append(w.tree, e)
-			w.add(outside(e, from), depth+1)
+			w.add(outside(e, from), depth)
 		}
 	}
-	w.frontier = w.order[first:]
 }
 
 // outside returns the end of an edge that is not known yet.

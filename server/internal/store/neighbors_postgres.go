@@ -24,7 +24,13 @@ func neighborsPostgres(ctx context.Context, c *conn, q kgl.NeighborQuery, out []
 			return err
 		}
 		i := place - 1
+		if out[i].Edges == nil {
+			out[i].Edges = make([]kgl.GraphEdge, 0, min(q.PerEntity+1, 32))
+		}
 		out[i].Edges = append(out[i].Edges, edgeOf(q.IDs[i], other, outgoing, e))
+	}
+	for i, id := range q.IDs {
+		sortEdges(id, out[i].Edges)
 	}
 	return rs.Err()
 }
@@ -44,6 +50,5 @@ func neighborsOfAll(q kgl.NeighborQuery) (string, []any) {
 	return `SELECT s.place, e.id, e.other, e.outgoing, e.type, e.weight, e.confidence
 FROM unnest(CAST(` + ids + ` AS TEXT[])) WITH ORDINALITY AS s (id, place)
 CROSS JOIN LATERAL (
-` + half(edgesOut) + "\nUNION ALL\n" + half(edgesIn) + string(edgeOrder) + limit + `) AS e
-ORDER BY s.place, e.weight DESC, e.other, e.id`, l.args
+` + half(edgesOut) + "\nUNION ALL\n" + half(edgesIn) + string(edgeOrder) + limit + ") AS e", l.args
 }

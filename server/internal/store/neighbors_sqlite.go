@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -95,11 +94,7 @@ func unpackNeighbors(rs rows, ids []string, places []int, out []kgl.EntityEdges)
 			}
 			edges = append(edges, e)
 		}
-		// The order in which an aggregate gets its rows is not promised.
-		entity := ids[i]
-		slices.SortFunc(edges, func(a, b kgl.GraphEdge) int {
-			return cmp.Or(cmp.Compare(b.Weight, a.Weight), cmp.Compare(a.Other(entity), b.Other(entity)), cmp.Compare(a.ID, b.ID))
-		})
+		sortEdges(ids[i], edges)
 		out[places[i]].Edges = edges
 	}
 	return rs.Err()
