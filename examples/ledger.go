@@ -13,19 +13,19 @@ import (
 
 // region ledger
 
-// Ledger remembers which revision of each item was handled, and up to which
-// time of publication. It is a file of lines, one for each item, so that a kill
+// Ledger remembers which revision of each item was handled, and the newest change
+// among them. It is a file of lines, one for each item, so that a kill
 // costs one line at most; a module that has a database keeps this in a table.
 type Ledger struct {
 	revisions map[string]int
-	mark      time.Time
+	newest    time.Time // change
 	file      *os.File
 }
 
 type entry struct {
-	ID          string    `json:"id"`
-	Revision    int       `json:"revision"`
-	PublishedAt time.Time `json:"published_at"`
+	ID        string    `json:"id"`
+	Revision  int       `json:"revision"`
+	ChangedAt time.Time `json:"changed_at"`
 }
 
 // OpenLedger reads what was handled before. Close it in the end.
@@ -56,7 +56,7 @@ func (l *Ledger) Handled(item client.Content) bool { return l.revisions[item.ID]
 // Done records an item. Call it after the work on it, so that a kill in between
 // repeats the work rather than leaves it out.
 func (l *Ledger) Done(item client.Content) error {
-	e := entry{ID: item.ID, Revision: item.Revision, PublishedAt: item.PublishedAt}
+	e := entry{ID: item.ID, Revision: item.Revision, ChangedAt: item.ChangedAt}
 	line, err := json.Marshal(e)
 	if err != nil {
 		return err
@@ -71,20 +71,20 @@ func (l *Ledger) Done(item client.Content) error {
 
 func (l *Ledger) note(e entry) {
 	l.revisions[e.ID] = max(l.revisions[e.ID], e.Revision)
-	// Publishers date items into the future; such a date must not hide others.
-	if e.PublishedAt.After(l.mark) && e.PublishedAt.Before(time.Now()) {
-		l.mark = e.PublishedAt
+	if e.ChangedAt.After(l.newest) {
+		l.newest = e.ChangedAt
 	}
 }
 
-// Since returns where to begin to read: overlap before the newest item that was
-// handled, as items arrive and are processed out of order. Nil: at the beginning.
-func (l *Ledger) Since(overlap time.Duration) *time.Time {
-	if l.mark.IsZero() {
+// ChangedAfter returns where to begin to read: overlap before the newest change
+// that was handled, as items are stored and processed out of order. Nil: at the
+// beginning.
+func (l *Ledger) ChangedAfter(overlap time.Duration) *time.Time {
+	if l.newest.IsZero() {
 		return nil
 	}
-	since := l.mark.Add(-overlap)
-	return &since
+	after := l.newest.Add(-overlap)
+	return &after
 }
 
 // Close makes sure of the lines and closes the file. A power cut before that may

@@ -19,13 +19,14 @@ import (
 	"github.com/peermesh/kgl-backend/gen/client"
 )
 
-// overlap is how late an item may be processed after its publication and still
-// be found by the quick run; -all finds the others.
-const overlap = 7 * 24 * time.Hour
+// overlap is how long after its last change an item may be processed and still be
+// found by the quick run; -all finds the others. Five minutes would be enough for
+// items that are stored while others are read.
+const overlap = 24 * time.Hour
 
 func main() {
 	ledgerFile := flag.String("ledger", "published.jsonl", "file that remembers what was handed on")
-	all := flag.Bool("all", false, "read from the beginning: for old items of new sources, once a day")
+	all := flag.Bool("all", false, "read from the beginning: for items that were processed very late, once a week")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -49,12 +50,12 @@ func run(ctx context.Context, ledgerFile string, all bool) error {
 
 	params := client.ListContentParams{
 		Status: &[]client.ContentStatus{client.ContentStatusProcessed},
-		Sort:   examples.Ptr(client.ListContentParamsSortPublishedAt), // oldest first
+		Sort:   examples.Ptr(client.ListContentParamsSortChangedAt), // the oldest change first
 		View:   examples.Ptr(client.ListContentParamsViewSummary),
 		Limit:  examples.Ptr(100),
 	}
 	if !all {
-		params.Since = ledger.Since(overlap)
+		params.ChangedAfter = ledger.ChangedAfter(overlap)
 	}
 	for item, err := range examples.Content(ctx, kgl, params) {
 		if err != nil {
@@ -79,6 +80,7 @@ func run(ctx context.Context, ledgerFile string, all bool) error {
 func publish(item client.Content) error {
 	line, err := json.Marshal(map[string]any{
 		"id": item.ID, "revision": item.Revision, "title": item.Title, "url": item.URL, "published_at": item.PublishedAt,
+		"changed_at": item.ChangedAt,
 	})
 	if err != nil {
 		return err
