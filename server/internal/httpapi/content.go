@@ -50,7 +50,7 @@ func (s *server) ListContent(ctx context.Context, r api.ListContentRequestObject
 		SourceID: valueOr(r.Params.SourceID, ""), Published: published,
 		Status:     convertAll(valueOr(r.Params.Status, nil), func(v api.ContentStatus) kgl.ContentStatus { return kgl.ContentStatus(v) }),
 		Duplicates: duplicatesOf(valueOr(r.Params.Duplicates, api.ListContentParamsDuplicatesFold)),
-		Language:   valueOr(r.Params.Language, ""), ChangedAfter: changedAfter,
+		Language:   valueOr(r.Params.Language, ""), ChangedAfter: changedAfter, Publishable: r.Params.Publishable,
 	}
 	withBody := valueOr(r.Params.View, api.ListContentParamsViewFull) == api.ListContentParamsViewFull
 	list, err := s.Content.Contents(ctx, filter, sort, withBody, page)

@@ -18,10 +18,6 @@ func (s *server) CompleteWork(context.Context, api.CompleteWorkRequestObject) (a
 	return nil, pending()
 }
 
-func (s *server) CreateExtraction(context.Context, api.CreateExtractionRequestObject) (api.CreateExtractionResponseObject, error) {
-	return nil, pending()
-}
-
 func (s *server) CreateRelationship(context.Context, api.CreateRelationshipRequestObject) (api.CreateRelationshipResponseObject, error) {
 	return nil, pending()
 }
@@ -35,14 +31,6 @@ func (s *server) ExtendWork(context.Context, api.ExtendWorkRequestObject) (api.E
 }
 
 func (s *server) FailWork(context.Context, api.FailWorkRequestObject) (api.FailWorkResponseObject, error) {
-	return nil, pending()
-}
-
-func (s *server) GetExtraction(context.Context, api.GetExtractionRequestObject) (api.GetExtractionResponseObject, error) {
-	return nil, pending()
-}
-
-func (s *server) GetExtractionRun(context.Context, api.GetExtractionRunRequestObject) (api.GetExtractionRunResponseObject, error) {
 	return nil, pending()
 }
 
@@ -74,10 +62,6 @@ func (s *server) ListEntityMerges(context.Context, api.ListEntityMergesRequestOb
 	return nil, pending()
 }
 
-func (s *server) ListExtractionRuns(context.Context, api.ListExtractionRunsRequestObject) (api.ListExtractionRunsResponseObject, error) {
-	return nil, pending()
-}
-
 func (s *server) ListRelationshipEvidence(context.Context, api.ListRelationshipEvidenceRequestObject) (api.ListRelationshipEvidenceResponseObject, error) {
 	return nil, pending()
 }
@@ -87,10 +71,6 @@ func (s *server) ListWork(context.Context, api.ListWorkRequestObject) (api.ListW
 }
 
 func (s *server) MergeEntities(context.Context, api.MergeEntitiesRequestObject) (api.MergeEntitiesResponseObject, error) {
-	return nil, pending()
-}
-
-func (s *server) PurgeSourceDerived(context.Context, api.PurgeSourceDerivedRequestObject) (api.PurgeSourceDerivedResponseObject, error) {
 	return nil, pending()
 }
 
@@ -107,10 +87,6 @@ func (s *server) RequeueWork(context.Context, api.RequeueWorkRequestObject) (api
 }
 
 func (s *server) ResolveEntities(context.Context, api.ResolveEntitiesRequestObject) (api.ResolveEntitiesResponseObject, error) {
-	return nil, pending()
-}
-
-func (s *server) RetractExtractionRun(context.Context, api.RetractExtractionRunRequestObject) (api.RetractExtractionRunResponseObject, error) {
 	return nil, pending()
 }
 

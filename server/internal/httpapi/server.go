@@ -62,6 +62,8 @@ type Services struct {
 	Entities       EntityService
 	Relationships  RelationshipService
 	Graph          GraphService
+	Extractions    ExtractionService
+	Runs           RunService
 	Dashboard      DashboardReader
 	Audit          AuditReader
 }

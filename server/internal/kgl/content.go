@@ -258,6 +258,7 @@ type ContentFilter struct {
 	Status       []ContentStatus
 	Duplicates   DuplicateFilter // zero: DuplicatesFold
 	Language     string
+	Publishable  *bool // whether the source allows publication
 }
 
 // ContentSort is an order of the list of content.

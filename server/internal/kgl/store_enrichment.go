@@ -65,8 +65,8 @@ type ConsentStore interface {
 	// CodeNotFound.
 	HoldConsents(ctx context.Context, sourceID string) (SourceConsents, error)
 
-	// DecideConsents stores decisions about a source that change something, and
-	// returns its consents before and after. In the same transaction a withdrawal
+	// DecideConsents stores decisions about a source that change something, as a
+	// first decision does in any case, and returns its consents before and after. In the same transaction a withdrawal
 	// of PurposeAIProcessing withholds the tasks of the source, and a permission
 	// gives them back. Call it before what locks the source otherwise.
 	// CodeNotFound.

@@ -85,7 +85,7 @@ func (db *DB) DecideConsents(ctx context.Context, sourceID string, allowed map[k
 			if consent == nil {
 				return kgl.Invalid("consents", "there is no purpose %q", purpose)
 			}
-			if consent.Allowed == allowed[purpose] {
+			if consent.Allowed == allowed[purpose] && consent.DecidedAt != nil {
 				continue
 			}
 			*consent = kgl.Consent{Allowed: allowed[purpose], DecidedAt: &now, DecidedBy: by}
@@ -95,7 +95,20 @@ func (db *DB) DecideConsents(ctx context.Context, sourceID string, allowed map[k
 				return err
 			}
 		}
-		return nil
+		return db.followConsent(ctx, sourceID, before.AIProcessing, after.AIProcessing, now)
 	})
 	return before, after, err
+}
+
+// followConsent withholds the tasks of a source whose consent was withdrawn, and
+// gives them back when it was given again.
+func (db *DB) followConsent(ctx context.Context, sourceID string, before, after kgl.Consent, now time.Time) (err error) {
+	switch {
+	case before.Allowed == after.Allowed:
+	case after.Allowed:
+		_, err = db.RestoreTasks(ctx, sourceID, now)
+	default:
+		_, err = db.WithholdTasks(ctx, sourceID, now)
+	}
+	return err
 }

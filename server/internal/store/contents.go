@@ -63,6 +63,9 @@ func contentScanner(withBody bool) func(rows) (kgl.Content, error) {
 	}
 }
 
+// unpublished is the condition that the publication of an item is not allowed.
+const unpublished sqlText = `EXISTS (SELECT 1 FROM source_consents p WHERE p.source_id = contents.source_id AND p.purpose = 'publication' AND NOT p.allowed)`
+
 // contentsQuery builds the list of items.
 func contentsQuery(e Engine, f kgl.ContentFilter, sort kgl.ContentSort, withBody bool, p kgl.Page) *listQuery {
 	q := newList(e, selectSummaries)
@@ -82,6 +85,13 @@ func contentsQuery(e Engine, f kgl.ContentFilter, sort kgl.ContentSort, withBody
 		q.where("duplicate_of IS NOT NULL")
 	default:
 		q.where("duplicate_of IS NULL")
+	}
+	switch {
+	case f.Publishable == nil:
+	case *f.Publishable:
+		q.where("NOT " + unpublished)
+	default:
+		q.where(unpublished)
 	}
 	q.within("published_at", f.Published)
 	if !f.ChangedAfter.IsZero() {
