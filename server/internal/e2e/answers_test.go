@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/peermesh/kgl-backend/gen/client"
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
@@ -30,13 +33,36 @@ func newFixture(t *testing.T, b *backend) fixture {
 	}
 }
 
-// path fills the parameters of an operation's path.
+// path fills the parameters of an operation's path, and those of its query that
+// it needs.
 func (f fixture) path(op operation) string {
 	path := op.path
 	for name, id := range f {
 		path = strings.ReplaceAll(path, "{"+name+"}", id)
 	}
+	for _, p := range op.Parameters {
+		if p.Value.In == openapi3.ParameterInQuery && p.Value.Required {
+			path = withQuery(path, p.Value.Name+"="+url.QueryEscape(f.queryValue(p.Value)))
+		}
+	}
 	return path
+}
+
+// queryValue returns a value of a parameter: something that exists for one that
+// names an entity, else the contract's example.
+func (f fixture) queryValue(p *openapi3.Parameter) string {
+	if slices.Contains([]string{"id", "from", "to"}, p.Name) {
+		return f["entity_id"]
+	}
+	return fmt.Sprint(p.Example)
+}
+
+// withQuery adds a parameter to a path that may have a query.
+func withQuery(path, parameter string) string {
+	if strings.Contains(path, "?") {
+		return path + "&" + parameter
+	}
+	return path + "?" + parameter
 }
 
 // documents reports whether the contract has this answer of an operation.
@@ -104,7 +130,7 @@ func provocations(b *backend, t *testing.T) []provocation {
 	profileless := b.withScope(t, "dashboard:read")
 	return []provocation{
 		{http.StatusBadRequest, func(c *caller, op operation, path, contentType, body string) answer {
-			return c.do(op.method, path+"?nonsense=1", body, "Content-Type", contentType)
+			return c.do(op.method, withQuery(path, "nonsense=1"), body, "Content-Type", contentType)
 		}},
 		{http.StatusUnauthorized, func(c *caller, op operation, path, contentType, body string) answer {
 			return c.do(op.method, path, body, "Content-Type", contentType, "Authorization", "Bearer nonsense")
@@ -178,6 +204,7 @@ func testDocumentedAnswers(t *testing.T, b *backend) {
 func checkProblem(t *testing.T, res answer, path string) {
 	t.Helper()
 	p := res.problem(t)
+	path, _, _ = strings.Cut(path, "?")
 	if p.Status != res.status || p.Type != "urn:kgl:problem:"+p.Code || p.RequestID != res.header.Get("X-Request-Id") ||
 		p.Detail == "" || p.Title != http.StatusText(res.status) || !strings.HasPrefix(p.Instance, strings.SplitN(path, "/0", 2)[0]) {
 		t.Errorf("problem = %+v", p)

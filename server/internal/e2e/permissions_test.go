@@ -16,9 +16,9 @@ import (
 var roleScopes = map[client.Role][]string{
 	client.RoleUser: {"profile", "sources:read", "content:read", "entities:read", "dashboard:read"},
 	client.RoleModerator: {"profile", "sources:read", "content:read", "entities:read", "dashboard:read",
-		"sources:write", "content:write", "entities:write"},
+		"sources:write", "content:write", "entities:write", "enrichment:read", "enrichment:write"},
 	client.RoleAdmin: {"profile", "sources:read", "content:read", "entities:read", "dashboard:read",
-		"sources:write", "content:write", "entities:write", "users:read", "users:write", "audit:read"},
+		"sources:write", "content:write", "entities:write", "enrichment:read", "enrichment:write", "users:read", "users:write", "audit:read"},
 }
 
 // openOperations are the operations that need no token.
@@ -60,7 +60,7 @@ func probe(c *caller, op operation) answer {
 	}
 	for mediaType := range op.RequestBody.Value.Content {
 		if mediaType == "application/xml" {
-			return c.do(op.method, missing.path(op)+"?nonsense=1", "<nonsense/>", "Content-Type", mediaType)
+			return c.do(op.method, withQuery(missing.path(op), "nonsense=1"), "<nonsense/>", "Content-Type", mediaType)
 		}
 		if mediaType != "application/json" {
 			return c.do(op.method, missing.path(op), "grant_type=nonsense", "Content-Type", mediaType)
