@@ -11,24 +11,26 @@ import (
 // names the scope that it needs in the contract; ScopeProfile covers what every
 // user may do with the own account.
 const (
-	ScopeSourcesRead   = "sources:read"
-	ScopeSourcesWrite  = "sources:write"
-	ScopeContentRead   = "content:read"
-	ScopeContentWrite  = "content:write"
-	ScopeEntitiesRead  = "entities:read" // covers relationships
-	ScopeEntitiesWrite = "entities:write"
-	ScopeDashboardRead = "dashboard:read"
-	ScopeUsersRead     = "users:read"
-	ScopeUsersWrite    = "users:write"
-	ScopeAuditRead     = "audit:read"
-	ScopeProfile       = "profile"
+	ScopeSourcesRead     = "sources:read"
+	ScopeSourcesWrite    = "sources:write"
+	ScopeContentRead     = "content:read"
+	ScopeContentWrite    = "content:write"
+	ScopeEntitiesRead    = "entities:read" // covers relationships
+	ScopeEntitiesWrite   = "entities:write"
+	ScopeEnrichmentRead  = "enrichment:read"  // tasks and extractions
+	ScopeEnrichmentWrite = "enrichment:write" // what the AI module needs
+	ScopeDashboardRead   = "dashboard:read"
+	ScopeUsersRead       = "users:read"
+	ScopeUsersWrite      = "users:write"
+	ScopeAuditRead       = "audit:read"
+	ScopeProfile         = "profile"
 )
 
 // AllScopes returns every scope in the order of the contract.
 func AllScopes() []string {
 	return []string{
 		ScopeSourcesRead, ScopeSourcesWrite, ScopeContentRead, ScopeContentWrite,
-		ScopeEntitiesRead, ScopeEntitiesWrite, ScopeDashboardRead,
+		ScopeEntitiesRead, ScopeEntitiesWrite, ScopeEnrichmentRead, ScopeEnrichmentWrite, ScopeDashboardRead,
 		ScopeUsersRead, ScopeUsersWrite, ScopeAuditRead, ScopeProfile,
 	}
 }
@@ -41,7 +43,7 @@ func RoleScopes(role kgl.Role) []string {
 	case kgl.RoleUser:
 		return user
 	case kgl.RoleModerator:
-		return append(user, ScopeSourcesWrite, ScopeContentWrite, ScopeEntitiesWrite)
+		return append(user, ScopeSourcesWrite, ScopeContentWrite, ScopeEntitiesWrite, ScopeEnrichmentRead, ScopeEnrichmentWrite)
 	case kgl.RoleAdmin:
 		return AllScopes()
 	}
