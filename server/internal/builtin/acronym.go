@@ -79,11 +79,11 @@ func (d *document) beside(open []mention) {
 
 // coordinated reports whether b follows a in a list: "A, B and C".
 func (d *document) coordinated(a, b mention) bool {
-	if b.from <= a.to || b.from-a.to > 2 || d.tokens[a.to].sentence != d.tokens[b.from].sentence || d.tokens[a.to-1].possessive {
+	if b.from <= a.to || b.from-a.to > 3 || d.tokens[a.to].sentence != d.tokens[b.from].sentence || d.tokens[a.to-1].possessive {
 		return false
 	}
 	for _, t := range d.tokens[a.to:b.from] {
-		if t.text != "," && t.lower != "and" && t.lower != "or" && t.text != "&" && t.text != ";" {
+		if t.text != "," && t.lower != "and" && t.lower != "or" && t.lower != "the" && t.text != "&" && t.text != ";" {
 			return false
 		}
 	}

@@ -138,7 +138,14 @@ func (d *document) split(from, to int) []mention {
 func (d *document) trim(from, to int) (int, int) {
 	for from < to && d.tokens[from].first {
 		t := d.tokens[from]
+		if to-from > 2 && d.lex.given[d.tokens[from+1].lower] && !d.lex.given[t.lower] && d.headType(from, to) == "" {
+			from++ // "Cartoonist Ana Lobo"
+			break
+		}
 		if !d.lex.is(t.lower, "common") || d.capitals[t.lower] > d.lower[t.lower] {
+			break
+		}
+		if to-from > 1 && !derived(t.lower) && !strings.HasSuffix(t.lower, "s") && !d.lex.is(t.lower, "lead") {
 			break
 		}
 		if _, n := lookup(d.lex.names, d.tokens, from, to, false); n > 0 {
@@ -205,6 +212,9 @@ func (d *document) titled(from, to int) ([]mention, bool) {
 		return nil, false
 	}
 	if d.tokens[at].kind != word || !d.capitalised(at) {
+		return nil, false
+	}
+	if to-at == 1 && !d.lex.given[d.tokens[at].lower] && !d.lex.is(d.tokens[at-1].lower, "honorific") {
 		return nil, false
 	}
 	if d.headType(at, to) != "" && !d.lex.given[d.tokens[at].lower] {

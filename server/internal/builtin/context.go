@@ -147,7 +147,8 @@ func (d *document) byApposition(m mention) (string, string) {
 		return "", ""
 	}
 	if t.text != "," {
-		if noun := d.noun(t.lower); noun != "" && noun != typePerson && noun != typeLocation && !d.tokens[m.to-1].possessive {
+		person := d.personal(m) && d.lex.given[d.tokens[m.from].lower]
+		if noun := d.noun(t.lower); noun != "" && !person && noun != typePerson && noun != typeLocation && !d.tokens[m.to-1].possessive {
 			return d.fits(m, noun, "noun behind")
 		}
 		return "", ""
@@ -158,6 +159,8 @@ func (d *document) byApposition(m mention) (string, string) {
 	switch {
 	case t.lower == "who":
 		return typePerson, "who"
+	case t.lower == "headquartered" || t.lower == "based" && !d.personal(m):
+		return typeOrganization, "based"
 	case t.lower == "a" || t.lower == "an" || t.lower == "the" || t.lower == "its" || t.lower == "his" || t.lower == "her" || t.lower == "their":
 		return d.fits(m, d.nounPhrase(m.to+2), "apposition")
 	case !t.capital && t.kind == word:
@@ -208,6 +211,9 @@ func (d *document) byVerb(m mention) (string, string) {
 	if t, ok := d.before(m.from); ok && (t.lower == "said" || t.lower == "says") && d.personal(m) {
 		return typePerson, "said"
 	}
+	if d.objectOf(m.from) {
+		return typeOrganization, "object"
+	}
 	t, ok := d.after(m.to)
 	if !ok || d.tokens[m.to-1].possessive {
 		return "", ""
@@ -218,13 +224,30 @@ func (d *document) byVerb(m mention) (string, string) {
 	return "", ""
 }
 
-// byAuthor reads "directed by X".
+// objectOf reads "acquired X" and "works for X".
+func (d *document) objectOf(i int) bool {
+	t, ok := d.before(i)
+	if !ok || d.lex.is(t.lower, "object") {
+		return ok
+	}
+	verb, ok := d.before(i - 1)
+	return ok && d.lex.is(verb.lower+"-"+t.lower, "object")
+}
+
+// byAuthor reads "directed by X" and "acquired by X".
 func (d *document) byAuthor(m mention) (string, string) {
-	if t, ok := d.before(m.from); !ok || t.lower != "by" || m.from < 2 || !d.personal(m) {
+	if t, ok := d.before(m.from); !ok || t.lower != "by" || m.from < 2 {
 		return "", ""
 	}
-	if l := d.tokens[m.from-2].lower; strings.HasSuffix(l, "ed") || strings.HasSuffix(l, "en") || l == "led" || l == "sung" {
-		return typePerson, "by"
+	l := d.tokens[m.from-2].lower
+	if d.lex.is(l, "agent") {
+		return typeOrganization, "by organization"
+	}
+	if !d.personal(m) {
+		return "", ""
+	}
+	if strings.HasSuffix(l, "ed") || strings.HasSuffix(l, "en") || l == "led" || l == "sung" {
+		return typePerson, "by person"
 	}
 	return "", ""
 }

@@ -4,7 +4,7 @@ import "slices"
 
 // deadlineWords tell that a date is a deadline, untilWords stand before one.
 var (
-	deadlineWords = []string{"deadline", "deadlines", "apply", "applications", "application", "closes", "close", "due", "submissions", "submit", "entries", "call", "applicants"}
+	deadlineWords = []string{"deadline", "deadlines", "apply", "applications", "application", "closes", "close", "due", "submissions", "submit", "entries", "call", "applicants", "have"}
 	untilWords    = []string{"by", "until", "till", "before", "on", "is", "through", "than", "to"}
 	deadlineRule  = pattern{relation: "has_deadline", rule: "has_deadline", certain: true}
 )

@@ -8,7 +8,7 @@ var sayings = map[string]string{
 	"located_in": "is located in", "founded": "founded", "works_for": "works for", "funded_by": "is funded by",
 	"invests_in": "invests in", "speaks_at": "speaks at", "received": "received", "publishes_on": "publishes on",
 	"participated_in": "took part in", "competes_with": "competes with", "focuses_on": "focuses on",
-	"has_amount": "is worth up to", "has_deadline": "closes on", "co_occurs_with": "is named together with",
+	"has_amount": "offers", "has_deadline": "closes on", "co_occurs_with": "is named together with",
 }
 
 // fact says a relationship as a sentence.

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -68,6 +69,15 @@ func evaluate(x *Extractor, set []labelled, coarse func(string) string) evaluati
 				e.rules[m.rule] = &tally{}
 			}
 			e.rules[m.rule].all++
+			if right {
+				e.rules[m.rule].right++
+			}
+			if x.lex.confidence(m.rule) < minConfidence {
+				if hit {
+					marked[place] = l
+				}
+				continue // it is not told
+			}
 			of(typ).found++
 			e.untyped.found++
 			e.typed.found++
@@ -75,7 +85,6 @@ func evaluate(x *Extractor, set []labelled, coarse func(string) string) evaluati
 				e.untyped.right++
 			}
 			if right {
-				e.rules[m.rule].right++
 				of(typ).right++
 				e.typed.right++
 				continue
@@ -313,4 +322,32 @@ func TestMeasureFacts(t *testing.T) {
 		}
 	}
 	evaluateFacts(New(), held).log(t, "relationships, the half that was held out")
+}
+
+// TestCoOccurrencePrecision: the confidence of co-occurrence is how often a
+// person related the two, too.
+func TestCoOccurrencePrecision(t *testing.T) {
+	x := New()
+	right, all := 0, 0
+	for _, doc := range news(t) {
+		found := extract(t, x, kgl.ContentBody{Text: doc.text})
+		for _, r := range found.Relationships {
+			if r.Type != CoOccursWith {
+				continue
+			}
+			all++
+			a, b := names(found.Entities[r.From]), names(found.Entities[r.To])
+			if slices.ContainsFunc(doc.facts, func(f fact) bool {
+				from, to := kgl.NormalizeName(f.from), kgl.NormalizeName(f.to)
+				return a[from] && b[to] || a[to] && b[from]
+			}) {
+				right++
+			}
+		}
+	}
+	is := float64(right) / float64(all)
+	t.Logf("%d of %d pairs that only co-occur are related by a person: %.2f", right, all, is)
+	if math.Abs(is-coOccurrenceConfidence) > 0.03 {
+		t.Errorf("the confidence is %v", coOccurrenceConfidence)
+	}
 }

@@ -89,6 +89,7 @@ func (d *document) links() []link {
 		}
 		links = append(links, d.phrases(i, next)...)
 	}
+	links = append(links, d.roles()...)
 	return append(links, d.deadlines()...)
 }
 
@@ -250,8 +251,8 @@ func (d *document) parted(from, to int) bool {
 	return false
 }
 
-// antecedent returns the mention that a sentence's "The fund", "The company" or
-// "It" stands for: the last one of the sentences before whose type is that of
+// antecedent returns the mention that a sentence's "The fund", "The company",
+// "It" or "She" stands for: the last one of the sentences before whose type is that of
 // the noun. The phrase is at token i.
 func (d *document) antecedent(i int, types []string) int {
 	start := i
@@ -269,8 +270,10 @@ func (d *document) antecedent(i int, types []string) int {
 				break
 			}
 		}
-	case "it":
+	case "it", "each":
 		nouns = types
+	case "he", "she":
+		nouns = []string{typePerson}
 	default:
 		return -1
 	}

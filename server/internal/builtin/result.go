@@ -11,7 +11,7 @@ import (
 )
 
 // minConfidence is the precision below which a guess is not told.
-const minConfidence = 0.2
+const minConfidence = 0.3
 
 // result makes entities of the mentions, and relationships of the links.
 func (d *document) result(title string) kgl.Extraction {
@@ -94,6 +94,11 @@ func (d *document) relationships(entities []int) []kgl.ExtractedRelationship {
 		typ      string
 	}
 	count := map[edge]int{}
+	type place struct {
+		edge
+		start, end int64
+	}
+	seen := map[place]bool{}
 	list := []kgl.ExtractedRelationship{}
 	for _, l := range d.links() {
 		from, to := entities[l.from], entities[l.to]
@@ -101,11 +106,17 @@ func (d *document) relationships(entities []int) []kgl.ExtractedRelationship {
 		if from < 0 || to < 0 || from == to || count[key] == maxEvidence || len(list) == maxRelationships {
 			continue
 		}
+		from, to = d.reach(l)
+		evidence := d.evidence(from, to, l.at)
+		if at := (place{key, evidence.Start, evidence.End}); seen[at] {
+			continue
+		} else {
+			seen[at] = true
+		}
 		count[key]++
-		a, b := d.found[l.from], d.found[l.to]
 		list = append(list, kgl.ExtractedRelationship{
-			From: from, To: to, Type: l.pattern.relation, Fact: d.fact(l),
-			Confidence: d.lex.confidence(l.pattern.rule), Evidence: d.evidence(min(a.from, b.from, l.at), max(a.to, b.to, l.at+1), l.at),
+			From: key.from, To: key.to, Type: l.pattern.relation, Fact: d.fact(l),
+			Confidence: d.lex.confidence(l.pattern.rule), Evidence: evidence,
 		})
 	}
 	slices.SortStableFunc(list, func(a, b kgl.ExtractedRelationship) int { return cmp.Compare(a.Evidence.Start, b.Evidence.Start) })
@@ -118,6 +129,23 @@ const (
 	maxEvidence       = 3
 	maxEvidenceTokens = 80
 )
+
+// reach returns the range of tokens that says a link. A name in a sentence
+// before, for which "The fund" stands, is not a part of it.
+func (d *document) reach(l link) (from, to int) {
+	from, to = l.at, l.at+1
+	sentence := d.tokens[l.at].sentence
+	for _, m := range []mention{d.found[l.from], d.found[l.to]} {
+		if d.tokens[m.from].sentence == sentence {
+			from, to = min(from, m.from), max(to, m.to)
+			continue
+		}
+		for from > 0 && d.tokens[from-1].sentence == sentence {
+			from--
+		}
+	}
+	return from, to
+}
 
 // evidence returns tokens[from:to], cut when it is long. Where what is no text
 // lies between them, it is only the phrase at token at.
