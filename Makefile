@@ -289,3 +289,13 @@ e2e-xss: build $(NODE_BIN) ## Hostile markup through the whole service and into 
 .PHONY: damage
 damage: ## Damage feeds in every way and print what is recovered; KGL_SHARED=folder with feeds/ for captured ones
 	KGL_DAMAGE=all go test -count 1 -timeout 60m -v -run 'TestDamaged' ./server/internal/feed
+
+##@ Graph
+
+# About 26 GB of disk and half an hour for both engines; GRAPHFLAGS='-engines sqlite' runs one, RELATIONSHIPS=1000000 less.
+RELATIONSHIPS ?= 10000000
+GRAPHFLAGS    ?=
+
+.PHONY: drill-graph
+drill-graph: ## Neighborhoods and paths among RELATIONSHIPS relationships; figures in docs/performance.md
+	@$(MAKE) bench BENCHFLAGS='-parts graph -relationships $(RELATIONSHIPS) -out bench-results/graph $(GRAPHFLAGS)'
