@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -63,11 +64,8 @@ func (b *bench) graph(ctx context.Context, engine string) error {
 
 func (b *bench) graphRun(ctx context.Context, engine string, relationships int) (run GraphRun, err error) {
 	name := fmt.Sprintf("graph-%s-%d", engine, relationships)
-	databaseURL, err := b.database(ctx, engine, name)
+	databaseURL, run, err := b.graphDatabase(ctx, engine, relationships)
 	if err != nil {
-		return run, err
-	}
-	if run, err = b.fillGraph(ctx, engine, databaseURL, relationships); err != nil {
 		return run, err
 	}
 	lists := filepath.Join(b.work, name+"-lists")
@@ -97,27 +95,68 @@ func (b *bench) graphRun(ctx context.Context, engine string, relationships int) 
 	return run, errors.Join(err, ctx.Err())
 }
 
-func (b *bench) fillGraph(ctx context.Context, engine, databaseURL string, relationships int) (GraphRun, error) {
-	run := GraphRun{Engine: engine, Entities: relationships / graphRatio, Relationships: relationships}
-	b.say("filling %s with %d relationships", engine, relationships)
-	cmd := exec.CommandContext(ctx, filepath.Join(b.bin, "fillgraph"), "-entities", strconv.Itoa(run.Entities), "-relationships", strconv.Itoa(relationships))
+// graphDatabase returns a filled database, which it fills unless an earlier run
+// left it, and what filling it took.
+func (b *bench) graphDatabase(ctx context.Context, engine string, relationships int) (databaseURL string, run GraphRun, err error) {
+	run = GraphRun{Engine: engine, Entities: relationships / graphRatio, Relationships: relationships}
+	name := "graph_" + strconv.Itoa(relationships)
+	note := filepath.Join(b.reuse, name+"_"+engine+".json")
+	databaseURL = "sqlite:///" + filepath.Join(b.reuse, name+".db")
+	if engine == "postgres" {
+		if databaseURL, err = b.postgresURL("kgl_bench_" + name); err != nil {
+			return "", run, err
+		}
+	}
+	if text, failure := os.ReadFile(note); failure == nil {
+		if n, failure := count(ctx, databaseURL, "SELECT COUNT(*) FROM relationships"); failure == nil && n == relationships {
+			if err := json.Unmarshal(text, &run); err != nil {
+				return "", run, fmt.Errorf("%s: %w", note, err)
+			}
+			return databaseURL, run, b.settle(ctx, engine)
+		}
+	}
+	if engine == "postgres" {
+		if _, err := b.database(ctx, engine, name); err != nil {
+			return "", run, err
+		}
+		if !strings.HasPrefix(b.reuse, b.work) {
+			b.made = slices.DeleteFunc(b.made, func(made string) bool { return made == "kgl_bench_"+name })
+		}
+	} else {
+		for _, end := range []string{"", "-wal", "-shm"} {
+			_ = os.Remove(strings.TrimPrefix(databaseURL, "sqlite:///") + end)
+		}
+	}
+	if err := b.fillGraph(ctx, databaseURL, &run); err != nil {
+		return "", run, err
+	}
+	text, err := json.Marshal(run)
+	if err != nil {
+		return "", run, err
+	}
+	return databaseURL, run, errors.Join(os.WriteFile(note, text, 0o600), b.settle(ctx, engine))
+}
+
+func (b *bench) fillGraph(ctx context.Context, databaseURL string, run *GraphRun) error {
+	b.say("filling %s with %d relationships", run.Engine, run.Relationships)
+	cmd := exec.CommandContext(ctx, filepath.Join(b.bin, "fillgraph"), "-entities", strconv.Itoa(run.Entities), "-relationships", strconv.Itoa(run.Relationships))
 	cmd.Env = append(os.Environ(), "KGL_DATABASE_URL="+databaseURL) // not in the arguments, which others can read
 	var log strings.Builder
 	cmd.Stderr = &log
 	out, err := cmd.Output()
 	if err != nil {
-		return run, fmt.Errorf("fillgraph: %w\n%s", err, log.String())
+		return fmt.Errorf("fillgraph: %w\n%s", err, log.String())
 	}
 	var stats struct {
 		LargestDegree             int
 		RowsSeconds, IndexSeconds float64
 	}
 	if err := json.Unmarshal(out, &stats); err != nil {
-		return run, fmt.Errorf("fillgraph: %w", err)
+		return fmt.Errorf("fillgraph: %w", err)
 	}
 	run.LargestDegree, run.FillSeconds, run.IndexSeconds = stats.LargestDegree, stats.RowsSeconds, stats.IndexSeconds
 	run.MB = b.size(ctx, databaseURL)
-	return run, b.settle(ctx, engine)
+	return nil
 }
 
 // graphLists writes the values of the scenario into a folder: hubs, entities of
