@@ -79,36 +79,39 @@ type Querier interface {
 	DashboardCounts(ctx context.Context, arg int64) ([]sqlitedb.DashboardCountsRow, error)
 	DeleteAliases(ctx context.Context, arg string) error
 	DeleteContent(ctx context.Context, arg string) (int64, error)
-	DeleteContentEvidence(ctx context.Context, arg string) ([]string, error)
+	DeleteContentEvidence(ctx context.Context, arg string) ([]sqlitedb.DeleteContentEvidenceRow, error)
 	DeleteContentMentions(ctx context.Context, arg string) ([]string, error)
 	DeleteEntities(ctx context.Context, arg string) error
 	DeleteEntity(ctx context.Context, arg string) (int64, error)
-	DeleteEvidence(ctx context.Context, arg sqlitedb.DeleteEvidenceParams) ([]string, error)
+	DeleteEvidence(ctx context.Context, arg sqlitedb.DeleteEvidenceParams) ([]sqlitedb.DeleteEvidenceRow, error)
 	DeleteExclusions(ctx context.Context, arg sqlitedb.DeleteExclusionsParams) error
 	DeleteExpiredExtractionRequests(ctx context.Context, arg sqlitedb.DeleteExpiredExtractionRequestsParams) (int64, error)
 	DeleteExpiredIdempotencyKeys(ctx context.Context, arg sqlitedb.DeleteExpiredIdempotencyKeysParams) (int64, error)
 	DeleteExpiredSessions(ctx context.Context, arg sqlitedb.DeleteExpiredSessionsParams) (int64, error)
 	DeleteExtractorMentions(ctx context.Context, arg sqlitedb.DeleteExtractorMentionsParams) ([]string, error)
+	DeleteHollowRelationships(ctx context.Context, arg sqlitedb.DeleteHollowRelationshipsParams) ([]string, error)
 	DeleteLinksOfContent(ctx context.Context, arg sqlitedb.DeleteLinksOfContentParams) error
 	DeleteLinksOfContents(ctx context.Context, arg string) error
 	DeleteLinksToHeads(ctx context.Context, arg string) error
 	DeleteMentions(ctx context.Context, arg sqlitedb.DeleteMentionsParams) ([]string, error)
-	DeleteMergeAliases(ctx context.Context, arg string) (int64, error)
+	DeleteMergeAliases(ctx context.Context, arg string) ([]string, error)
 	DeleteOldSignatures(ctx context.Context, arg sqlitedb.DeleteOldSignaturesParams) (int64, error)
-	DeleteRunEvidence(ctx context.Context, arg sqlitedb.DeleteRunEvidenceParams) ([]string, error)
+	DeleteRelationships(ctx context.Context, arg string) ([]sqlitedb.DeleteRelationshipsRow, error)
+	DeleteRunEvidence(ctx context.Context, arg sqlitedb.DeleteRunEvidenceParams) ([]sqlitedb.DeleteRunEvidenceRow, error)
 	DeleteRunMentions(ctx context.Context, arg *string) ([]string, error)
 	DeleteSigningKeys(ctx context.Context, arg *int64) error
 	DeleteSource(ctx context.Context, arg string) (int64, error)
 	DeleteSourceAlias(ctx context.Context, arg string) error
-	DeleteSourceEvidence(ctx context.Context, arg string) ([]string, error)
+	DeleteSourceEvidence(ctx context.Context, arg string) ([]sqlitedb.DeleteSourceEvidenceRow, error)
 	DeleteSourceImports(ctx context.Context, arg sqlitedb.DeleteSourceImportsParams) (int64, error)
 	DeleteSourceMentions(ctx context.Context, arg string) ([]string, error)
 	DeleteStaleDomains(ctx context.Context, arg sqlitedb.DeleteStaleDomainsParams) (int64, error)
 	DeleteStaleThrottles(ctx context.Context, arg sqlitedb.DeleteStaleThrottlesParams) (int64, error)
-	DeleteUnsupportedRelationships(ctx context.Context, arg sqlitedb.DeleteUnsupportedRelationshipsParams) ([]string, error)
+	DeleteUnsupportedRelationships(ctx context.Context, arg sqlitedb.DeleteUnsupportedRelationshipsParams) ([]sqlitedb.DeleteUnsupportedRelationshipsRow, error)
 	DeleteUser(ctx context.Context, arg string) (int64, error)
 	DemandTask(ctx context.Context, arg sqlitedb.DemandTaskParams) (int64, error)
 	DerivedPage(ctx context.Context, arg sqlitedb.DerivedPageParams) ([]string, error)
+	DescribeRelationship(ctx context.Context, arg sqlitedb.DescribeRelationshipParams) error
 	DomainBucket(ctx context.Context, arg string) (sqlitedb.Domain, error)
 	DropContentDeletions(ctx context.Context, arg sqlitedb.DropContentDeletionsParams) error
 	DropEvents(ctx context.Context, arg sqlitedb.DropEventsParams) ([]sqlitedb.DropEventsRow, error)
@@ -228,9 +231,7 @@ type Querier interface {
 	RelationshipEvidence(ctx context.Context, arg sqlitedb.RelationshipEvidenceParams) ([]sqlitedb.RelationshipEvidenceRow, error)
 	RelationshipsByIDs(ctx context.Context, arg string) ([]sqlitedb.RelationshipsByIDsRow, error)
 	RelationshipsByKeys(ctx context.Context, arg string) ([]sqlitedb.RelationshipsByKeysRow, error)
-	RelationshipsFrom(ctx context.Context, arg sqlitedb.RelationshipsFromParams) ([]sqlitedb.RelationshipsFromRow, error)
 	RelationshipsMergedInto(ctx context.Context, arg string) ([]sqlitedb.RelationshipsMergedIntoRow, error)
-	RelationshipsTo(ctx context.Context, arg sqlitedb.RelationshipsToParams) ([]sqlitedb.RelationshipsToRow, error)
 	ReleaseHost(ctx context.Context, arg sqlitedb.ReleaseHostParams) (int64, error)
 	ReleaseSourceImport(ctx context.Context, arg sqlitedb.ReleaseSourceImportParams) (int64, error)
 	ReleaseTask(ctx context.Context, arg sqlitedb.ReleaseTaskParams) (int64, error)
@@ -286,6 +287,7 @@ type Querier interface {
 	Turns(ctx context.Context, arg sqlitedb.TurnsParams) ([]sqlitedb.TurnsRow, error)
 	UnsignedContents(ctx context.Context, arg sqlitedb.UnsignedContentsParams) ([]sqlitedb.UnsignedContentsRow, error)
 	UpdateEntity(ctx context.Context, arg sqlitedb.UpdateEntityParams) (sqlitedb.Entity, error)
+	UpdateRelationship(ctx context.Context, arg sqlitedb.UpdateRelationshipParams) (int64, error)
 	UpdateSource(ctx context.Context, arg sqlitedb.UpdateSourceParams) (sqlitedb.Source, error)
 	UpdateUser(ctx context.Context, arg sqlitedb.UpdateUserParams) (sqlitedb.User, error)
 	UseRefreshToken(ctx context.Context, arg sqlitedb.UseRefreshTokenParams) (int64, error)
@@ -685,8 +687,16 @@ func (q Queries) DeleteContent(ctx context.Context, arg string) (int64, error) {
 }
 
 // DeleteContentEvidence converts and calls pgdb's.
-func (q Queries) DeleteContentEvidence(ctx context.Context, arg string) ([]string, error) {
-	return q.db.DeleteContentEvidence(ctx, arg)
+func (q Queries) DeleteContentEvidence(ctx context.Context, arg string) ([]sqlitedb.DeleteContentEvidenceRow, error) {
+	rows, err := q.db.DeleteContentEvidence(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.DeleteContentEvidenceRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.DeleteContentEvidenceRow(row)
+	}
+	return out, nil
 }
 
 // DeleteContentMentions converts and calls pgdb's.
@@ -705,8 +715,16 @@ func (q Queries) DeleteEntity(ctx context.Context, arg string) (int64, error) {
 }
 
 // DeleteEvidence converts and calls pgdb's.
-func (q Queries) DeleteEvidence(ctx context.Context, arg sqlitedb.DeleteEvidenceParams) ([]string, error) {
-	return q.db.DeleteEvidence(ctx, pgdb.DeleteEvidenceParams(arg))
+func (q Queries) DeleteEvidence(ctx context.Context, arg sqlitedb.DeleteEvidenceParams) ([]sqlitedb.DeleteEvidenceRow, error) {
+	rows, err := q.db.DeleteEvidence(ctx, pgdb.DeleteEvidenceParams(arg))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.DeleteEvidenceRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.DeleteEvidenceRow(row)
+	}
+	return out, nil
 }
 
 // DeleteExclusions converts and calls pgdb's.
@@ -734,6 +752,11 @@ func (q Queries) DeleteExtractorMentions(ctx context.Context, arg sqlitedb.Delet
 	return q.db.DeleteExtractorMentions(ctx, pgdb.DeleteExtractorMentionsParams(arg))
 }
 
+// DeleteHollowRelationships converts and calls pgdb's.
+func (q Queries) DeleteHollowRelationships(ctx context.Context, arg sqlitedb.DeleteHollowRelationshipsParams) ([]string, error) {
+	return q.db.DeleteHollowRelationships(ctx, pgdb.DeleteHollowRelationshipsParams(arg))
+}
+
 // DeleteLinksOfContent converts and calls pgdb's.
 func (q Queries) DeleteLinksOfContent(ctx context.Context, arg sqlitedb.DeleteLinksOfContentParams) error {
 	return q.db.DeleteLinksOfContent(ctx, pgdb.DeleteLinksOfContentParams(arg))
@@ -755,7 +778,7 @@ func (q Queries) DeleteMentions(ctx context.Context, arg sqlitedb.DeleteMentions
 }
 
 // DeleteMergeAliases converts and calls pgdb's.
-func (q Queries) DeleteMergeAliases(ctx context.Context, arg string) (int64, error) {
+func (q Queries) DeleteMergeAliases(ctx context.Context, arg string) ([]string, error) {
 	return q.db.DeleteMergeAliases(ctx, arg)
 }
 
@@ -764,9 +787,30 @@ func (q Queries) DeleteOldSignatures(ctx context.Context, arg sqlitedb.DeleteOld
 	return q.db.DeleteOldSignatures(ctx, pgdb.DeleteOldSignaturesParams(arg))
 }
 
+// DeleteRelationships converts and calls pgdb's.
+func (q Queries) DeleteRelationships(ctx context.Context, arg string) ([]sqlitedb.DeleteRelationshipsRow, error) {
+	rows, err := q.db.DeleteRelationships(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.DeleteRelationshipsRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.DeleteRelationshipsRow(row)
+	}
+	return out, nil
+}
+
 // DeleteRunEvidence converts and calls pgdb's.
-func (q Queries) DeleteRunEvidence(ctx context.Context, arg sqlitedb.DeleteRunEvidenceParams) ([]string, error) {
-	return q.db.DeleteRunEvidence(ctx, pgdb.DeleteRunEvidenceParams(arg))
+func (q Queries) DeleteRunEvidence(ctx context.Context, arg sqlitedb.DeleteRunEvidenceParams) ([]sqlitedb.DeleteRunEvidenceRow, error) {
+	rows, err := q.db.DeleteRunEvidence(ctx, pgdb.DeleteRunEvidenceParams(arg))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.DeleteRunEvidenceRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.DeleteRunEvidenceRow(row)
+	}
+	return out, nil
 }
 
 // DeleteRunMentions converts and calls pgdb's.
@@ -790,8 +834,16 @@ func (q Queries) DeleteSourceAlias(ctx context.Context, arg string) error {
 }
 
 // DeleteSourceEvidence converts and calls pgdb's.
-func (q Queries) DeleteSourceEvidence(ctx context.Context, arg string) ([]string, error) {
-	return q.db.DeleteSourceEvidence(ctx, arg)
+func (q Queries) DeleteSourceEvidence(ctx context.Context, arg string) ([]sqlitedb.DeleteSourceEvidenceRow, error) {
+	rows, err := q.db.DeleteSourceEvidence(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.DeleteSourceEvidenceRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.DeleteSourceEvidenceRow(row)
+	}
+	return out, nil
 }
 
 // DeleteSourceImports converts and calls pgdb's.
@@ -815,8 +867,16 @@ func (q Queries) DeleteStaleThrottles(ctx context.Context, arg sqlitedb.DeleteSt
 }
 
 // DeleteUnsupportedRelationships converts and calls pgdb's.
-func (q Queries) DeleteUnsupportedRelationships(ctx context.Context, arg sqlitedb.DeleteUnsupportedRelationshipsParams) ([]string, error) {
-	return q.db.DeleteUnsupportedRelationships(ctx, pgdb.DeleteUnsupportedRelationshipsParams(arg))
+func (q Queries) DeleteUnsupportedRelationships(ctx context.Context, arg sqlitedb.DeleteUnsupportedRelationshipsParams) ([]sqlitedb.DeleteUnsupportedRelationshipsRow, error) {
+	rows, err := q.db.DeleteUnsupportedRelationships(ctx, pgdb.DeleteUnsupportedRelationshipsParams(arg))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.DeleteUnsupportedRelationshipsRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.DeleteUnsupportedRelationshipsRow(row)
+	}
+	return out, nil
 }
 
 // DeleteUser converts and calls pgdb's.
@@ -832,6 +892,11 @@ func (q Queries) DemandTask(ctx context.Context, arg sqlitedb.DemandTaskParams) 
 // DerivedPage converts and calls pgdb's.
 func (q Queries) DerivedPage(ctx context.Context, arg sqlitedb.DerivedPageParams) ([]string, error) {
 	return q.db.DerivedPage(ctx, pgdb.DerivedPageParams(arg))
+}
+
+// DescribeRelationship converts and calls pgdb's.
+func (q Queries) DescribeRelationship(ctx context.Context, arg sqlitedb.DescribeRelationshipParams) error {
+	return q.db.DescribeRelationship(ctx, pgdb.DescribeRelationshipParams(arg))
 }
 
 // DomainBucket converts and calls pgdb's.
@@ -1803,19 +1868,6 @@ func (q Queries) RelationshipsByKeys(ctx context.Context, arg string) ([]sqlited
 	return out, nil
 }
 
-// RelationshipsFrom converts and calls pgdb's.
-func (q Queries) RelationshipsFrom(ctx context.Context, arg sqlitedb.RelationshipsFromParams) ([]sqlitedb.RelationshipsFromRow, error) {
-	rows, err := q.db.RelationshipsFrom(ctx, pgdb.RelationshipsFromParams(arg))
-	if err != nil {
-		return nil, err
-	}
-	out := make([]sqlitedb.RelationshipsFromRow, len(rows))
-	for i, row := range rows {
-		out[i] = sqlitedb.RelationshipsFromRow(row)
-	}
-	return out, nil
-}
-
 // RelationshipsMergedInto converts and calls pgdb's.
 func (q Queries) RelationshipsMergedInto(ctx context.Context, arg string) ([]sqlitedb.RelationshipsMergedIntoRow, error) {
 	rows, err := q.db.RelationshipsMergedInto(ctx, arg)
@@ -1825,19 +1877,6 @@ func (q Queries) RelationshipsMergedInto(ctx context.Context, arg string) ([]sql
 	out := make([]sqlitedb.RelationshipsMergedIntoRow, len(rows))
 	for i, row := range rows {
 		out[i] = sqlitedb.RelationshipsMergedIntoRow(row)
-	}
-	return out, nil
-}
-
-// RelationshipsTo converts and calls pgdb's.
-func (q Queries) RelationshipsTo(ctx context.Context, arg sqlitedb.RelationshipsToParams) ([]sqlitedb.RelationshipsToRow, error) {
-	rows, err := q.db.RelationshipsTo(ctx, pgdb.RelationshipsToParams(arg))
-	if err != nil {
-		return nil, err
-	}
-	out := make([]sqlitedb.RelationshipsToRow, len(rows))
-	for i, row := range rows {
-		out[i] = sqlitedb.RelationshipsToRow(row)
 	}
 	return out, nil
 }
@@ -2197,6 +2236,11 @@ func (q Queries) UnsignedContents(ctx context.Context, arg sqlitedb.UnsignedCont
 func (q Queries) UpdateEntity(ctx context.Context, arg sqlitedb.UpdateEntityParams) (sqlitedb.Entity, error) {
 	row, err := q.db.UpdateEntity(ctx, pgdb.UpdateEntityParams(arg))
 	return sqlitedb.Entity(row), err
+}
+
+// UpdateRelationship converts and calls pgdb's.
+func (q Queries) UpdateRelationship(ctx context.Context, arg sqlitedb.UpdateRelationshipParams) (int64, error) {
+	return q.db.UpdateRelationship(ctx, pgdb.UpdateRelationshipParams(arg))
 }
 
 // UpdateSource converts and calls pgdb's.

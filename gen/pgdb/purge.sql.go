@@ -134,7 +134,7 @@ func (q *Queries) OrphanedRelationships(ctx context.Context, ids string) ([]stri
 
 const purgeEvidence = `-- name: PurgeEvidence :many
 DELETE FROM relationship_evidence WHERE content_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB)))) AND extractor <> $2
-RETURNING content_id, relationship_id
+RETURNING content_id, relationship_id, origin_id
 `
 
 type PurgeEvidenceParams struct {
@@ -145,6 +145,7 @@ type PurgeEvidenceParams struct {
 type PurgeEvidenceRow struct {
 	ContentID      string
 	RelationshipID string
+	OriginID       *string
 }
 
 func (q *Queries) PurgeEvidence(ctx context.Context, arg PurgeEvidenceParams) ([]PurgeEvidenceRow, error) {
@@ -156,7 +157,7 @@ func (q *Queries) PurgeEvidence(ctx context.Context, arg PurgeEvidenceParams) ([
 	items := []PurgeEvidenceRow{}
 	for rows.Next() {
 		var i PurgeEvidenceRow
-		if err := rows.Scan(&i.ContentID, &i.RelationshipID); err != nil {
+		if err := rows.Scan(&i.ContentID, &i.RelationshipID, &i.OriginID); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -10,14 +10,15 @@ import (
 )
 
 const activeEnds = `-- name: ActiveEnds :many
-SELECT r.to_entity_id AS id, COUNT(*) AS edges FROM relationships r WHERE r.from_entity_id IN (SELECT value FROM json_each(CAST(?1 AS TEXT))) AND r.status = 'active' GROUP BY r.to_entity_id
-UNION ALL
-SELECT r.from_entity_id, COUNT(*) FROM relationships r WHERE r.to_entity_id IN (SELECT value FROM json_each(CAST(?1 AS TEXT))) AND r.status = 'active' GROUP BY r.from_entity_id
+SELECT r.id, r.from_entity_id, r.to_entity_id FROM relationships r WHERE r.from_entity_id IN (SELECT value FROM json_each(CAST(?1 AS TEXT))) AND r.status = 'active'
+UNION
+SELECT r.id, r.from_entity_id, r.to_entity_id FROM relationships r WHERE r.to_entity_id IN (SELECT value FROM json_each(CAST(?1 AS TEXT))) AND r.status = 'active'
 `
 
 type ActiveEndsRow struct {
-	ID    string
-	Edges int64
+	ID           string
+	FromEntityID string
+	ToEntityID   string
 }
 
 func (q *Queries) ActiveEnds(ctx context.Context, ids string) ([]ActiveEndsRow, error) {
@@ -29,7 +30,7 @@ func (q *Queries) ActiveEnds(ctx context.Context, ids string) ([]ActiveEndsRow, 
 	items := []ActiveEndsRow{}
 	for rows.Next() {
 		var i ActiveEndsRow
-		if err := rows.Scan(&i.ID, &i.Edges); err != nil {
+		if err := rows.Scan(&i.ID, &i.FromEntityID, &i.ToEntityID); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -127,16 +128,32 @@ func (q *Queries) CreateMerge(ctx context.Context, arg CreateMergeParams) error 
 	return err
 }
 
-const deleteMergeAliases = `-- name: DeleteMergeAliases :execrows
+const deleteMergeAliases = `-- name: DeleteMergeAliases :many
 DELETE FROM entity_aliases WHERE origin_id IS NOT NULL AND source = 'merge' AND origin_id IN (SELECT value FROM json_each(CAST(?1 AS TEXT)))
+RETURNING alias_key
 `
 
-func (q *Queries) DeleteMergeAliases(ctx context.Context, ids string) (int64, error) {
-	result, err := q.db.ExecContext(ctx, deleteMergeAliases, ids)
+func (q *Queries) DeleteMergeAliases(ctx context.Context, ids string) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, deleteMergeAliases, ids)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return result.RowsAffected()
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var alias_key string
+		if err := rows.Scan(&alias_key); err != nil {
+			return nil, err
+		}
+		items = append(items, alias_key)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const edgesByIDs = `-- name: EdgesByIDs :many

@@ -146,7 +146,7 @@ func (q *Queries) OrphanedRelationships(ctx context.Context, ids string) ([]stri
 
 const purgeEvidence = `-- name: PurgeEvidence :many
 DELETE FROM relationship_evidence WHERE content_id IN (SELECT value FROM json_each(CAST(?1 AS TEXT))) AND extractor <> ?2
-RETURNING content_id, relationship_id
+RETURNING content_id, relationship_id, origin_id
 `
 
 type PurgeEvidenceParams struct {
@@ -157,6 +157,7 @@ type PurgeEvidenceParams struct {
 type PurgeEvidenceRow struct {
 	ContentID      string
 	RelationshipID string
+	OriginID       *string
 }
 
 func (q *Queries) PurgeEvidence(ctx context.Context, arg PurgeEvidenceParams) ([]PurgeEvidenceRow, error) {
@@ -168,7 +169,7 @@ func (q *Queries) PurgeEvidence(ctx context.Context, arg PurgeEvidenceParams) ([
 	items := []PurgeEvidenceRow{}
 	for rows.Next() {
 		var i PurgeEvidenceRow
-		if err := rows.Scan(&i.ContentID, &i.RelationshipID); err != nil {
+		if err := rows.Scan(&i.ContentID, &i.RelationshipID, &i.OriginID); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -89,44 +89,49 @@ type Querier interface {
 	DeleteAliases(ctx context.Context, entityID string) error
 	DeleteContent(ctx context.Context, id string) (int64, error)
 	// Removes the evidence from an item whoever found it.
-	DeleteContentEvidence(ctx context.Context, contentID string) ([]string, error)
+	DeleteContentEvidence(ctx context.Context, contentID string) ([]DeleteContentEvidenceRow, error)
 	// Removes the mentions of an item whoever made them.
 	DeleteContentMentions(ctx context.Context, contentID string) ([]string, error)
 	DeleteEntities(ctx context.Context, ids string) error
 	DeleteEntity(ctx context.Context, id string) (int64, error)
-	DeleteEvidence(ctx context.Context, arg DeleteEvidenceParams) ([]string, error)
+	DeleteEvidence(ctx context.Context, arg DeleteEvidenceParams) ([]DeleteEvidenceRow, error)
 	DeleteExclusions(ctx context.Context, arg DeleteExclusionsParams) error
 	DeleteExpiredExtractionRequests(ctx context.Context, arg DeleteExpiredExtractionRequestsParams) (int64, error)
 	DeleteExpiredIdempotencyKeys(ctx context.Context, arg DeleteExpiredIdempotencyKeysParams) (int64, error)
 	DeleteExpiredSessions(ctx context.Context, arg DeleteExpiredSessionsParams) (int64, error)
 	// Of an extractor in any version, from before there were runs.
 	DeleteExtractorMentions(ctx context.Context, arg DeleteExtractorMentionsParams) ([]string, error)
+	// Merged ones of which all evidence is gone, also what the others hold for them.
+	DeleteHollowRelationships(ctx context.Context, arg DeleteHollowRelationshipsParams) ([]string, error)
 	DeleteLinksOfContent(ctx context.Context, arg DeleteLinksOfContentParams) error
 	DeleteLinksOfContents(ctx context.Context, ids string) error
 	DeleteLinksToHeads(ctx context.Context, heads string) error
 	DeleteMentions(ctx context.Context, arg DeleteMentionsParams) ([]string, error)
-	DeleteMergeAliases(ctx context.Context, ids string) (int64, error)
+	DeleteMergeAliases(ctx context.Context, ids string) ([]string, error)
 	// Ids grow with time, so that the oldest come first.
 	DeleteOldSignatures(ctx context.Context, arg DeleteOldSignaturesParams) (int64, error)
+	DeleteRelationships(ctx context.Context, ids string) ([]DeleteRelationshipsRow, error)
 	// What a run found, and what extractors between two names found when there were no runs.
-	DeleteRunEvidence(ctx context.Context, arg DeleteRunEvidenceParams) ([]string, error)
+	DeleteRunEvidence(ctx context.Context, arg DeleteRunEvidenceParams) ([]DeleteRunEvidenceRow, error)
 	DeleteRunMentions(ctx context.Context, runID *string) ([]string, error)
 	DeleteSigningKeys(ctx context.Context, before *int64) error
 	DeleteSource(ctx context.Context, id string) (int64, error)
 	// A source that goes back to a former URL has it as its own again.
 	DeleteSourceAlias(ctx context.Context, urlKey string) error
-	DeleteSourceEvidence(ctx context.Context, sourceID string) ([]string, error)
+	DeleteSourceEvidence(ctx context.Context, sourceID string) ([]DeleteSourceEvidenceRow, error)
 	DeleteSourceImports(ctx context.Context, arg DeleteSourceImportsParams) (int64, error)
 	DeleteSourceMentions(ctx context.Context, sourceID string) ([]string, error)
 	DeleteStaleDomains(ctx context.Context, arg DeleteStaleDomainsParams) (int64, error)
 	DeleteStaleThrottles(ctx context.Context, arg DeleteStaleThrottlesParams) (int64, error)
-	DeleteUnsupportedRelationships(ctx context.Context, arg DeleteUnsupportedRelationshipsParams) ([]string, error)
+	// A relationship that others were merged into also stands for these.
+	DeleteUnsupportedRelationships(ctx context.Context, arg DeleteUnsupportedRelationshipsParams) ([]DeleteUnsupportedRelationshipsRow, error)
 	DeleteUser(ctx context.Context, id string) (int64, error)
 	// A task of an item that somebody waits for: before the others, and once more if it was done.
 	DemandTask(ctx context.Context, arg DemandTaskParams) (int64, error)
 	// The items of a source in pages: what was derived from them is removed a page at a time. Postgres locks them, so that
 	// no result is stored for one meanwhile.
 	DerivedPage(ctx context.Context, arg DerivedPageParams) ([]string, error)
+	DescribeRelationship(ctx context.Context, arg DescribeRelationshipParams) error
 	DomainBucket(ctx context.Context, domain string) (Domain, error)
 	DropContentDeletions(ctx context.Context, arg DropContentDeletionsParams) error
 	// The oldest events, as far as they are older than a time.
@@ -300,10 +305,8 @@ type Querier interface {
 	RelationshipEvidence(ctx context.Context, arg RelationshipEvidenceParams) ([]RelationshipEvidenceRow, error)
 	RelationshipsByIDs(ctx context.Context, ids string) ([]RelationshipsByIDsRow, error)
 	RelationshipsByKeys(ctx context.Context, keys string) ([]RelationshipsByKeysRow, error)
-	RelationshipsFrom(ctx context.Context, arg RelationshipsFromParams) ([]RelationshipsFromRow, error)
 	// Those that were made the same as one of the given, and have no evidence of their own.
 	RelationshipsMergedInto(ctx context.Context, ids string) ([]RelationshipsMergedIntoRow, error)
-	RelationshipsTo(ctx context.Context, arg RelationshipsToParams) ([]RelationshipsToRow, error)
 	ReleaseHost(ctx context.Context, arg ReleaseHostParams) (int64, error)
 	ReleaseSourceImport(ctx context.Context, arg ReleaseSourceImportParams) (int64, error)
 	// The attempt that the claim counted was none. The turn is not before that of any pending task, which new ones would begin at.
@@ -380,6 +383,7 @@ type Querier interface {
 	// Items that have no keys of this version yet, the first-seen first.
 	UnsignedContents(ctx context.Context, arg UnsignedContentsParams) ([]UnsignedContentsRow, error)
 	UpdateEntity(ctx context.Context, arg UpdateEntityParams) (Entity, error)
+	UpdateRelationship(ctx context.Context, arg UpdateRelationshipParams) (int64, error)
 	UpdateSource(ctx context.Context, arg UpdateSourceParams) (Source, error)
 	UpdateUser(ctx context.Context, arg UpdateUserParams) (User, error)
 	UseRefreshToken(ctx context.Context, arg UseRefreshTokenParams) (int64, error)

@@ -28,23 +28,28 @@ func (q *Queries) AddEvidenceCount(ctx context.Context, arg AddEvidenceCountPara
 
 const deleteContentEvidence = `-- name: DeleteContentEvidence :many
 DELETE FROM relationship_evidence WHERE content_id = ?1
-RETURNING relationship_id
+RETURNING relationship_id, origin_id
 `
 
+type DeleteContentEvidenceRow struct {
+	RelationshipID string
+	OriginID       *string
+}
+
 // Removes the evidence from an item whoever found it.
-func (q *Queries) DeleteContentEvidence(ctx context.Context, contentID string) ([]string, error) {
+func (q *Queries) DeleteContentEvidence(ctx context.Context, contentID string) ([]DeleteContentEvidenceRow, error) {
 	rows, err := q.db.QueryContext(ctx, deleteContentEvidence, contentID)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []string{}
+	items := []DeleteContentEvidenceRow{}
 	for rows.Next() {
-		var relationship_id string
-		if err := rows.Scan(&relationship_id); err != nil {
+		var i DeleteContentEvidenceRow
+		if err := rows.Scan(&i.RelationshipID, &i.OriginID); err != nil {
 			return nil, err
 		}
-		items = append(items, relationship_id)
+		items = append(items, i)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
@@ -57,7 +62,7 @@ func (q *Queries) DeleteContentEvidence(ctx context.Context, contentID string) (
 
 const deleteEvidence = `-- name: DeleteEvidence :many
 DELETE FROM relationship_evidence WHERE content_id = ?1 AND extractor = ?2
-RETURNING relationship_id
+RETURNING relationship_id, origin_id
 `
 
 type DeleteEvidenceParams struct {
@@ -65,19 +70,24 @@ type DeleteEvidenceParams struct {
 	Extractor string
 }
 
-func (q *Queries) DeleteEvidence(ctx context.Context, arg DeleteEvidenceParams) ([]string, error) {
+type DeleteEvidenceRow struct {
+	RelationshipID string
+	OriginID       *string
+}
+
+func (q *Queries) DeleteEvidence(ctx context.Context, arg DeleteEvidenceParams) ([]DeleteEvidenceRow, error) {
 	rows, err := q.db.QueryContext(ctx, deleteEvidence, arg.ContentID, arg.Extractor)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []string{}
+	items := []DeleteEvidenceRow{}
 	for rows.Next() {
-		var relationship_id string
-		if err := rows.Scan(&relationship_id); err != nil {
+		var i DeleteEvidenceRow
+		if err := rows.Scan(&i.RelationshipID, &i.OriginID); err != nil {
 			return nil, err
 		}
-		items = append(items, relationship_id)
+		items = append(items, i)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
@@ -88,92 +98,21 @@ func (q *Queries) DeleteEvidence(ctx context.Context, arg DeleteEvidenceParams) 
 	return items, nil
 }
 
-const deleteRunEvidence = `-- name: DeleteRunEvidence :many
-DELETE FROM relationship_evidence
-WHERE content_id = ?1
-  AND (run_id = ?2 OR (run_id IS NULL AND (extractor = ?3 OR (extractor >= ?4 AND extractor < ?5))))
-RETURNING relationship_id
-`
-
-type DeleteRunEvidenceParams struct {
-	ContentID    string
-	RunID        *string
-	Name         string
-	VersionFrom  string
-	VersionUntil string
-}
-
-// What a run found, and what extractors between two names found when there were no runs.
-func (q *Queries) DeleteRunEvidence(ctx context.Context, arg DeleteRunEvidenceParams) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, deleteRunEvidence,
-		arg.ContentID,
-		arg.RunID,
-		arg.Name,
-		arg.VersionFrom,
-		arg.VersionUntil,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []string{}
-	for rows.Next() {
-		var relationship_id string
-		if err := rows.Scan(&relationship_id); err != nil {
-			return nil, err
-		}
-		items = append(items, relationship_id)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const deleteSourceEvidence = `-- name: DeleteSourceEvidence :many
-DELETE FROM relationship_evidence WHERE content_id IN (SELECT c.id FROM contents c WHERE c.source_id = ?1)
-RETURNING relationship_id
-`
-
-func (q *Queries) DeleteSourceEvidence(ctx context.Context, sourceID string) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, deleteSourceEvidence, sourceID)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []string{}
-	for rows.Next() {
-		var relationship_id string
-		if err := rows.Scan(&relationship_id); err != nil {
-			return nil, err
-		}
-		items = append(items, relationship_id)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const deleteUnsupportedRelationships = `-- name: DeleteUnsupportedRelationships :many
+const deleteHollowRelationships = `-- name: DeleteHollowRelationships :many
 DELETE FROM relationships
-WHERE extractor <> ?1 AND evidence_count = 0 AND id IN (SELECT value FROM json_each(CAST(?2 AS TEXT)))
+WHERE relationships.status = 'merged' AND relationships.extractor <> ?1 AND relationships.evidence_count = 0 AND relationships.id IN (SELECT value FROM json_each(CAST(?2 AS TEXT)))
+  AND NOT EXISTS (SELECT 1 FROM relationship_evidence v WHERE v.origin_id IS NOT NULL AND v.origin_id = relationships.id)
 RETURNING id
 `
 
-type DeleteUnsupportedRelationshipsParams struct {
+type DeleteHollowRelationshipsParams struct {
 	Manual string
 	Ids    string
 }
 
-func (q *Queries) DeleteUnsupportedRelationships(ctx context.Context, arg DeleteUnsupportedRelationshipsParams) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, deleteUnsupportedRelationships, arg.Manual, arg.Ids)
+// Merged ones of which all evidence is gone, also what the others hold for them.
+func (q *Queries) DeleteHollowRelationships(ctx context.Context, arg DeleteHollowRelationshipsParams) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, deleteHollowRelationships, arg.Manual, arg.Ids)
 	if err != nil {
 		return nil, err
 	}
@@ -193,6 +132,205 @@ func (q *Queries) DeleteUnsupportedRelationships(ctx context.Context, arg Delete
 		return nil, err
 	}
 	return items, nil
+}
+
+const deleteRelationships = `-- name: DeleteRelationships :many
+DELETE FROM relationships WHERE id IN (SELECT value FROM json_each(CAST(?1 AS TEXT)))
+RETURNING id, from_entity_id, to_entity_id, status
+`
+
+type DeleteRelationshipsRow struct {
+	ID           string
+	FromEntityID string
+	ToEntityID   string
+	Status       string
+}
+
+func (q *Queries) DeleteRelationships(ctx context.Context, ids string) ([]DeleteRelationshipsRow, error) {
+	rows, err := q.db.QueryContext(ctx, deleteRelationships, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DeleteRelationshipsRow{}
+	for rows.Next() {
+		var i DeleteRelationshipsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.FromEntityID,
+			&i.ToEntityID,
+			&i.Status,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const deleteRunEvidence = `-- name: DeleteRunEvidence :many
+DELETE FROM relationship_evidence
+WHERE content_id = ?1
+  AND (run_id = ?2 OR (run_id IS NULL AND (extractor = ?3 OR (extractor >= ?4 AND extractor < ?5))))
+RETURNING relationship_id, origin_id
+`
+
+type DeleteRunEvidenceParams struct {
+	ContentID    string
+	RunID        *string
+	Name         string
+	VersionFrom  string
+	VersionUntil string
+}
+
+type DeleteRunEvidenceRow struct {
+	RelationshipID string
+	OriginID       *string
+}
+
+// What a run found, and what extractors between two names found when there were no runs.
+func (q *Queries) DeleteRunEvidence(ctx context.Context, arg DeleteRunEvidenceParams) ([]DeleteRunEvidenceRow, error) {
+	rows, err := q.db.QueryContext(ctx, deleteRunEvidence,
+		arg.ContentID,
+		arg.RunID,
+		arg.Name,
+		arg.VersionFrom,
+		arg.VersionUntil,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DeleteRunEvidenceRow{}
+	for rows.Next() {
+		var i DeleteRunEvidenceRow
+		if err := rows.Scan(&i.RelationshipID, &i.OriginID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const deleteSourceEvidence = `-- name: DeleteSourceEvidence :many
+DELETE FROM relationship_evidence WHERE content_id IN (SELECT c.id FROM contents c WHERE c.source_id = ?1)
+RETURNING relationship_id, origin_id
+`
+
+type DeleteSourceEvidenceRow struct {
+	RelationshipID string
+	OriginID       *string
+}
+
+func (q *Queries) DeleteSourceEvidence(ctx context.Context, sourceID string) ([]DeleteSourceEvidenceRow, error) {
+	rows, err := q.db.QueryContext(ctx, deleteSourceEvidence, sourceID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DeleteSourceEvidenceRow{}
+	for rows.Next() {
+		var i DeleteSourceEvidenceRow
+		if err := rows.Scan(&i.RelationshipID, &i.OriginID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const deleteUnsupportedRelationships = `-- name: DeleteUnsupportedRelationships :many
+DELETE FROM relationships
+WHERE relationships.extractor <> ?1 AND relationships.evidence_count = 0 AND relationships.status <> 'merged' AND relationships.id IN (SELECT value FROM json_each(CAST(?2 AS TEXT)))
+  AND NOT EXISTS (SELECT 1 FROM relationships m WHERE m.merged_into = relationships.id AND NOT m.rejected
+    AND (m.extractor = ?1 OR m.evidence_count > 0))
+RETURNING id, from_entity_id, to_entity_id, status
+`
+
+type DeleteUnsupportedRelationshipsParams struct {
+	Manual string
+	Ids    string
+}
+
+type DeleteUnsupportedRelationshipsRow struct {
+	ID           string
+	FromEntityID string
+	ToEntityID   string
+	Status       string
+}
+
+// A relationship that others were merged into also stands for these.
+func (q *Queries) DeleteUnsupportedRelationships(ctx context.Context, arg DeleteUnsupportedRelationshipsParams) ([]DeleteUnsupportedRelationshipsRow, error) {
+	rows, err := q.db.QueryContext(ctx, deleteUnsupportedRelationships, arg.Manual, arg.Ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DeleteUnsupportedRelationshipsRow{}
+	for rows.Next() {
+		var i DeleteUnsupportedRelationshipsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.FromEntityID,
+			&i.ToEntityID,
+			&i.Status,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const describeRelationship = `-- name: DescribeRelationship :exec
+UPDATE relationships SET fact = ?1, valid_from = ?2, valid_to = ?3,
+  version = ?4, updated_at = ?5
+WHERE id = ?6
+`
+
+type DescribeRelationshipParams struct {
+	Fact      string
+	ValidFrom string
+	ValidTo   string
+	Version   int64
+	UpdatedAt int64
+	ID        string
+}
+
+func (q *Queries) DescribeRelationship(ctx context.Context, arg DescribeRelationshipParams) error {
+	_, err := q.db.ExecContext(ctx, describeRelationship,
+		arg.Fact,
+		arg.ValidFrom,
+		arg.ValidTo,
+		arg.Version,
+		arg.UpdatedAt,
+		arg.ID,
+	)
+	return err
 }
 
 const evidenceAtPlaces = `-- name: EvidenceAtPlaces :many
@@ -265,10 +403,11 @@ func (q *Queries) InsertEvidence(ctx context.Context, rowsJson string) ([]string
 }
 
 const insertRelationships = `-- name: InsertRelationships :many
-INSERT INTO relationships (id, from_entity_id, to_entity_id, type, confidence, extractor, evidence_count, version, created_at, updated_at)
+INSERT INTO relationships (id, from_entity_id, to_entity_id, type, confidence, extractor, evidence_count, version, created_at, updated_at,
+  status, weight, fact, valid_from, valid_to)
 SELECT json_extract(value, '$.id'), json_extract(value, '$.from'), json_extract(value, '$.to'), json_extract(value, '$.type'),
-  json_extract(value, '$.confidence'), json_extract(value, '$.extractor'), 0, json_extract(value, '$.version'),
-  json_extract(value, '$.created_at'), json_extract(value, '$.updated_at')
+  json_extract(value, '$.confidence'), json_extract(value, '$.extractor'), 0, json_extract(value, '$.version'), json_extract(value, '$.created_at'), json_extract(value, '$.updated_at'),
+  json_extract(value, '$.status'), json_extract(value, '$.confidence'), json_extract(value, '$.fact'), json_extract(value, '$.valid_from'), json_extract(value, '$.valid_to')
 FROM json_each(CAST(?1 AS TEXT)) WHERE TRUE
 ORDER BY json_extract(value, '$.from'), json_extract(value, '$.to'), json_extract(value, '$.type')
 ON CONFLICT (from_entity_id, to_entity_id, type) DO NOTHING
@@ -333,7 +472,8 @@ func (q *Queries) LockRelationships(ctx context.Context, ids string) ([]LockRela
 }
 
 const raiseRelationshipConfidence = `-- name: RaiseRelationshipConfidence :exec
-UPDATE relationships SET confidence = ?1, version = version + 1, updated_at = ?2
+UPDATE relationships SET confidence = ?1, own_confidence = NULL,
+  weight = CASE WHEN evidence_count > 1 THEN evidence_count ELSE 1 END * CAST(?1 AS DOUBLE PRECISION), version = version + 1, updated_at = ?2
 WHERE id = ?3 AND confidence < ?1
 `
 
@@ -409,11 +549,14 @@ func (q *Queries) Relationship(ctx context.Context, id string) (RelationshipRow,
 const relationshipEvidence = `-- name: RelationshipEvidence :many
 SELECT id, relationship_id, content_id, revision, start_offset, end_offset, quote, confidence, extractor, created_at, run_id
 FROM relationship_evidence WHERE relationship_id = ?1
-ORDER BY created_at DESC, id DESC LIMIT ?2
+  AND (created_at < ?2 OR (created_at = ?2 AND id < ?3))
+ORDER BY created_at DESC, id DESC LIMIT ?4
 `
 
 type RelationshipEvidenceParams struct {
 	RelationshipID string
+	AfterAt        int64
+	AfterID        string
 	RowLimit       int64
 }
 
@@ -432,7 +575,12 @@ type RelationshipEvidenceRow struct {
 }
 
 func (q *Queries) RelationshipEvidence(ctx context.Context, arg RelationshipEvidenceParams) ([]RelationshipEvidenceRow, error) {
-	rows, err := q.db.QueryContext(ctx, relationshipEvidence, arg.RelationshipID, arg.RowLimit)
+	rows, err := q.db.QueryContext(ctx, relationshipEvidence,
+		arg.RelationshipID,
+		arg.AfterAt,
+		arg.AfterID,
+		arg.RowLimit,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -581,186 +729,6 @@ func (q *Queries) RelationshipsByKeys(ctx context.Context, keys string) ([]Relat
 	return items, nil
 }
 
-const relationshipsFrom = `-- name: RelationshipsFrom :many
-SELECT r.id, r.from_entity_id, r.to_entity_id, r.type, r.confidence, r.extractor, r.evidence_count, r.version, r.created_at, r.updated_at,
-  r.status, r.merged_into, r.weight, r.fact, r.valid_from, r.valid_to, f.name AS from_name, f.type AS from_type, t.name AS to_name, t.type AS to_type
-FROM relationships r JOIN entities f ON f.id = r.from_entity_id JOIN entities t ON t.id = r.to_entity_id
-WHERE r.from_entity_id = ?1 AND (r.type = ?2 OR CAST(?2 AS TEXT) = '')
-  AND (r.created_at < ?3 OR (r.created_at = ?3 AND r.id < ?4))
-ORDER BY r.created_at DESC, r.id DESC LIMIT ?5
-`
-
-type RelationshipsFromParams struct {
-	EntityID string
-	Type     string
-	AfterAt  int64
-	AfterID  string
-	RowLimit int64
-}
-
-type RelationshipsFromRow struct {
-	ID            string
-	FromEntityID  string
-	ToEntityID    string
-	Type          string
-	Confidence    float64
-	Extractor     string
-	EvidenceCount int64
-	Version       int64
-	CreatedAt     int64
-	UpdatedAt     int64
-	Status        string
-	MergedInto    *string
-	Weight        float64
-	Fact          string
-	ValidFrom     string
-	ValidTo       string
-	FromName      string
-	FromType      string
-	ToName        string
-	ToType        string
-}
-
-func (q *Queries) RelationshipsFrom(ctx context.Context, arg RelationshipsFromParams) ([]RelationshipsFromRow, error) {
-	rows, err := q.db.QueryContext(ctx, relationshipsFrom,
-		arg.EntityID,
-		arg.Type,
-		arg.AfterAt,
-		arg.AfterID,
-		arg.RowLimit,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []RelationshipsFromRow{}
-	for rows.Next() {
-		var i RelationshipsFromRow
-		if err := rows.Scan(
-			&i.ID,
-			&i.FromEntityID,
-			&i.ToEntityID,
-			&i.Type,
-			&i.Confidence,
-			&i.Extractor,
-			&i.EvidenceCount,
-			&i.Version,
-			&i.CreatedAt,
-			&i.UpdatedAt,
-			&i.Status,
-			&i.MergedInto,
-			&i.Weight,
-			&i.Fact,
-			&i.ValidFrom,
-			&i.ValidTo,
-			&i.FromName,
-			&i.FromType,
-			&i.ToName,
-			&i.ToType,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const relationshipsTo = `-- name: RelationshipsTo :many
-SELECT r.id, r.from_entity_id, r.to_entity_id, r.type, r.confidence, r.extractor, r.evidence_count, r.version, r.created_at, r.updated_at,
-  r.status, r.merged_into, r.weight, r.fact, r.valid_from, r.valid_to, f.name AS from_name, f.type AS from_type, t.name AS to_name, t.type AS to_type
-FROM relationships r JOIN entities f ON f.id = r.from_entity_id JOIN entities t ON t.id = r.to_entity_id
-WHERE r.to_entity_id = ?1 AND (r.type = ?2 OR CAST(?2 AS TEXT) = '')
-  AND (r.created_at < ?3 OR (r.created_at = ?3 AND r.id < ?4))
-ORDER BY r.created_at DESC, r.id DESC LIMIT ?5
-`
-
-type RelationshipsToParams struct {
-	EntityID string
-	Type     string
-	AfterAt  int64
-	AfterID  string
-	RowLimit int64
-}
-
-type RelationshipsToRow struct {
-	ID            string
-	FromEntityID  string
-	ToEntityID    string
-	Type          string
-	Confidence    float64
-	Extractor     string
-	EvidenceCount int64
-	Version       int64
-	CreatedAt     int64
-	UpdatedAt     int64
-	Status        string
-	MergedInto    *string
-	Weight        float64
-	Fact          string
-	ValidFrom     string
-	ValidTo       string
-	FromName      string
-	FromType      string
-	ToName        string
-	ToType        string
-}
-
-func (q *Queries) RelationshipsTo(ctx context.Context, arg RelationshipsToParams) ([]RelationshipsToRow, error) {
-	rows, err := q.db.QueryContext(ctx, relationshipsTo,
-		arg.EntityID,
-		arg.Type,
-		arg.AfterAt,
-		arg.AfterID,
-		arg.RowLimit,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []RelationshipsToRow{}
-	for rows.Next() {
-		var i RelationshipsToRow
-		if err := rows.Scan(
-			&i.ID,
-			&i.FromEntityID,
-			&i.ToEntityID,
-			&i.Type,
-			&i.Confidence,
-			&i.Extractor,
-			&i.EvidenceCount,
-			&i.Version,
-			&i.CreatedAt,
-			&i.UpdatedAt,
-			&i.Status,
-			&i.MergedInto,
-			&i.Weight,
-			&i.Fact,
-			&i.ValidFrom,
-			&i.ValidTo,
-			&i.FromName,
-			&i.FromType,
-			&i.ToName,
-			&i.ToType,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const takeOverEvidence = `-- name: TakeOverEvidence :exec
 UPDATE relationship_evidence SET revision = ?1, quote = ?2, confidence = ?3, run_id = ?4
 WHERE id = ?5
@@ -783,4 +751,42 @@ func (q *Queries) TakeOverEvidence(ctx context.Context, arg TakeOverEvidencePara
 		arg.ID,
 	)
 	return err
+}
+
+const updateRelationship = `-- name: UpdateRelationship :execrows
+UPDATE relationships SET fact = ?1, confidence = ?2,
+  own_confidence = CASE WHEN CAST(?2 AS DOUBLE PRECISION) <> confidence THEN NULL ELSE own_confidence END,
+  weight = CASE WHEN evidence_count > 1 THEN evidence_count ELSE 1 END * CAST(?2 AS DOUBLE PRECISION), valid_from = ?3, valid_to = ?4,
+  status = ?5, rejected = ?6, version = version + 1, updated_at = ?7
+WHERE id = ?8 AND version = ?9
+`
+
+type UpdateRelationshipParams struct {
+	Fact       string
+	Confidence float64
+	ValidFrom  string
+	ValidTo    string
+	Status     string
+	Rejected   bool
+	UpdatedAt  int64
+	ID         string
+	Version    int64
+}
+
+func (q *Queries) UpdateRelationship(ctx context.Context, arg UpdateRelationshipParams) (int64, error) {
+	result, err := q.db.ExecContext(ctx, updateRelationship,
+		arg.Fact,
+		arg.Confidence,
+		arg.ValidFrom,
+		arg.ValidTo,
+		arg.Status,
+		arg.Rejected,
+		arg.UpdatedAt,
+		arg.ID,
+		arg.Version,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
 }

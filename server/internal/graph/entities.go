@@ -183,7 +183,7 @@ func (s *Entities) Relationships(ctx context.Context, id string, d kgl.Direction
 	if _, err := s.store.Entity(ctx, id); err != nil {
 		return kgl.List[kgl.Relationship]{}, err
 	}
-	return s.store.EntityRelationships(ctx, id, d, typ, bounded(p))
+	return s.store.EntityRelationships(ctx, id, kgl.EntityRelationshipFilter{Direction: d, Type: typ}, kgl.RelationshipNewestFirst, bounded(p))
 }
 
 // OfContent returns a page of the entities that a content item mentions, by

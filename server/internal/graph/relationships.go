@@ -28,11 +28,11 @@ func (s *Relationships) Get(ctx context.Context, id string) (RelationshipDetail,
 	if err != nil {
 		return RelationshipDetail{}, err
 	}
-	evidence, err := s.store.RelationshipEvidence(ctx, id, MaxEvidence)
+	evidence, err := s.store.RelationshipEvidence(ctx, id, kgl.Page{Limit: MaxEvidence})
 	if err != nil {
 		return RelationshipDetail{}, err
 	}
-	return RelationshipDetail{Relationship: r, Evidence: evidence}, nil
+	return RelationshipDetail{Relationship: r, Evidence: evidence.Rows}, nil
 }
 
 // List returns a page of relationships, newest first. CodeInvalid.
@@ -47,5 +47,5 @@ func (s *Relationships) List(ctx context.Context, f kgl.RelationshipFilter, p kg
 	if err := faults.err(); err != nil {
 		return kgl.List[kgl.Relationship]{}, err
 	}
-	return s.store.Relationships(ctx, f, bounded(p))
+	return s.store.Relationships(ctx, f, kgl.RelationshipNewestFirst, bounded(p))
 }

@@ -187,6 +187,14 @@ type RelationshipFilter struct {
 	Status        RelationshipStatus // empty: active
 }
 
+// EntityRelationshipFilter selects relationships of one entity; a zero field
+// does not filter.
+type EntityRelationshipFilter struct {
+	Direction     Direction
+	Type          string
+	MinConfidence float64
+}
+
 // Direction says which relationships of an entity are meant.
 type Direction string
 

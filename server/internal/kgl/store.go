@@ -23,6 +23,7 @@ type Store interface {
 	TaskStore
 	EntityStore
 	RelationshipStore
+	MergeStore
 	RunStore
 	ConsentStore
 	ExtractionRequestStore

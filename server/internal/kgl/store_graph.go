@@ -2,6 +2,7 @@ package kgl
 
 import (
 	"context"
+	"time"
 )
 
 // EntityStore keeps entities, their aliases and their mentions.
@@ -63,14 +64,15 @@ type EntityStore interface {
 // RelationshipStore keeps relationships and their evidence.
 type RelationshipStore interface {
 	// UpsertRelationships stores the relationships that do not exist (by ends and
-	// type) and raises the confidence of those that do to the greater one. It
-	// returns the stored ones in the order given, and says of each whether it
-	// was created.
+	// type), raises the confidence of those that do to the greater one, and fills
+	// in Fact, and ValidFrom with ValidTo, where there is none. An end that was
+	// merged stands for the entity that it was merged into. It returns the stored
+	// ones in the order given, and says of each whether it was created.
 	UpsertRelationships(ctx context.Context, rs []Relationship) ([]Relationship, []bool, error)
 
 	// ReplaceEvidence replaces the extractor's evidence from a content item,
-	// keeps EvidenceCount right, and removes relationships of that extractor
-	// that are left without evidence; it returns the ids of the removed.
+	// keeps EvidenceCount and Weight right, and removes relationships that are left
+	// without evidence, unless a person made them; it returns the ids of the removed.
 	ReplaceEvidence(ctx context.Context, contentID, extractor string, es []Evidence) (removed []string, err error)
 
 	// InsertEvidence stores evidence and keeps EvidenceCount and Weight right. A
@@ -89,13 +91,54 @@ type RelationshipStore interface {
 	// Relationship returns a relationship. CodeNotFound.
 	Relationship(ctx context.Context, id string) (Relationship, error)
 
-	// Relationships returns a page, newest first. Position: Int (created_at), ID.
-	Relationships(ctx context.Context, f RelationshipFilter, p Page) (List[Relationship], error)
+	// UpdateRelationship stores Fact, Confidence, ValidFrom, ValidTo and Status
+	// when the stored version is r.Version, and returns the relationship with
+	// Version+1. Of the states RelationshipRejected rejects it, every other takes
+	// that back: it is active then, or suppressed when an end is not active.
+	// CodeNotFound; CodePreconditionFailed; CodeConflict: it was merged into
+	// another one.
+	UpdateRelationship(ctx context.Context, r Relationship) (Relationship, error)
 
-	// EntityRelationships returns a page of the relationships of an entity,
-	// newest first; typ empty means every type. Position: Int, ID.
-	EntityRelationships(ctx context.Context, entityID string, d Direction, typ string, p Page) (List[Relationship], error)
+	// DeleteRelationship removes a relationship with its evidence and with those
+	// that were merged into it. CodeNotFound.
+	DeleteRelationship(ctx context.Context, id string) error
 
-	// RelationshipEvidence returns at most limit pieces of evidence, newest first.
-	RelationshipEvidence(ctx context.Context, relationshipID string, limit int) ([]Evidence, error)
+	// Relationships returns a page. Position: Int (created_at) or Number (weight),
+	// and ID.
+	Relationships(ctx context.Context, f RelationshipFilter, sort RelationshipSort, p Page) (List[Relationship], error)
+
+	// EntityRelationships returns a page of the active relationships of an entity.
+	// Position: Int (created_at) and ID, or Number (weight), Text (the other end)
+	// and ID.
+	EntityRelationships(ctx context.Context, entityID string, f EntityRelationshipFilter, sort RelationshipSort, p Page) (List[Relationship], error)
+
+	// RelationshipEvidence returns a page of the evidence, newest first. Position:
+	// Int (created_at), ID.
+	RelationshipEvidence(ctx context.Context, relationshipID string, p Page) (List[Evidence], error)
+}
+
+// MergeStore merges entities, and takes them out of the graph and back.
+type MergeStore interface {
+	// MergeEntities merges m.Losers into m.Winner and stores m, of which ID, the
+	// ids of the entities, Reason, Actor and CreatedAt count; it returns m with
+	// what it moved. CodeNotFound: an entity does not exist; CodeConflict: one is
+	// not active; CodeInvalid: no loser, or one named twice.
+	MergeEntities(ctx context.Context, m EntityMerge) (EntityMerge, error)
+
+	// UndoMerge gives the losers of a merge back what is theirs and what was theirs
+	// by earlier merges, as far as it exists, in whatever order merges are undone.
+	// CodeNotFound; CodeConflict: it was undone already.
+	UndoMerge(ctx context.Context, id, actor string, now time.Time) (EntityMerge, error)
+
+	// EntityMerge returns a merge. CodeNotFound.
+	EntityMerge(ctx context.Context, id string) (EntityMerge, error)
+
+	// EntityMerges returns a page of the merges that an entity took part in, on
+	// either side, newest first. Position: Int (created_at), ID.
+	EntityMerges(ctx context.Context, entityID string, p Page) (List[EntityMerge], error)
+
+	// SetEntityStatus rejects an entity or makes it active again, and its
+	// relationships with it, without looking at its version. CodeNotFound;
+	// CodeInvalid: another state; CodeConflict: it was merged into another one.
+	SetEntityStatus(ctx context.Context, id string, status EntityStatus, now time.Time) error
 }

@@ -116,11 +116,11 @@ func graphReads(db *store.DB) map[string]func(ctx context.Context) error {
 			return err
 		},
 		"relationships": func(ctx context.Context) error {
-			_, err := db.Relationships(ctx, kgl.RelationshipFilter{}, page)
+			_, err := db.Relationships(ctx, kgl.RelationshipFilter{}, kgl.RelationshipNewestFirst, page)
 			return err
 		},
 		"relationships of an entity": func(ctx context.Context) error {
-			_, err := db.EntityRelationships(ctx, benchID(3, 500), kgl.DirectionAny, "", page)
+			_, err := db.EntityRelationships(ctx, benchID(3, 500), kgl.EntityRelationshipFilter{}, kgl.RelationshipNewestFirst, page)
 			return err
 		},
 	}

@@ -30,7 +30,7 @@ func TestListQueriesHoldNoValues(t *testing.T) {
 				Duplicates: evil}, evil, true, p),
 			"revisions": revisionsQuery(e, evil, p),
 			"entities":  entitiesQuery(e, kgl.EntityFilter{Types: []string{evil, evil}, NamePrefix: evil, MinConfidence: 0.7777777}, evil, p),
-			"relations": relationshipsQuery(e, kgl.RelationshipFilter{Type: evil, FromEntityID: evil, ToEntityID: evil, MinConfidence: 0.7777777}, p),
+			"relations": relationshipsQuery(e, kgl.RelationshipFilter{Type: evil, FromEntityID: evil, ToEntityID: evil, MinConfidence: 0.7777777}, kgl.RelationshipNewestFirst, p),
 			"users":     usersQuery(e, kgl.UserFilter{Role: evil, Status: evil, EmailPrefix: evil}, p),
 			"audit": auditQuery(e, kgl.AuditFilter{ActorID: evil, Action: evil, SubjectType: evil, SubjectID: evil, Outcome: evil, At: span},
 				p),

@@ -181,7 +181,11 @@ func forgetContent(ctx context.Context, c *conn, contentID string) error {
 	if err != nil {
 		return err
 	}
-	return forgetEvidence(ctx, c, evidence)
+	var removed removedEvidence
+	for _, row := range evidence {
+		removed.add(row.RelationshipID, row.OriginID)
+	}
+	return forgetEvidence(ctx, c, removed)
 }
 
 // forgetSource is forgetContent for all items of a source.
@@ -197,7 +201,11 @@ func forgetSource(ctx context.Context, c *conn, sourceID string) error {
 	if err != nil {
 		return err
 	}
-	return forgetEvidence(ctx, c, evidence)
+	var removed removedEvidence
+	for _, row := range evidence {
+		removed.add(row.RelationshipID, row.OriginID)
+	}
+	return forgetEvidence(ctx, c, removed)
 }
 
 // ContentEntities implements kgl.EntityStore. Mentions are in the order of the

@@ -22,7 +22,9 @@ func listPlans(e store.Engine) []listPlan {
 	moment := after(kgl.Position{Int: 5, ID: "i"})
 	users := func(f kgl.UserFilter) store.ListQuery { return store.UsersQuery(e, f, moment) }
 	audit := func(f kgl.AuditFilter) store.ListQuery { return store.AuditQuery(e, f, moment) }
-	edges := func(f kgl.RelationshipFilter) store.ListQuery { return store.RelationshipsQuery(e, f, moment) }
+	edges := func(f kgl.RelationshipFilter) store.ListQuery {
+		return store.RelationshipsQuery(e, f, kgl.RelationshipNewestFirst, moment)
+	}
 	entities := func(f kgl.EntityFilter, sort kgl.EntitySort, p kgl.Page) store.ListQuery {
 		return store.EntitiesQuery(e, f, sort, p)
 	}

@@ -83,37 +83,17 @@ func (p *purge) evidence(ctx context.Context, items string) ([]string, error) {
 	if err != nil || len(rows) == 0 {
 		return nil, err
 	}
-	supported := make([]string, len(rows))
-	for i, r := range rows {
-		supported[i] = r.RelationshipID
+	var removed removedEvidence
+	for _, r := range rows {
+		removed.add(r.RelationshipID, r.OriginID)
 		p.contents = append(p.contents, r.ContentID)
 	}
-	touched := unique(supported)
-	merged, err := mergedRelationships(ctx, p.c, touched)
+	ends, err := relationshipEnds(ctx, p.c, unique(append(slices.Clone(removed.held), removed.found...)))
 	if err != nil {
 		return nil, err
 	}
-	ends, err := relationshipEnds(ctx, p.c, append(slices.Clone(touched), merged...))
-	if err != nil {
-		return nil, err
-	}
-	if err := countEvidence(ctx, p.c, supported, nil); err != nil {
-		return nil, err
-	}
-	if p.out.Relationships, err = deleteUnsupported(ctx, p.c, touched); err != nil {
-		return nil, err
-	}
-	for gone := p.out.Relationships; len(gone) > 0 && len(merged) > 0; {
-		orphans, err := orphanedRelationships(ctx, p.c, merged)
-		if err != nil {
-			return nil, err
-		}
-		if gone, err = deleteUnsupported(ctx, p.c, orphans); err != nil {
-			return nil, err
-		}
-		p.out.Relationships = append(p.out.Relationships, gone...)
-	}
-	return ends, nil
+	p.out.Relationships, err = settleRemoved(ctx, p.c, removed, nil)
+	return ends, err
 }
 
 // mergedRelationships returns the relationships that were merged into the given
@@ -140,16 +120,6 @@ func mergedRelationships(ctx context.Context, c *conn, ids []string) ([]string, 
 		all = append(all, ids...)
 	}
 	return all, nil
-}
-
-// orphanedRelationships returns those of merged relationships whose target is
-// gone.
-func orphanedRelationships(ctx context.Context, c *conn, merged []string) ([]string, error) {
-	list, err := listText(merged)
-	if err != nil {
-		return nil, err
-	}
-	return c.OrphanedRelationships(ctx, list)
 }
 
 func relationshipEnds(ctx context.Context, c *conn, ids []string) ([]string, error) {

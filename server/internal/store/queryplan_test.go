@@ -15,14 +15,6 @@ func TestQueryPlans(t *testing.T) {
 	type q = pgadapter.Querier
 	moment, before := int64(5), int64(9)
 	queries := map[string]func(ctx context.Context, q q) error{
-		"relationships from": func(ctx context.Context, q q) error {
-			_, err := q.RelationshipsFrom(ctx, sqlitedb.RelationshipsFromParams{EntityID: "a", AfterAt: moment, AfterID: "b", RowLimit: 9})
-			return err
-		},
-		"relationships to": func(ctx context.Context, q q) error {
-			_, err := q.RelationshipsTo(ctx, sqlitedb.RelationshipsToParams{EntityID: "a", AfterAt: moment, AfterID: "b", RowLimit: 9})
-			return err
-		},
 		"entities of an item": func(ctx context.Context, q q) error {
 			_, err := q.ContentEntities(ctx, sqlitedb.ContentEntitiesParams{ContentID: "a", RowLimit: 9})
 			return err

@@ -30,7 +30,7 @@ type evidenceRow struct {
 func (db *DB) ReplaceEvidence(ctx context.Context, contentID, extractor string, es []kgl.Evidence) ([]string, error) {
 	var gone []string
 	err := db.write(ctx, func(ctx context.Context, c *conn) error {
-		removed, err := c.DeleteEvidence(ctx, sqlitedb.DeleteEvidenceParams{ContentID: contentID, Extractor: extractor})
+		rows, err := c.DeleteEvidence(ctx, sqlitedb.DeleteEvidenceParams{ContentID: contentID, Extractor: extractor})
 		if err != nil {
 			return err
 		}
@@ -42,10 +42,7 @@ func (db *DB) ReplaceEvidence(ctx context.Context, contentID, extractor string, 
 		if err != nil {
 			return err
 		}
-		if err := countEvidence(ctx, c, removed, added); err != nil {
-			return err
-		}
-		gone, err = deleteUnsupported(ctx, c, removed)
+		gone, err = settleRemoved(ctx, c, removedEvidenceOf(rows), added)
 		return err
 	})
 	return gone, err
@@ -100,20 +97,59 @@ func takeOverEvidence(ctx context.Context, c *conn, es []kgl.Evidence) error {
 func (db *DB) DeleteRunEvidence(ctx context.Context, contentID, runID, name string) ([]string, error) {
 	var gone []string
 	err := db.write(ctx, func(ctx context.Context, c *conn) error {
-		removed, err := c.DeleteRunEvidence(ctx, sqlitedb.DeleteRunEvidenceParams{
+		rows, err := c.DeleteRunEvidence(ctx, sqlitedb.DeleteRunEvidenceParams{
 			// The run of no id is that of no row.
 			ContentID: contentID, RunID: &runID, Name: name, VersionFrom: name + "@", VersionUntil: name + "A",
 		})
 		if err != nil {
 			return err
 		}
-		if err := countEvidence(ctx, c, removed, nil); err != nil {
-			return err
+		removed := make([]sqlitedb.DeleteEvidenceRow, len(rows))
+		for i, row := range rows {
+			removed[i] = sqlitedb.DeleteEvidenceRow(row)
 		}
-		gone, err = deleteUnsupported(ctx, c, removed)
+		gone, err = settleRemoved(ctx, c, removedEvidenceOf(removed), nil)
 		return err
 	})
 	return gone, err
+}
+
+// removedEvidence is evidence that was removed: the relationship that held each
+// piece, and the merged ones that pieces were found for.
+type removedEvidence struct{ held, found []string }
+
+func removedEvidenceOf(rows []sqlitedb.DeleteEvidenceRow) removedEvidence {
+	var out removedEvidence
+	for _, row := range rows {
+		out.add(row.RelationshipID, row.OriginID)
+	}
+	return out
+}
+
+func (r *removedEvidence) add(held string, found *string) {
+	r.held = append(r.held, held)
+	if found != nil {
+		r.found = append(r.found, *found)
+	}
+}
+
+// settleRemoved counts evidence that was removed and added (the relationship of
+// each piece), removes the relationships that nothing supports any more, and
+// returns their ids.
+func settleRemoved(ctx context.Context, c *conn, removed removedEvidence, added []string) ([]string, error) {
+	if err := countEvidence(ctx, c, removed.held, added); err != nil {
+		return nil, err
+	}
+	if len(removed.found) > 0 {
+		list, err := listText(unique(removed.found))
+		if err != nil {
+			return nil, err
+		}
+		if _, err := c.DeleteHollowRelationships(ctx, sqlitedb.DeleteHollowRelationshipsParams{Manual: kgl.ExtractorManual, Ids: list}); err != nil {
+			return nil, err
+		}
+	}
+	return deleteUnsupported(ctx, c, removed.held)
 }
 
 // insertEvidence stores evidence, each place of an extractor once, and returns
@@ -147,12 +183,35 @@ func countEvidence(ctx context.Context, c *conn, removed, added []string) error 
 	if len(deltas) == 0 {
 		return nil
 	}
+	if err := lockEndsOfLosers(ctx, c, deltas); err != nil {
+		return err
+	}
 	if _, err := lockRelationships(ctx, c, slices.Collect(maps.Keys(deltas))); err != nil {
 		return err
 	}
 	return eachDelta(deltas, func(delta int64, ids string) error {
 		return c.AddEvidenceCount(ctx, sqlitedb.AddEvidenceCountParams{Delta: delta, Ids: ids})
 	})
+}
+
+// lockEndsOfLosers locks the ends of relationships that lose evidence, and with
+// the last piece may have to go: entities are locked before relationships.
+func lockEndsOfLosers(ctx context.Context, c *conn, deltas map[string]int64) error {
+	var ids []string
+	for id, n := range deltas {
+		if n < 0 {
+			ids = append(ids, id)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	ends, err := relationshipEnds(ctx, c, ids)
+	if err != nil {
+		return err
+	}
+	_, err = lockEntities(ctx, c, ends)
+	return err
 }
 
 // deleteUnsupported removes those of the relationships, which may repeat, that
@@ -169,20 +228,25 @@ func deleteUnsupported(ctx context.Context, c *conn, relationships []string) ([]
 	gone, err := c.DeleteUnsupportedRelationships(ctx, sqlitedb.DeleteUnsupportedRelationshipsParams{
 		Manual: kgl.ExtractorManual, Ids: list,
 	})
-	slices.Sort(gone)
-	return gone, err
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]sqlitedb.DeleteRelationshipsRow, len(gone))
+	var ids []string
+	for i, row := range gone {
+		rows[i] = sqlitedb.DeleteRelationshipsRow(row)
+		ids = append(ids, row.ID)
+	}
+	slices.Sort(ids)
+	return ids, countDegrees(ctx, c, endsOf(rows), nil)
 }
 
-// forgetEvidence counts evidence that was removed with its item, given the
-// relationship of each piece, and removes the relationships that nothing
-// supports any more.
-func forgetEvidence(ctx context.Context, c *conn, removed []string) error {
-	if len(removed) == 0 {
+// forgetEvidence counts evidence that was removed with its item, and removes the
+// relationships that nothing supports any more.
+func forgetEvidence(ctx context.Context, c *conn, removed removedEvidence) error {
+	if len(removed.held) == 0 {
 		return nil
 	}
-	if err := countEvidence(ctx, c, removed, nil); err != nil {
-		return err
-	}
-	_, err := deleteUnsupported(ctx, c, removed)
+	_, err := settleRemoved(ctx, c, removed, nil)
 	return err
 }

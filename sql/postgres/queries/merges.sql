@@ -145,8 +145,9 @@ UPDATE entity_aliases SET entity_id = COALESCE(origin_id, entity_id), origin_id 
 WHERE origin_id IS NOT NULL AND source <> 'merge' AND origin_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))))
   AND NOT EXISTS (SELECT 1 FROM entity_aliases a WHERE a.entity_id = entity_aliases.origin_id AND a.alias_key = entity_aliases.alias_key);
 
--- name: DeleteMergeAliases :execrows
-DELETE FROM entity_aliases WHERE origin_id IS NOT NULL AND source = 'merge' AND origin_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))));
+-- name: DeleteMergeAliases :many
+DELETE FROM entity_aliases WHERE origin_id IS NOT NULL AND source = 'merge' AND origin_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))))
+RETURNING alias_key;
 
 -- The name of one entity becomes an alias of another one that does not have it.
 -- name: AddMergeAlias :execrows
@@ -184,6 +185,6 @@ WHERE to_entity_id = @entity_id AND status = 'suppressed'
   AND EXISTS (SELECT 1 FROM entities e WHERE e.id = relationships.from_entity_id AND e.status = 'active');
 
 -- name: ActiveEnds :many
-SELECT r.to_entity_id AS id, COUNT(*) AS edges FROM relationships r WHERE r.from_entity_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB)))) AND r.status = 'active' GROUP BY r.to_entity_id
-UNION ALL
-SELECT r.from_entity_id, COUNT(*) FROM relationships r WHERE r.to_entity_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB)))) AND r.status = 'active' GROUP BY r.from_entity_id;
+SELECT r.id, r.from_entity_id, r.to_entity_id FROM relationships r WHERE r.from_entity_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB)))) AND r.status = 'active'
+UNION
+SELECT r.id, r.from_entity_id, r.to_entity_id FROM relationships r WHERE r.to_entity_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB)))) AND r.status = 'active';

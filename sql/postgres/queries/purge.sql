@@ -9,7 +9,7 @@ RETURNING content_id, entity_id;
 
 -- name: PurgeEvidence :many
 DELETE FROM relationship_evidence WHERE content_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@content_ids AS TEXT) AS JSONB)))) AND extractor <> @manual
-RETURNING content_id, relationship_id;
+RETURNING content_id, relationship_id, origin_id;
 
 -- name: PurgeRuns :many
 DELETE FROM extraction_runs WHERE content_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@content_ids AS TEXT) AS JSONB))))

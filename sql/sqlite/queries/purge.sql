@@ -9,7 +9,7 @@ RETURNING content_id, entity_id;
 
 -- name: PurgeEvidence :many
 DELETE FROM relationship_evidence WHERE content_id IN (SELECT value FROM json_each(CAST(@content_ids AS TEXT))) AND extractor <> @manual
-RETURNING content_id, relationship_id;
+RETURNING content_id, relationship_id, origin_id;
 
 -- name: PurgeRuns :many
 DELETE FROM extraction_runs WHERE content_id IN (SELECT value FROM json_each(CAST(@content_ids AS TEXT)))

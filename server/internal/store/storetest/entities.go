@@ -101,7 +101,7 @@ func entityDelete(t *testing.T, db *store.DB) {
 	if len(left.Rows) != 1 || left.Rows[0].Entity.ID != b.ID {
 		t.Fatalf("the item still mentions %+v", left.Rows)
 	}
-	if n := len(got(db.RelationshipEvidence(ctx(t), r.ID, 10))(t)); n != 0 {
+	if n := len(got(db.RelationshipEvidence(ctx(t), r.ID, kgl.Page{Limit: 10}))(t).Rows); n != 0 {
 		t.Fatalf("%d pieces of evidence are left", n)
 	}
 	_, created, err := db.UpsertEntities(ctx(t), []kgl.Entity{newEntity(7, "person", "Alpha")})

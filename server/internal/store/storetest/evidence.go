@@ -49,9 +49,9 @@ func evidenceList(t *testing.T, db *store.DB) {
 	content := graphContents(t, db, 1)[0]
 	r, other := twoRelationships(t, db)
 	replace(t, db, content, "mock", 10, r, other, r, r)
-	es := got(db.RelationshipEvidence(ctx(t), r.ID, 2))(t)
+	es := got(db.RelationshipEvidence(ctx(t), r.ID, kgl.Page{Limit: 2}))(t).Rows
 	same(t, es, []kgl.Evidence{newEvidence(13, r.ID, content), newEvidence(12, r.ID, content)})
-	if n := len(got(db.RelationshipEvidence(ctx(t), r.ID, 10))(t)); n != 3 {
+	if n := len(got(db.RelationshipEvidence(ctx(t), r.ID, kgl.Page{Limit: 10}))(t).Rows); n != 3 {
 		t.Fatalf("%d pieces of evidence", n)
 	}
 }

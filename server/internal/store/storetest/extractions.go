@@ -38,7 +38,7 @@ func extractionRace(t *testing.T, db *store.DB) {
 			t.Errorf("%s has %d mentions and the confidence %v", e.Name, e.MentionCount, e.Confidence)
 		}
 	}
-	edges := got(db.Relationships(ctx(t), kgl.RelationshipFilter{}, kgl.Page{Limit: 100}))(t).Rows
+	edges := got(db.Relationships(ctx(t), kgl.RelationshipFilter{}, kgl.RelationshipNewestFirst, kgl.Page{Limit: 100}))(t).Rows
 	for _, r := range edges {
 		if r.EvidenceCount != items {
 			t.Errorf("%s -> %s has %d pieces of evidence", r.From.Name, r.To.Name, r.EvidenceCount)

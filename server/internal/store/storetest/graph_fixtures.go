@@ -81,7 +81,7 @@ func newMention(n int, contentID, entityID string) kgl.Mention {
 func newRelationship(n int, from, to kgl.Entity, typ string) kgl.Relationship {
 	return kgl.Relationship{
 		ID: id(n), From: refTo(from), To: refTo(to), Type: typ, Confidence: 0.5, Extractor: kgl.ExtractorMock,
-		Version: 1, CreatedAt: minute(n), UpdatedAt: minute(n),
+		Weight: 0.5, Status: kgl.RelationshipActive, Version: 1, CreatedAt: minute(n), UpdatedAt: minute(n),
 	}
 }
 

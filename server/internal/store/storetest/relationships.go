@@ -60,8 +60,8 @@ func relationshipUpsert(t *testing.T, db *store.DB) {
 	stored, created, err := db.UpsertRelationships(ctx(t), []kgl.Relationship{weaker, back, stronger, other, again})
 	must(t, err)
 	same(t, created, []bool{false, true, false, true, false})
-	old.Confidence, old.Version, old.UpdatedAt = 0.9, 2, stronger.UpdatedAt
-	other.Confidence = 0.7
+	old.Confidence, old.Weight, old.Version, old.UpdatedAt = 0.9, 0.9, 2, stronger.UpdatedAt
+	other.Confidence, other.Weight = 0.7, 0.7
 	same(t, stored, []kgl.Relationship{old, back, old, other, other})
 	stored, _, err = db.UpsertRelationships(ctx(t), nil)
 	must(t, err)
@@ -99,7 +99,7 @@ func relationshipUpsertRace(t *testing.T, db *store.DB) {
 			}
 		}
 	}
-	all := got(db.Relationships(ctx(t), kgl.RelationshipFilter{}, kgl.Page{Limit: 100}))(t).Rows
+	all := got(db.Relationships(ctx(t), kgl.RelationshipFilter{}, kgl.RelationshipNewestFirst, kgl.Page{Limit: 100}))(t).Rows
 	if count != kinds || len(all) != kinds {
 		t.Fatalf("%d relationships were created, %d are stored", count, len(all))
 	}
@@ -122,6 +122,7 @@ func graph(t *testing.T, db *store.DB) ([]kgl.Entity, []kgl.Relationship) {
 				}
 				r := newRelationship(100+len(rs), from, to, typ)
 				r.CreatedAt, r.Confidence = minute(len(rs)/4), float64(len(rs)%5)/4
+				r.Weight = r.Confidence
 				rs = append(rs, r)
 			}
 		}
@@ -146,7 +147,7 @@ func relationshipList(t *testing.T, db *store.DB) {
 	_, rs := graph(t, db)
 	for _, limit := range []int{1, 4, 7, 24, 100} {
 		all := pages(t, limit, func(p kgl.Page) (kgl.List[kgl.Relationship], error) {
-			return db.Relationships(ctx(t), kgl.RelationshipFilter{}, p)
+			return db.Relationships(ctx(t), kgl.RelationshipFilter{}, kgl.RelationshipNewestFirst, p)
 		})
 		same(t, all, rs)
 	}
@@ -172,7 +173,7 @@ func relationshipFilter(t *testing.T, db *store.DB) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			all := pages(t, 2, func(p kgl.Page) (kgl.List[kgl.Relationship], error) {
-				return db.Relationships(ctx(t), tc.filter, p)
+				return db.Relationships(ctx(t), tc.filter, kgl.RelationshipNewestFirst, p)
 			})
 			same(t, idsOf(all, relationshipID), chosen(rs, tc.keep))
 		})
@@ -191,7 +192,7 @@ func relationshipsOfEntity(t *testing.T, db *store.DB) {
 			for _, limit := range []int{1, 3, 100} {
 				t.Run(fmt.Sprint(d, " ", typ, " by ", limit), func(t *testing.T) {
 					all := pages(t, limit, func(p kgl.Page) (kgl.List[kgl.Relationship], error) {
-						return db.EntityRelationships(ctx(t), me, d, typ, p)
+						return db.EntityRelationships(ctx(t), me, kgl.EntityRelationshipFilter{Direction: d, Type: typ}, kgl.RelationshipNewestFirst, p)
 					})
 					same(t, idsOf(all, relationshipID), want)
 				})

@@ -214,23 +214,29 @@ func readersDoNotWait(t *testing.T, db *store.DB) {
 			_, err := db.FindDuplicates(outside, []kgl.DuplicateCandidate{{CanonicalURL: "u"}})
 			return err
 		},
-		"Duplicates":          func() error { _, err := db.Duplicates(outside, id(1), p); return err },
-		"NextTaskAt":          func() error { _, err := db.NextTaskAt(outside, kgl.ExtractorMock); return err },
-		"Entity":              func() error { _, err := db.Entity(outside, id(1)); return err },
-		"Entities":            func() error { _, err := db.Entities(outside, kgl.EntityFilter{}, kgl.EntityByName, p); return err },
-		"ContentEntities":     func() error { _, err := db.ContentEntities(outside, id(1), p); return err },
-		"Relationship":        func() error { _, err := db.Relationship(outside, id(1)); return err },
-		"Relationships":       func() error { _, err := db.Relationships(outside, kgl.RelationshipFilter{}, p); return err },
-		"EntityRelationships": func() error { _, err := db.EntityRelationships(outside, id(1), kgl.DirectionAny, "", p); return err },
-		"EventsAfter":         func() error { _, err := db.EventsAfter(outside, kgl.EventPosition{}, 5); return err },
-		"User":                func() error { _, err := db.User(outside, id(1)); return err },
-		"Users":               func() error { _, err := db.Users(outside, kgl.UserFilter{}, p); return err },
-		"SessionState":        func() error { _, err := db.SessionState(outside, id(1)); return err },
-		"LoginThrottles":      func() error { _, err := db.LoginThrottles(outside, []string{"k"}); return err },
-		"SigningKeys":         func() error { _, err := db.SigningKeys(outside); return err },
-		"AuditEvents":         func() error { _, err := db.AuditEvents(outside, kgl.AuditFilter{}, p); return err },
-		"AuditHead":           func() error { _, _, err := db.AuditHead(outside); return err },
-		"Dashboard":           func() error { _, err := db.Dashboard(outside, epoch); return err },
+		"Duplicates":      func() error { _, err := db.Duplicates(outside, id(1), p); return err },
+		"NextTaskAt":      func() error { _, err := db.NextTaskAt(outside, kgl.ExtractorMock); return err },
+		"Entity":          func() error { _, err := db.Entity(outside, id(1)); return err },
+		"Entities":        func() error { _, err := db.Entities(outside, kgl.EntityFilter{}, kgl.EntityByName, p); return err },
+		"ContentEntities": func() error { _, err := db.ContentEntities(outside, id(1), p); return err },
+		"Relationship":    func() error { _, err := db.Relationship(outside, id(1)); return err },
+		"Relationships": func() error {
+			_, err := db.Relationships(outside, kgl.RelationshipFilter{}, kgl.RelationshipNewestFirst, p)
+			return err
+		},
+		"EntityRelationships": func() error {
+			_, err := db.EntityRelationships(outside, id(1), kgl.EntityRelationshipFilter{}, kgl.RelationshipNewestFirst, p)
+			return err
+		},
+		"EventsAfter":    func() error { _, err := db.EventsAfter(outside, kgl.EventPosition{}, 5); return err },
+		"User":           func() error { _, err := db.User(outside, id(1)); return err },
+		"Users":          func() error { _, err := db.Users(outside, kgl.UserFilter{}, p); return err },
+		"SessionState":   func() error { _, err := db.SessionState(outside, id(1)); return err },
+		"LoginThrottles": func() error { _, err := db.LoginThrottles(outside, []string{"k"}); return err },
+		"SigningKeys":    func() error { _, err := db.SigningKeys(outside); return err },
+		"AuditEvents":    func() error { _, err := db.AuditEvents(outside, kgl.AuditFilter{}, p); return err },
+		"AuditHead":      func() error { _, _, err := db.AuditHead(outside); return err },
+		"Dashboard":      func() error { _, err := db.Dashboard(outside, epoch); return err },
 	}
 	must(t, db.InTx(ctx(t), func(c context.Context, tx kgl.Store) error {
 		must(t, tx.SetSetting(c, "k", "v", epoch))
