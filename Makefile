@@ -299,3 +299,10 @@ GRAPHFLAGS    ?=
 .PHONY: drill-graph
 drill-graph: ## Neighborhoods and paths among RELATIONSHIPS relationships; figures in docs/performance.md
 	@$(MAKE) bench BENCHFLAGS='-parts graph -relationships $(RELATIONSHIPS) -out bench-results/graph $(GRAPHFLAGS)'
+
+##@ Enrichment
+
+# WRITE=1 writes the measured precision of every rule into data/precision.txt: after a change of a rule.
+.PHONY: measure-enrichment
+measure-enrichment: ## Measure the builtin extractor: F1 by set and type, precision of every rule, cost; KGL_SHARED=folder with ner/
+	go test ./server/internal/builtin -count 1 -v -run 'TestPrecision|TestMeasure|TestCoOccurrencePrecision' $(if $(WRITE),-write,-bench . -benchmem)

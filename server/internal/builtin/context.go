@@ -93,7 +93,7 @@ func (d *document) noun(w string) string {
 		if stem, ies := strings.CutSuffix(one, "ie"); ies {
 			one = stem + "y"
 		}
-		if typ := d.lex.nouns[one]; typ != "" {
+		if typ := d.lex.nouns[one]; typ != typeWork { // "records" and "plays" are verbs
 			return typ
 		}
 	}

@@ -28,7 +28,7 @@ type labelled struct {
 
 // sharedDir returns a folder of the labelled corpora that are not part of the
 // repository, and skips the test where there is none.
-func sharedDir(t *testing.T, sub string) string {
+func sharedDir(t testing.TB, sub string) string {
 	t.Helper()
 	root := os.Getenv("KGL_SHARED")
 	if root == "" {
@@ -41,7 +41,7 @@ func sharedDir(t *testing.T, sub string) string {
 	return dir
 }
 
-func readLines(t *testing.T, path string) []string {
+func readLines(t testing.TB, path string) []string {
 	t.Helper()
 	file, err := os.Open(path)
 	if err != nil {
@@ -69,7 +69,7 @@ func halves(set []labelled) (develop, held []labelled) {
 }
 
 // news reads the labelled set of this package.
-func news(t *testing.T) []labelled {
+func news(t testing.TB) []labelled {
 	t.Helper()
 	var set []labelled
 	open := false
@@ -96,7 +96,7 @@ func news(t *testing.T) []labelled {
 }
 
 // parseLabels reads "{Patreon|platform} launched".
-func parseLabels(t *testing.T, line string) labelled {
+func parseLabels(t testing.TB, line string) labelled {
 	t.Helper()
 	var doc labelled
 	var b strings.Builder
@@ -125,7 +125,7 @@ func parseLabels(t *testing.T, line string) labelled {
 // wikigold reads the corpus of Balasuriya and others (2009). Its tokens are
 // joined as text is written; its sentences only by spaces, so that finding them
 // is a part of what is measured.
-func wikigold(t *testing.T) []labelled {
+func wikigold(t testing.TB) []labelled {
 	t.Helper()
 	var set []labelled
 	var doc detokenizer
