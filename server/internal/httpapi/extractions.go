@@ -56,7 +56,7 @@ func (s *server) GetExtraction(ctx context.Context, r api.GetExtractionRequestOb
 	if err != nil {
 		return nil, err
 	}
-	return api.GetExtraction200JSONResponse{Body: body}, nil
+	return api.GetExtraction200JSONResponse{Body: body, Headers: api.GetExtraction200ResponseHeaders{ETag: ptr(versionTag(request.Attempts))}}, nil
 }
 
 // ListExtractionRuns lists runs.
@@ -86,7 +86,13 @@ func (s *server) GetExtractionRun(ctx context.Context, r api.GetExtractionRunReq
 	if err != nil {
 		return nil, err
 	}
-	return api.GetExtractionRun200JSONResponse{Body: toExtractionRun(run)}, nil
+	version := int64(1)
+	if run.EndedAt != nil {
+		version++
+	}
+	return api.GetExtractionRun200JSONResponse{
+		Body: toExtractionRun(run), Headers: api.GetExtractionRun200ResponseHeaders{ETag: ptr(versionTag(version))},
+	}, nil
 }
 
 // RetractExtractionRun takes back what a run found.
