@@ -112,7 +112,9 @@ func (d *document) settle(m mention) mention {
 	return m
 }
 
-// byShape guesses the type of a name that nothing tells of.
+// byShape guesses the type of a name that nothing tells of, by its form and by
+// where it stands. Each form in each place is a rule of its own, because some
+// are no more than noise: those are measured, and not told.
 func (d *document) byShape(m mention) (typ, rule string) {
 	first := d.tokens[m.from]
 	digits, words := false, false
@@ -120,28 +122,55 @@ func (d *document) byShape(m mention) (typ, rule string) {
 		digits = digits || strings.ContainsAny(t.text, "0123456789")
 		words = words || d.lex.is(t.lower, "common", "function") || d.lower[t.lower] > 0
 	}
+	place := d.place(m)
 	switch n := m.to - m.from; {
 	case digits:
-		return typeMisc, "shape digits"
+		return typeMisc, "shape digits" + place
 	case n == 1 && first.upper:
-		return typeOrganization, "shape capitals"
+		return typeOrganization, "shape capitals" + place
+	case n == 1 && place == ", by":
+		return typeOrganization, "shape word" + place
+	case n == 1 && place == ", listed":
+		return typePerson, "shape word" + place
 	case n == 1 && d.capitals[first.lower] > 1:
-		return typeMisc, "shape word often"
+		return typeMisc, "shape word often" + place
 	case n == 1:
-		return typeMisc, "shape word"
+		return typeMisc, "shape word" + place
 	case n < 4 && direction(first.lower):
 		return typeLocation, "shape direction"
 	case words && first.text == "The":
 		return typeMisc, "shape the words"
-	case words && n > 2:
-		return typeOrganization, "shape known words"
+	case words && n == 2:
+		return typeMisc, "shape two known words" + place
 	case words:
-		return typeMisc, "shape two known words"
+		return typeMisc, "shape known words" + place
 	case n == 2:
-		return typePerson, "shape two words"
+		return typePerson, "shape two words" + place
 	default:
 		return typeMisc, "shape words"
 	}
+}
+
+// place says where a name stands, as far as it tells names from other words.
+func (d *document) place(m mention) string {
+	t, ok := d.before(m.from)
+	switch {
+	case d.tokens[m.from].first || !ok:
+		return ", first"
+	case t.lower == "the":
+		return ", the"
+	case t.lower == "by":
+		return ", by"
+	case t.lower == "of" || t.lower == "and" || t.lower == "or":
+		return ", of"
+	case t.text == ",":
+		return ", listed"
+	case t.kind == mark:
+		return ", mark"
+	case d.lex.is(t.lower, "english"):
+		return ", small word"
+	}
+	return ", word"
 }
 
 func direction(w string) bool {
