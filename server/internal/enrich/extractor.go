@@ -3,6 +3,7 @@ package enrich
 import (
 	"context"
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 	"time"
@@ -53,21 +54,32 @@ func Check(x kgl.Extraction, text string) error {
 		return kgl.Invalid("model", "must be a text of at most %d characters", maxModel)
 	case !validText(x.ConfigHash, maxModel):
 		return kgl.Invalid("config_hash", "must be a text of at most %d characters", maxModel)
-	case len(x.Entities) > MaxEntities || len(x.Relationships) > MaxRelationships:
-		return kgl.Errorf(kgl.CodeInvalid, "%d entities and %d relationships exceed the bounds of one item", len(x.Entities), len(x.Relationships))
+	case len(x.Entities) > MaxEntities:
+		return kgl.Invalid("entities", "must be at most %d", MaxEntities)
+	case len(x.Relationships) > MaxRelationships:
+		return kgl.Invalid("relationships", "must be at most %d", MaxRelationships)
 	}
 	index := newRuneIndex(text)
 	for i, e := range x.Entities {
 		if err := checkEntity(e, index); err != nil {
-			return kgl.Wrap(err, kgl.CodeInvalid, "entity %d is not valid: %s", i, messageOf(err))
+			return within(fmt.Sprintf("entities[%d].", i), err)
 		}
 	}
 	for i, r := range x.Relationships {
 		if err := checkRelationship(r, len(x.Entities), index); err != nil {
-			return kgl.Wrap(err, kgl.CodeInvalid, "relationship %d is not valid: %s", i, messageOf(err))
+			return within(fmt.Sprintf("relationships[%d].", i), err)
 		}
 	}
 	return nil
+}
+
+// within says of a fault where the part is in which the field is.
+func within(part string, err error) error {
+	e, ok := errors.AsType[*kgl.Error](err)
+	if !ok || len(e.Fields) != 1 {
+		return err
+	}
+	return kgl.Invalid(part+e.Fields[0].Field, "%s", e.Fields[0].Message)
 }
 
 // CheckOwner reports whether results in a lane may carry the name of this
@@ -106,24 +118,26 @@ func checkEntity(e kgl.ExtractedEntity, index runeIndex) error {
 		return kgl.Invalid("confidence", "must be from 0 to 1")
 	case !validConfidence(e.Salience):
 		return kgl.Invalid("salience", "must be from 0 to 1")
-	case len(e.Aliases) > MaxNames || len(e.ExternalIDs) > MaxNames:
-		return kgl.Invalid("aliases", "and external ids must be at most %d", MaxNames)
+	case len(e.Aliases) > MaxNames:
+		return kgl.Invalid("aliases", "must be at most %d", MaxNames)
+	case len(e.ExternalIDs) > MaxNames:
+		return kgl.Invalid("external_ids", "must be at most %d", MaxNames)
 	case len(e.Spans) == 0 || len(e.Spans) > MaxSpans:
 		return kgl.Invalid("mentions", "must be 1 to %d", MaxSpans)
 	}
-	for _, a := range e.Aliases {
+	for i, a := range e.Aliases {
 		if !validText(a, maxNameRunes) || kgl.NormalizeName(a) == "" {
-			return kgl.Invalid("aliases", "must be texts of 1 to %d characters", maxNameRunes)
+			return kgl.Invalid(fmt.Sprintf("aliases[%d]", i), "must be a text of 1 to %d characters", maxNameRunes)
 		}
 	}
-	for _, id := range e.ExternalIDs {
+	for i, id := range e.ExternalIDs {
 		if !externalScheme.MatchString(id.Scheme) || id.Value == "" || !validText(id.Value, maxNameRunes) {
-			return kgl.Invalid("external_ids", "need a scheme and a value of at most %d characters", maxNameRunes)
+			return kgl.Invalid(fmt.Sprintf("external_ids[%d]", i), "needs a scheme and a value of at most %d characters", maxNameRunes)
 		}
 	}
-	for _, s := range e.Spans {
-		if !index.holds(s) {
-			return kgl.Invalid("mentions", "the quote is not the text from %d to %d", s.Start, s.End)
+	for i, s := range e.Spans {
+		if err := index.check(s); err != nil {
+			return within(fmt.Sprintf("mentions[%d].", i), err)
 		}
 	}
 	return nil
@@ -131,8 +145,10 @@ func checkEntity(e kgl.ExtractedEntity, index runeIndex) error {
 
 func checkRelationship(r kgl.ExtractedRelationship, entities int, index runeIndex) error {
 	switch {
-	case r.From < 0 || r.From >= entities || r.To < 0 || r.To >= entities || r.From == r.To:
-		return kgl.Invalid("from", "the ends must be two entities of the extraction")
+	case r.From < 0 || r.From >= entities:
+		return kgl.Invalid("from", "must be the place of an entity in the list, from 0")
+	case r.To < 0 || r.To >= entities || r.From == r.To:
+		return kgl.Invalid("to", "must be the place of another entity in the list, from 0")
 	case !kgl.ValidType(r.Type):
 		return kgl.Invalid("type", "is not a lower-case word")
 	case !validText(r.Fact, maxFact):
@@ -143,8 +159,9 @@ func checkRelationship(r kgl.ExtractedRelationship, entities int, index runeInde
 		return kgl.Invalid("valid_to", "must be a year, a month or a day")
 	case !validConfidence(r.Confidence):
 		return kgl.Invalid("confidence", "must be from 0 to 1")
-	case !index.holds(r.Evidence):
-		return kgl.Invalid("evidence", "the quote is not the text from %d to %d", r.Evidence.Start, r.Evidence.End)
+	}
+	if err := index.check(r.Evidence); err != nil {
+		return within("evidence.", err)
 	}
 	return nil
 }
@@ -207,12 +224,18 @@ func newRuneIndex(text string) runeIndex {
 	return x
 }
 
-// holds reports whether the span lies in the text and quotes it.
-func (x runeIndex) holds(s kgl.Span) bool {
-	if s.Start < 0 || s.End <= s.Start || s.End > x.runes {
-		return false
+// check reports whether the span lies in the text and quotes it. CodeInvalid
+// names the field.
+func (x runeIndex) check(s kgl.Span) error {
+	switch {
+	case s.Start < 0 || s.Start >= x.runes:
+		return kgl.Invalid("start", "must be from 0 to less than %d, the characters of the text", x.runes)
+	case s.End <= s.Start || s.End > x.runes:
+		return kgl.Invalid("end", "must be more than start and at most %d, the characters of the text", x.runes)
+	case x.text[x.offset(s.Start):x.offset(s.End)] != s.Quote || !utf8.ValidString(s.Quote) || strings.ContainsRune(s.Quote, 0):
+		return kgl.Invalid("quote", "is not the text from %d to %d", s.Start, s.End)
 	}
-	return x.text[x.offset(s.Start):x.offset(s.End)] == s.Quote && utf8.ValidString(s.Quote) && !strings.ContainsRune(s.Quote, 0)
+	return nil
 }
 
 func (x runeIndex) offset(n int64) int {

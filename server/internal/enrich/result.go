@@ -43,28 +43,27 @@ func (w *Worker) fail(ctx context.Context, t kgl.EnrichmentTask, cause error) (O
 	blame, after := blameOf(cause)
 	if t.Attempts < w.cfg.MaxAttempts && blame != BlameItem {
 		w.log.WarnContext(ctx, "enrichment attempt failed", "error", cause)
-		return OutcomeRetried, w.retry(ctx, t, errorText(cause), cmp.Or(after, w.retryDelay(t.Attempts)))
+		return OutcomeRetried, w.retry(ctx, t, errorText(cause), cmp.Or(after, backoff(t.Attempts, w.cfg.RetryBase, w.cfg.RetryMax)))
 	}
 	w.log.ErrorContext(ctx, "enrichment task given up", "error", cause)
-	err := w.endAttempt(ctx, t, kgl.ContentFailed, func(ctx context.Context, tx kgl.Store, now time.Time) error {
+	err := endAttempt(ctx, w.store, w.clock, t, kgl.ContentFailed, func(ctx context.Context, tx kgl.Store, now time.Time) error {
 		return tx.BuryTask(ctx, t, errorText(cause), now)
-	}, kgl.NewEvent(w.ids, w.clock, kgl.EventContentFailed, "content", t.ContentID, map[string]any{
-		"revision": t.Revision, "extractor": t.Extractor, "attempts": t.Attempts,
-	}))
+	}, failedEvent(w.ids, w.clock, t))
 	return OutcomeBuried, err
 }
 
 func (w *Worker) retry(ctx context.Context, t kgl.EnrichmentTask, lastError string, delay time.Duration) error {
-	return w.endAttempt(ctx, t, kgl.ContentNew, func(ctx context.Context, tx kgl.Store, now time.Time) error {
+	return endAttempt(ctx, w.store, w.clock, t, kgl.ContentNew, func(ctx context.Context, tx kgl.Store, now time.Time) error {
 		return tx.RetryTask(ctx, t, lastError, now, now.Add(delay))
 	})
 }
 
 // endAttempt stores an attempt that gave no result. The task of a revision that
 // was superseded is completed instead: nobody waits for it.
-func (w *Worker) endAttempt(ctx context.Context, t kgl.EnrichmentTask, status kgl.ContentStatus, end func(context.Context, kgl.Store, time.Time) error, events ...kgl.Event) error {
-	err := w.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
-		now := w.clock.Now()
+func endAttempt(ctx context.Context, store kgl.Store, clock kgl.Clock, t kgl.EnrichmentTask, status kgl.ContentStatus,
+	end func(context.Context, kgl.Store, time.Time) error, events ...kgl.Event) error {
+	err := store.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
+		now := clock.Now()
 		if _, err := holdRevision(ctx, tx, t.ContentID, t.Revision, status, now); err != nil {
 			return err
 		}
@@ -74,9 +73,16 @@ func (w *Worker) endAttempt(ctx context.Context, t kgl.EnrichmentTask, status kg
 		return tx.AppendEvents(ctx, events)
 	})
 	if errors.Is(err, ErrSuperseded) {
-		return w.store.CompleteTask(ctx, t, w.clock.Now())
+		return store.CompleteTask(ctx, t, clock.Now())
 	}
 	return err
+}
+
+// failedEvent tells that the work on an item was given up.
+func failedEvent(ids kgl.IDSource, clock kgl.Clock, t kgl.EnrichmentTask) kgl.Event {
+	return kgl.NewEvent(ids, clock, kgl.EventContentFailed, "content", t.ContentID, map[string]any{
+		"revision": t.Revision, "extractor": t.Extractor, "attempts": t.Attempts,
+	})
 }
 
 // errorText returns the text of a failure in a form that every database takes.

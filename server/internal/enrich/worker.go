@@ -335,11 +335,11 @@ func safely(ctx context.Context, log *slog.Logger, extractor Extractor, c kgl.Co
 	return x, Check(x, c.Text)
 }
 
-// retryDelay is how long a task waits after its n-th failed attempt.
-func (w *Worker) retryDelay(n int64) time.Duration {
-	d := w.cfg.RetryBase
-	for ; n > 1 && d < w.cfg.RetryMax; n-- {
-		d *= 2
+// backoff is how long a task waits after its n-th failed attempt: base, and
+// twice as long with each further one, up to most.
+func backoff(n int64, base, most time.Duration) time.Duration {
+	for ; n > 1 && base < most; n-- {
+		base *= 2
 	}
-	return min(d, w.cfg.RetryMax)
+	return min(base, most)
 }

@@ -33,6 +33,7 @@ const (
 	CodeStorageFull          Code = "storage_full"            // the disk of the database is full
 	CodeLeaseLost            Code = "lease_lost"              // the work was claimed by another worker meanwhile
 	CodeConsentDenied        Code = "consent_denied"          // the source does not allow this use of its items
+	CodeResultInvalid        Code = "result_invalid"          // the result that was handed in breaks a rule; see the fields
 	CodeFetchFailed          Code = "fetch_failed"            // an outgoing request failed or was refused
 	CodeFeedInvalid          Code = "feed_invalid"            // the document is not a feed that can be read
 	CodeCursorExpired        Code = "cursor_expired"          // what the cursor goes on from is not kept any more; begin anew
