@@ -22,6 +22,11 @@ func TestRoleScopes(t *testing.T) {
 			t.Errorf("%s is not for admins only", s)
 		}
 	}
+	for _, s := range []string{"enrichment:read", "enrichment:write"} {
+		if slices.Contains(user, s) || !slices.Contains(moderator, s) || !slices.Contains(admin, s) {
+			t.Errorf("%s is not for moderators and admins", s)
+		}
+	}
 	if !slices.Equal(admin, AllScopes()) {
 		t.Errorf("admin = %v", admin)
 	}

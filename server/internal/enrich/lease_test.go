@@ -434,6 +434,8 @@ func TestOneLookServesAll(t *testing.T) {
 		l := NewLeases(store, nil, clock, nil, slog.New(slog.DiscardHandler), nil, LeaseConfig{})
 		ctx, stop := context.WithCancel(t.Context())
 		var group sync.WaitGroup
+		defer group.Wait()
+		defer stop()
 		group.Go(func() { l.Run(ctx) })
 		r := some(1)
 		r.Wait = 20 * time.Second
@@ -446,11 +448,11 @@ func TestOneLookServesAll(t *testing.T) {
 			})
 		}
 		time.Sleep(21 * time.Second)
+		store.mu.Lock()
+		defer store.mu.Unlock()
 		if looks := store.looks - callers; looks < 19 || looks > 22 {
 			t.Errorf("%d looks in 20 seconds, besides one of each caller", looks)
 		}
-		stop()
-		group.Wait()
 	})
 }
 
