@@ -10,6 +10,7 @@ import (
 
 	"github.com/peermesh/kgl-backend/server/internal/auth"
 	"github.com/peermesh/kgl-backend/server/internal/config"
+	"github.com/peermesh/kgl-backend/server/internal/enrich"
 	"github.com/peermesh/kgl-backend/server/internal/graph"
 	"github.com/peermesh/kgl-backend/server/internal/ingest"
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
@@ -49,10 +50,13 @@ type App struct {
 	Entities      *graph.Entities
 	Relationships *graph.Relationships
 	Graph         *graph.Traversals
+	Recorder      *enrich.Recorder // stores what extractors find
+	Runs          *enrich.Runs
 
 	cfg    *config.Config
 	env    Env
 	hasher *auth.Hasher
+	finder enrich.Extractor // nil until a server is made
 	wake   *wakeUp
 	clock  *sharedClock // nil where the machine's counts
 }
@@ -118,6 +122,8 @@ func open(ctx context.Context, cfg *config.Config, env Env, trustedFeedOrigin st
 		Entities:      graph.NewEntities(db, env.Clock, ids),
 		Relationships: graph.NewRelationships(db),
 		Graph:         graph.NewTraversals(db),
+		Recorder:      enrich.NewRecorder(db, env.Clock, ids, nil),
+		Runs:          enrich.NewRuns(db, env.Clock, ids),
 		cfg:           cfg, env: env, hasher: hasher, wake: wake, clock: shared,
 	}, nil
 }

@@ -45,7 +45,7 @@ func (a *App) newAPI(keys *auth.Keyring, metrics *telemetry.Metrics, s *server) 
 		Services: httpapi.Services{
 			Logins: s.logins, Keys: keys, Accounts: auth.NewAccounts(deps),
 			Sources: a.Sources, Imports: a.Imports, Probe: a.Probe, Schedules: a.Explainer, Content: a.Store, ContentDeleter: a.Contents, Duplicates: a.Contents,
-			Entities: a.Entities, Relationships: a.Relationships, Graph: a.Graph,
+			Entities: a.Entities, Relationships: a.Relationships, Extractions: s.demand, Runs: a.Runs, Graph: a.Graph,
 			Dashboard: a.Store, Audit: a.Store,
 		},
 	})
@@ -65,7 +65,7 @@ func (a *App) newIngestWorker(metrics *telemetry.Metrics) func(context.Context) 
 		Lease: a.cfg.Ingest.FetchTimeout + storeTime,
 		// Text of a single-byte charset grows when it becomes UTF-8.
 		MaxDocument: 2 * int64(a.cfg.Ingest.FetchMaxBody),
-		Extractors:  []string{a.extractor().Name()}, Schedule: fetchSchedule(a.cfg, a.env),
+		Extractors:  []string{lane(a.cfg)}, Schedule: fetchSchedule(a.cfg, a.env),
 		Vault: a.Vault, DomainRate: domainRate(a.cfg), Retention: retention(a.cfg), KeepFetches: a.cfg.Keep.Fetches,
 	}, a.Store, a.Outbound, a.env.Clock, a.IDs, a.env.Log, metrics.Ingest, a.wake.enrich)
 	wake := worker.Wake
@@ -85,14 +85,28 @@ func retention(cfg *config.Config) ingest.Retention {
 }
 
 func (a *App) newEnrichWorker(metrics *telemetry.Metrics) func(context.Context) {
-	worker := enrich.NewWorker(a.Store, enrich.NewRecorder(a.Store, a.env.Clock, a.IDs, nil), a.extractor(), a.env.Clock, a.IDs, a.env.Log,
-		enrichMetrics{metrics.Enrich}, enrich.Config{Owner: a.owner()})
+	worker := enrich.NewWorker(a.Store, a.Recorder, a.extractor(), a.env.Clock, a.IDs, a.env.Log,
+		enrichMetrics{metrics.Enrich}, a.enrichConfig())
 	notify := worker.Notify
 	a.wake.enrichWorker.Store(&notify)
 	return func(ctx context.Context) {
 		if err := worker.Run(ctx); err != nil && ctx.Err() == nil {
 			a.env.Log.Error("enrichment stopped", "error", err)
 		}
+	}
+}
+
+// newOnDemand makes what extracts on demand. In processes that enrich it also takes
+// up what others left.
+func (a *App) newOnDemand() (*enrich.OnDemand, func(context.Context)) {
+	demand := enrich.NewOnDemand(a.Store, a.Recorder, a.extractor(), a.env.Clock, a.IDs, a.env.Log, enrich.OnDemandConfig{})
+	return demand, func(ctx context.Context) {
+		if a.cfg.HTTP.Roles.Has(config.RoleEnrich) {
+			demand.Run(ctx)
+		} else {
+			<-ctx.Done()
+		}
+		demand.Close()
 	}
 }
 
@@ -113,10 +127,6 @@ func domainRate(cfg *config.Config) kgl.DomainRate {
 		Burst:    cfg.Ingest.DomainBurst,
 	}
 }
-
-// extractor returns the extractor of the configured mode. The mock is the only
-// one of this version.
-func (a *App) extractor() enrich.Extractor { return enrich.NewMock() }
 
 // owner names this process in leases.
 func (a *App) owner() string { return "kgl-" + a.IDs.NewID() }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/peermesh/kgl-backend/server/internal/auth"
 	"github.com/peermesh/kgl-backend/server/internal/config"
+	"github.com/peermesh/kgl-backend/server/internal/enrich"
 	"github.com/peermesh/kgl-backend/server/internal/httpapi"
 	"github.com/peermesh/kgl-backend/server/internal/telemetry"
 )
@@ -21,6 +22,7 @@ type server struct {
 	http     *http.Server
 	keys     *auth.Keyring
 	logins   *auth.Logins
+	demand   *enrich.OnDemand
 	workers  []func(context.Context)
 	stopTime time.Duration
 }
@@ -35,13 +37,18 @@ func (a *App) newServer(ctx context.Context) (*server, error) {
 	if err := a.registerPools(metrics); err != nil {
 		return nil, err
 	}
+	if a.finder, err = a.newExtractor(metrics); err != nil {
+		return nil, err
+	}
 	s := &server{app: a, keys: keys, stopTime: cfg.HTTP.StopTimeout}
+	demand, serveDemand := a.newOnDemand()
+	s.demand = demand
 	handler, err := a.newAPI(keys, metrics, s)
 	if err != nil {
 		return nil, err
 	}
 	s.http = httpapi.NewHTTPServer(handler, a.env.Log)
-	s.workers = []func(context.Context){keys.Run, s.sweep}
+	s.workers = []func(context.Context){keys.Run, s.sweep, serveDemand}
 	if a.clock != nil {
 		s.workers = append(s.workers, a.clock.run)
 	}
@@ -55,7 +62,7 @@ func (a *App) newServer(ctx context.Context) (*server, error) {
 	if cfg.HTTP.Roles.Has(config.RoleIngest) {
 		s.workers = append(s.workers, a.newIngestWorker(metrics), a.newImportWorker(), a.newKeeper(metrics))
 	}
-	if cfg.HTTP.Roles.Has(config.RoleEnrich) {
+	if cfg.HTTP.Roles.Has(config.RoleEnrich) && cfg.Enrich.Extractor != config.ExtractorPull {
 		s.workers = append(s.workers, a.newEnrichWorker(metrics))
 	}
 	return s, nil

@@ -23,6 +23,7 @@ func (c *Config) check() []Problem {
 	c.checkDatabase(report)
 	c.checkAuth(report)
 	c.checkIngest(report)
+	c.checkEnrich(report)
 	c.checkRetention(report)
 	return found
 }

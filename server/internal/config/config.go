@@ -21,6 +21,7 @@ type Config struct {
 	Database Database
 	Auth     Auth
 	Ingest   Ingest
+	Enrich   Enrich
 	Keep     Retention
 	Log      Log
 

@@ -55,7 +55,8 @@ func TestValues(t *testing.T) {
 		"KGL_ADDR=:9000", "KGL_DATABASE_URL=postgresql://u:p%40ss@db/kgl", "KGL_MASTER_KEY="+testKey,
 		"KGL_ALLOWED_NETWORKS=127.0.0.0/8, ::1", "KGL_ALLOWED_PORTS=80, 8080", "KGL_LOG_LEVEL=DEBUG",
 		"KGL_ROLES=ingest,enrich,ingest", "KGL_FETCH_MAX_BODY=2 MiB", "KGL_CORS_ORIGINS=https://App.Example",
-		"KGL_PUBLIC_URL=https://kgl.example/", "KGL_SEED_OPML=none")
+		"KGL_PUBLIC_URL=https://kgl.example/", "KGL_SEED_OPML=none",
+		"KGL_EXTRACTOR=Push", "KGL_AI_URL=http://ai:8001/", "KGL_AI_TOKEN="+testPassword)
 	checks := map[string]bool{
 		"postgres URL":  cfg.Database.URL.PostgresURL() == "postgres://u:p%40ss@db/kgl",
 		"no migration":  !cfg.MigrateOnStart(),
@@ -69,6 +70,7 @@ func TestValues(t *testing.T) {
 		"public URL":    cfg.PublicURL() == "https://kgl.example" && cfg.Issuer() == "https://kgl.example",
 		"seed":          cfg.Ingest.SeedOPML == SeedNone,
 		"every address": load(t, "KGL_ADDR=0.0.0.0:1").PublicURL() == "http://localhost:1",
+		"AI module":     cfg.Enrich.Extractor == ExtractorPush && cfg.Enrich.AIURL == "http://ai:8001" && cfg.Enrich.AIToken.Reveal() == testPassword,
 		"migration":     !load(t, "KGL_MIGRATE_ON_START=false").MigrateOnStart(),
 	}
 	for name, ok := range checks {
@@ -89,6 +91,7 @@ func TestOneErrorNamesEveryVariable(t *testing.T) {
 		"KGL_FETCH_INTERVAL": "1s", "KGL_FETCH_INTERVAL_MIN": "1s", "KGL_FETCH_INTERVAL_MAX": "1000h",
 		"KGL_DOMAIN_RATE": "-1", "KGL_DOMAIN_BURST": "0", "KGL_HOST_DELAY": "-1s", "KGL_FETCH_TIMEOUT": "1h", "KGL_FETCH_MAX_BODY": "1GiB", "KGL_CONTACT": "a\r\nb",
 		"KGL_RETENTION_MAX_ITEMS": "-1", "KGL_RETENTION_MAX_AGE": "1h", "KGL_RETENTION_REVISIONS": "0", "KGL_RETENTION_EVENTS": "1h", "KGL_FETCH_HISTORY": "0",
+		"KGL_AI_TIMEOUT": "1ms", "KGL_AI_CONCURRENCY": "0",
 	}
 	unparsable := map[string]string{
 		"KGL_ROLES": "cook", "KGL_PUBLIC_URL": "ftp://x", "KGL_CORS_ORIGINS": "http://a/b", "KGL_TRUSTED_PROXIES": "x",
@@ -98,6 +101,7 @@ func TestOneErrorNamesEveryVariable(t *testing.T) {
 		"KGL_DOMAIN_RATE": "fast", "KGL_DOMAIN_BURST": "1.5", "KGL_FETCH_TIMEOUT": "x", "KGL_FETCH_MAX_BODY": "-1",
 		"KGL_ALLOWED_NETWORKS": "everything", "KGL_ALLOWED_PORTS": "0", "KGL_HOST_DELAY": "x", "KGL_LOG_LEVEL": "loud", "KGL_LOG_FORMAT": "xml",
 		"KGL_RETENTION_MAX_ITEMS": "many", "KGL_RETENTION_MAX_AGE": "x", "KGL_RETENTION_REVISIONS": "x", "KGL_RETENTION_EVENTS": "x", "KGL_FETCH_HISTORY": "x",
+		"KGL_EXTRACTOR": "oracle", "KGL_AI_URL": "localhost:8001", "KGL_AI_TIMEOUT": "x", "KGL_AI_CONCURRENCY": "x",
 	}
 	// The first set is reported by several parsers too, so drop what does not parse.
 	for _, name := range []string{"KGL_ROLES", "KGL_PUBLIC_URL", "KGL_CORS_ORIGINS", "KGL_TRUSTED_PROXIES"} {

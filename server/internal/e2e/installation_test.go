@@ -107,6 +107,7 @@ func newInstallation(t *testing.T, engine string, environ ...string) *installati
 		// Each caller of the tests has an address of its own, so that they do
 		// not throttle each other.
 		"KGL_TRUSTED_PROXIES=127.0.0.0/8", "KGL_PUBLIC_URL=http://kgl.test",
+		"KGL_EXTRACTOR=mock",
 	}, environ...)
 	return in
 }

@@ -42,9 +42,9 @@ type AIConfig struct {
 
 // AIMetrics is told of the calls of the AI module, from several goroutines.
 type AIMetrics interface {
-	// AICall counts one piece of work: an operation of openapi/ai.yaml, and how
+	// AIWork counts one piece of work: an operation of openapi/ai.yaml, and how
 	// it ended: ok, or why not in a word.
-	AICall(operation, outcome string, took time.Duration)
+	AIWork(operation, outcome string, took time.Duration)
 	// AIBreaker says that calls are kept back, or not any more.
 	AIBreaker(open bool)
 	// AICalls says how many calls are under way and how many may be.
@@ -99,6 +99,7 @@ func NewAIModule(doer aiclient.HttpRequestDoer, clock kgl.Clock, log *slog.Logge
 	m.breaker = newBreaker(clock, func(open bool) {
 		metrics.AIBreaker(open)
 		if open {
+			m.limiter.restart()
 			log.Warn("the AI module fails, its work waits")
 		} else {
 			log.Info("the AI module answers again")
@@ -237,7 +238,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 // noAIMetrics counts nothing.
 type noAIMetrics struct{}
 
-func (noAIMetrics) AICall(string, string, time.Duration) {}
+func (noAIMetrics) AIWork(string, string, time.Duration) {}
 func (noAIMetrics) AIBreaker(bool)                       {}
 func (noAIMetrics) AICalls(int, int)                     {}
 func (noAIMetrics) AIAdjusted(AIAdjustments)             {}

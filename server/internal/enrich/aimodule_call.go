@@ -55,7 +55,7 @@ func answer[T any](ofJob func(aiclient.Job) *T, use func(T) error) func([]byte, 
 func (m *AIModule) run(ctx context.Context, operation string, c aiCall) error {
 	start := m.clock.Now()
 	word, err := m.guarded(ctx, c)
-	m.metrics.AICall(operation, word, m.clock.Now().Sub(start))
+	m.metrics.AIWork(operation, word, m.clock.Now().Sub(start))
 	return err
 }
 
@@ -94,7 +94,10 @@ func (m *AIModule) guarded(ctx context.Context, c aiCall) (word string, _ error)
 	if f.pause > 0 {
 		m.breaker.pause(f.pause)
 	}
-	if f.blame != BlameExtractor && f.health != nil && !m.breaker.closed() {
+	if f.word == wordBusy && f.seen {
+		m.breaker.askFirst()
+	}
+	if f.blame != BlameExtractor && f.health != nil && m.breaker.failing() {
 		// So many calls failed that this item is not to blame.
 		f.blame, f.seen = BlameExtractor, true
 	}

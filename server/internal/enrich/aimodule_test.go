@@ -32,7 +32,7 @@ type aiWorld struct {
 	slept    []time.Duration
 }
 
-func (w *aiWorld) AICall(operation, outcome string, _ time.Duration) {
+func (w *aiWorld) AIWork(operation, outcome string, _ time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.outcomes = append(w.outcomes, operation+" "+outcome)
@@ -333,6 +333,24 @@ func TestAIModuleIsLeftAloneForAsLongAsItAsks(t *testing.T) {
 	}
 }
 
+// A module that is not ready is asked for its health before it gets more work.
+func TestAIModuleIsAskedWhetherItIsReadyAgain(t *testing.T) {
+	w := newAIWorld(t, AIConfig{})
+	w.Script(aifake.Extract, aifake.Busy(503, 30))
+	w.wantFailure(BlameExtractor, "too much to do")
+	w.clock.Advance(30 * time.Second)
+	w.Script(aifake.GetHealth, aifake.Status(503, "still loading"), aifake.Status(503, "still loading"))
+	for range 2 {
+		if got := w.module.Ready(t.Context()); got != busyPause {
+			t.Errorf("ready in %v, want %v", got, busyPause)
+		}
+		w.clock.Advance(busyPause)
+	}
+	if _, err := w.module.Extract(t.Context(), aiContent(sentence)); err != nil {
+		t.Error(err)
+	}
+}
+
 // The breaker opens after failures in a row, asks for the health of the module
 // before it lets work through, and waits longer each time that this does not help.
 func TestAIModuleBreaker(t *testing.T) {
@@ -362,11 +380,8 @@ func TestAIModuleBreaker(t *testing.T) {
 	if got := w.module.Ready(t.Context()); got != 0 || w.open {
 		t.Fatalf("ready in %v although it is well again", got)
 	}
-	for range tripAfter - 1 {
-		w.wantFailure(BlameAttempt, "broken")
-	}
-	w.wantFailure(BlameExtractor, "broken")
-	if got := w.module.Ready(t.Context()); got != time.Minute { // no call succeeded since
+	w.wantFailure(BlameExtractor, "broken") // no call succeeded since: one failure is enough
+	if got := w.module.Ready(t.Context()); got != time.Minute {
 		t.Errorf("ready in %v, want %v", got, time.Minute)
 	}
 	w.clock.Advance(time.Minute)

@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	// tripAfter failures in a row open the breaker.
+	// tripAfter failures in a row open the breaker; one does when it was open
+	// before and no call succeeded since.
 	tripAfter = 5
 	// The breaker stays open for breakMin, and twice as long each time that it
 	// opens again before a call succeeded, up to breakMax.
@@ -36,6 +37,7 @@ type breaker struct {
 	mu    sync.Mutex
 	until time.Time // no call before
 	trips int       // since the last success
+	ask   bool      // for the module's health, before the next call
 }
 
 func newBreaker(clock kgl.Clock, tell func(open bool)) *breaker {
@@ -43,7 +45,7 @@ func newBreaker(clock kgl.Clock, tell func(open bool)) *breaker {
 	b.circuit = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		MaxRequests:   1,
 		Timeout:       time.Nanosecond, // the time is kept in until
-		ReadyToTrip:   func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= tripAfter },
+		ReadyToTrip:   func(c gobreaker.Counts) bool { return c.ConsecutiveFailures >= tripAfter || b.failing() },
 		IsExcluded:    func(err error) bool { return errors.Is(err, errNeutral) },
 		OnStateChange: b.changed,
 	})
@@ -65,6 +67,20 @@ func (b *breaker) changed(_ string, _, to gobreaker.State) {
 	if b.tell != nil && to != gobreaker.StateHalfOpen {
 		b.tell(to == gobreaker.StateOpen)
 	}
+}
+
+// failing reports whether no call succeeded since the breaker opened.
+func (b *breaker) failing() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.trips > 0
+}
+
+// askFirst makes the next call wait for good news about the module's health.
+func (b *breaker) askFirst() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ask = true
 }
 
 // pause keeps calls back for at least d from now on.
@@ -112,16 +128,24 @@ func (b *breaker) probe(ask func() error) time.Duration {
 	if wait := b.wait(); wait > 0 {
 		return wait
 	}
-	if b.closed() {
+	if !b.closed() {
+		told, err := b.circuit.Allow()
+		if err != nil {
+			return probeWait
+		}
+		told(ask())
+		if !b.closed() {
+			return max(b.wait(), probeWait)
+		}
 		return 0
 	}
-	told, err := b.circuit.Allow()
-	if err != nil {
-		return probeWait
+	b.mu.Lock()
+	due := b.ask
+	b.ask = false // only one asks
+	b.mu.Unlock()
+	if due && ask() != nil {
+		b.askFirst()
+		b.pause(busyPause)
 	}
-	told(ask())
-	if b.closed() {
-		return 0
-	}
-	return max(b.wait(), probeWait)
+	return b.wait()
 }

@@ -111,6 +111,15 @@ func (l *limiter) admit() {
 	l.show()
 }
 
+// restart begins anew with one call at a time, as for a module that was away.
+func (l *limiter) restart() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.limit, l.probed = 1, false
+	l.round++
+	l.show()
+}
+
 func (l *limiter) show() {
 	if l.tell != nil {
 		l.tell(l.busy, int(l.limit))

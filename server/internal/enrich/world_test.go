@@ -166,7 +166,7 @@ func (w *world) entities() []string {
 // relationships returns "from type to (evidence)" of all relationships.
 func (w *world) relationships() []string {
 	w.t.Helper()
-	list, err := w.db.Relationships(w.t.Context(), kgl.RelationshipFilter{}, kgl.Page{Limit: 100})
+	list, err := w.db.Relationships(w.t.Context(), kgl.RelationshipFilter{}, kgl.RelationshipNewestFirst, kgl.Page{Limit: 100})
 	w.must(err)
 	out := []string{}
 	for _, r := range list.Rows {

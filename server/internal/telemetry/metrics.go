@@ -24,6 +24,7 @@ var fetchBuckets = []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30, 60}
 type Metrics struct {
 	Ingest *IngestMetrics
 	Enrich *EnrichMetrics
+	AI     *AIMetrics
 
 	registry *prometheus.Registry
 }
@@ -36,11 +37,12 @@ func NewMetrics(version string) *Metrics {
 		Namespace: namespace, Name: "build_info", Help: "Always 1; the label tells the version.",
 	}, []string{"version"})
 	build.WithLabelValues(version).Set(1)
-	m := &Metrics{Ingest: newIngestMetrics(), Enrich: newEnrichMetrics(), registry: registry}
+	m := &Metrics{Ingest: newIngestMetrics(), Enrich: newEnrichMetrics(), AI: newAIMetrics(), registry: registry}
 	registry.MustRegister(build, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	registry.MustRegister(m.Ingest.duration, m.Ingest.bytes, m.Ingest.items, m.Ingest.removed)
 	registry.MustRegister(m.Enrich.duration)
+	registry.MustRegister(m.AI.duration, m.AI.open, m.AI.busy, m.AI.limit, m.AI.adjusted)
 	return m
 }
 

@@ -49,6 +49,7 @@ type Fake struct {
 	server   *httptest.Server // nil while the module is down
 	scripts  map[string][]Step
 	always   Step
+	health   Step
 	latency  func() time.Duration
 	requests []Request
 	busy     int
@@ -129,6 +130,14 @@ func (f *Fake) Always(step Step) {
 	f.always = step
 }
 
+// Health takes a step with every question about the module's health that no
+// script is about; nil ends that.
+func (f *Fake) Health(step Step) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.health = step
+}
+
 // Latency makes every piece of work take as long as fn says, which is called by
 // several goroutines.
 func (f *Fake) Latency(fn func() time.Duration) {
@@ -207,10 +216,14 @@ func (f *Fake) begin(request Request) Step {
 		f.scripts[request.Operation] = steps[1:]
 		return steps[0]
 	}
-	if f.always != nil && request.Operation != GetHealth {
-		return f.always
+	step := f.always
+	if request.Operation == GetHealth {
+		step = f.health
 	}
-	return Serve()
+	if step == nil {
+		step = Serve()
+	}
+	return step
 }
 
 func (f *Fake) end() {
