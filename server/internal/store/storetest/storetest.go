@@ -46,6 +46,10 @@ func Run(t *testing.T, open Open) {
 		{"Mentions", runMentions},
 		{"Relationships", runRelationships},
 		{"Extractions", runExtractions},
+		{"Runs", runRuns},
+		{"Consents", runConsents},
+		{"ExtractionRequests", runExtractionRequests},
+		{"Purge", runPurge},
 		{"Dashboard", runDashboard},
 	} {
 		t.Run(group.name, func(t *testing.T) { group.run(t, open) })
