@@ -24,13 +24,20 @@ func New(db *pgdb.Queries) Queries { return Queries{db: db} }
 // Querier is the set of queries that both dialects share.
 type Querier interface {
 	ActiveEnds(ctx context.Context, arg string) ([]sqlitedb.ActiveEndsRow, error)
+	ActiveEntitiesByAliases(ctx context.Context, arg string) ([]sqlitedb.ActiveEntitiesByAliasesRow, error)
+	ActiveEntitiesByNames(ctx context.Context, arg string) ([]sqlitedb.ActiveEntitiesByNamesRow, error)
+	ActiveNeighbors(ctx context.Context, arg string) ([]string, error)
+	AddAlias(ctx context.Context, arg sqlitedb.AddAliasParams) (int64, error)
 	AddDegree(ctx context.Context, arg sqlitedb.AddDegreeParams) error
 	AddEvidenceCount(ctx context.Context, arg sqlitedb.AddEvidenceCountParams) error
+	AddFoundAliases(ctx context.Context, arg string) ([]sqlitedb.AddFoundAliasesRow, error)
 	AddLoginFailure(ctx context.Context, arg sqlitedb.AddLoginFailureParams) (sqlitedb.LoginThrottle, error)
 	AddMentionCount(ctx context.Context, arg sqlitedb.AddMentionCountParams) error
 	AddMergeAlias(ctx context.Context, arg sqlitedb.AddMergeAliasParams) (int64, error)
 	AddMergeLosers(ctx context.Context, arg sqlitedb.AddMergeLosersParams) error
 	AdvanceSourceImport(ctx context.Context, arg sqlitedb.AdvanceSourceImportParams) (int64, error)
+	AliasPage(ctx context.Context, arg sqlitedb.AliasPageParams) ([]sqlitedb.AliasPageRow, error)
+	AlignMentions(ctx context.Context, arg string) ([]string, error)
 	AppendAudit(ctx context.Context, arg sqlitedb.AppendAuditParams) error
 	AppendEvents(ctx context.Context, arg string) error
 	AuditEventsFrom(ctx context.Context, arg sqlitedb.AuditEventsFromParams) ([]sqlitedb.AuditEvent, error)
@@ -50,6 +57,7 @@ type Querier interface {
 	ContentStates(ctx context.Context, arg sqlitedb.ContentStatesParams) ([]sqlitedb.ContentStatesRow, error)
 	ContentTexts(ctx context.Context, arg string) ([]sqlitedb.ContentTextsRow, error)
 	ContentTitle(ctx context.Context, arg string) (string, error)
+	ContentsOfEntity(ctx context.Context, arg sqlitedb.ContentsOfEntityParams) ([]sqlitedb.ContentsOfEntityRow, error)
 	CountFolded(ctx context.Context, arg string) error
 	CountLeases(ctx context.Context, arg sqlitedb.CountLeasesParams) (int64, error)
 	CountTasks(ctx context.Context) ([]sqlitedb.CountTasksRow, error)
@@ -77,7 +85,6 @@ type Querier interface {
 	CreateUser(ctx context.Context, arg sqlitedb.CreateUserParams) (int64, error)
 	CurrentRuns(ctx context.Context, arg string) ([]sqlitedb.ExtractionRun, error)
 	DashboardCounts(ctx context.Context, arg int64) ([]sqlitedb.DashboardCountsRow, error)
-	DeleteAliases(ctx context.Context, arg string) error
 	DeleteContent(ctx context.Context, arg string) (int64, error)
 	DeleteContentEvidence(ctx context.Context, arg string) ([]sqlitedb.DeleteContentEvidenceRow, error)
 	DeleteContentMentions(ctx context.Context, arg string) ([]string, error)
@@ -88,6 +95,7 @@ type Querier interface {
 	DeleteExpiredExtractionRequests(ctx context.Context, arg sqlitedb.DeleteExpiredExtractionRequestsParams) (int64, error)
 	DeleteExpiredIdempotencyKeys(ctx context.Context, arg sqlitedb.DeleteExpiredIdempotencyKeysParams) (int64, error)
 	DeleteExpiredSessions(ctx context.Context, arg sqlitedb.DeleteExpiredSessionsParams) (int64, error)
+	DeleteExternalID(ctx context.Context, arg sqlitedb.DeleteExternalIDParams) error
 	DeleteExtractorMentions(ctx context.Context, arg sqlitedb.DeleteExtractorMentionsParams) ([]string, error)
 	DeleteHollowRelationships(ctx context.Context, arg sqlitedb.DeleteHollowRelationshipsParams) ([]string, error)
 	DeleteLinksOfContent(ctx context.Context, arg sqlitedb.DeleteLinksOfContentParams) error
@@ -95,6 +103,7 @@ type Querier interface {
 	DeleteLinksToHeads(ctx context.Context, arg string) error
 	DeleteMentions(ctx context.Context, arg sqlitedb.DeleteMentionsParams) ([]string, error)
 	DeleteMergeAliases(ctx context.Context, arg string) ([]string, error)
+	DeleteNameGrams(ctx context.Context, arg sqlitedb.DeleteNameGramsParams) error
 	DeleteOldSignatures(ctx context.Context, arg sqlitedb.DeleteOldSignaturesParams) (int64, error)
 	DeleteRelationships(ctx context.Context, arg string) ([]sqlitedb.DeleteRelationshipsRow, error)
 	DeleteRunEvidence(ctx context.Context, arg sqlitedb.DeleteRunEvidenceParams) ([]sqlitedb.DeleteRunEvidenceRow, error)
@@ -132,6 +141,7 @@ type Querier interface {
 	EndTask(ctx context.Context, arg sqlitedb.EndTaskParams) (int64, error)
 	EndsAround(ctx context.Context, arg string) ([]string, error)
 	EntitiesByAliasKeys(ctx context.Context, arg string) ([]sqlitedb.EntitiesByAliasKeysRow, error)
+	EntitiesByExternalIDs(ctx context.Context, arg string) ([]sqlitedb.EntitiesByExternalIDsRow, error)
 	EntitiesByIDs(ctx context.Context, arg string) ([]sqlitedb.Entity, error)
 	EntitiesByNameKeys(ctx context.Context, arg string) ([]sqlitedb.EntitiesByNameKeysRow, error)
 	EntitiesMergedInto(ctx context.Context, arg string) ([]sqlitedb.EntitiesMergedIntoRow, error)
@@ -147,6 +157,7 @@ type Querier interface {
 	ExpiredContents(ctx context.Context, arg sqlitedb.ExpiredContentsParams) ([]string, error)
 	ExtendHost(ctx context.Context, arg sqlitedb.ExtendHostParams) (int64, error)
 	ExtendTask(ctx context.Context, arg sqlitedb.ExtendTaskParams) (int64, error)
+	ExternalIDs(ctx context.Context, arg string) ([]sqlitedb.ExternalIDsRow, error)
 	ExtractionRequest(ctx context.Context, arg string) (sqlitedb.ExtractionRequest, error)
 	FailStrandedRequests(ctx context.Context, arg sqlitedb.FailStrandedRequestsParams) (int64, error)
 	FinishContentRequests(ctx context.Context, arg sqlitedb.FinishContentRequestsParams) (int64, error)
@@ -166,11 +177,13 @@ type Querier interface {
 	HostState(ctx context.Context, arg string) (sqlitedb.Host, error)
 	Hubs(ctx context.Context, arg sqlitedb.HubsParams) ([]string, error)
 	IdempotencyKey(ctx context.Context, arg sqlitedb.IdempotencyKeyParams) (sqlitedb.IdempotencyKey, error)
-	InsertAliases(ctx context.Context, arg string) error
 	InsertEntities(ctx context.Context, arg string) ([]string, error)
 	InsertEvidence(ctx context.Context, arg string) ([]string, error)
+	InsertExternalIDs(ctx context.Context, arg string) ([]sqlitedb.InsertExternalIDsRow, error)
 	InsertMentions(ctx context.Context, arg string) ([]string, error)
+	InsertNameGrams(ctx context.Context, arg string) error
 	InsertRelationships(ctx context.Context, arg string) ([]string, error)
+	KeepAliases(ctx context.Context, arg sqlitedb.KeepAliasesParams) error
 	KeepRevision(ctx context.Context, arg sqlitedb.KeepRevisionParams) error
 	LeasedHosts(ctx context.Context) ([]sqlitedb.LeasedHostsRow, error)
 	LinksOfHeads(ctx context.Context, arg string) ([]sqlitedb.LinksOfHeadsRow, error)
@@ -191,13 +204,18 @@ type Querier interface {
 	LockStates(ctx context.Context, arg string) ([]sqlitedb.LockStatesRow, error)
 	LoginThrottles(ctx context.Context, arg string) ([]sqlitedb.LoginThrottle, error)
 	MentionsOfEntities(ctx context.Context, arg sqlitedb.MentionsOfEntitiesParams) ([]sqlitedb.MentionsOfEntitiesRow, error)
+	MentionsOfEntity(ctx context.Context, arg sqlitedb.MentionsOfEntityParams) ([]sqlitedb.MentionsOfEntityRow, error)
 	MergeLosers(ctx context.Context, arg string) ([]sqlitedb.MergeLosersRow, error)
 	MergeTargets(ctx context.Context, arg string) ([]sqlitedb.MergeTargetsRow, error)
+	MergeWinners(ctx context.Context, arg string) ([]sqlitedb.MergeWinnersRow, error)
+	MergedInto(ctx context.Context, arg string) ([]string, error)
 	MoveAliases(ctx context.Context, arg sqlitedb.MoveAliasesParams) (int64, error)
 	MoveAuditHead(ctx context.Context, arg sqlitedb.MoveAuditHeadParams) error
 	MoveContents(ctx context.Context, arg sqlitedb.MoveContentsParams) error
 	MoveExternalIDs(ctx context.Context, arg sqlitedb.MoveExternalIDsParams) (int64, error)
 	MoveMentions(ctx context.Context, arg sqlitedb.MoveMentionsParams) (int64, error)
+	NameGramCounts(ctx context.Context, arg string) ([]sqlitedb.NameGramCountsRow, error)
+	NameKeys(ctx context.Context, arg string) ([]sqlitedb.NameKeysRow, error)
 	NearItems(ctx context.Context, arg string) ([]sqlitedb.NearItemsRow, error)
 	NearItemsOf(ctx context.Context, arg sqlitedb.NearItemsOfParams) ([]sqlitedb.NearItemsOfRow, error)
 	NextFreeHost(ctx context.Context) ([]*int64, error)
@@ -235,6 +253,7 @@ type Querier interface {
 	ReleaseHost(ctx context.Context, arg sqlitedb.ReleaseHostParams) (int64, error)
 	ReleaseSourceImport(ctx context.Context, arg sqlitedb.ReleaseSourceImportParams) (int64, error)
 	ReleaseTask(ctx context.Context, arg sqlitedb.ReleaseTaskParams) (int64, error)
+	RemoveAlias(ctx context.Context, arg sqlitedb.RemoveAliasParams) (int64, error)
 	ReopenPurged(ctx context.Context, arg sqlitedb.ReopenPurgedParams) error
 	ReserveIdempotencyKey(ctx context.Context, arg sqlitedb.ReserveIdempotencyKeyParams) (int64, error)
 	RestartLoginThrottle(ctx context.Context, arg sqlitedb.RestartLoginThrottleParams) error
@@ -255,6 +274,7 @@ type Querier interface {
 	SeeContentDeletions(ctx context.Context, arg sqlitedb.SeeContentDeletionsParams) error
 	Session(ctx context.Context, arg string) (sqlitedb.Session, error)
 	SessionState(ctx context.Context, arg string) (sqlitedb.SessionStateRow, error)
+	SetAliases(ctx context.Context, arg string) error
 	SetConsent(ctx context.Context, arg sqlitedb.SetConsentParams) error
 	SetContentStatus(ctx context.Context, arg sqlitedb.SetContentStatusParams) (int64, error)
 	SetContentWaiting(ctx context.Context, arg sqlitedb.SetContentWaitingParams) error
@@ -283,6 +303,7 @@ type Querier interface {
 	TakeOverEvidence(ctx context.Context, arg sqlitedb.TakeOverEvidenceParams) error
 	TakeToken(ctx context.Context, arg sqlitedb.TakeTokenParams) (sqlitedb.Domain, error)
 	Task(ctx context.Context, arg string) (sqlitedb.EnrichmentTask, error)
+	TouchEntities(ctx context.Context, arg sqlitedb.TouchEntitiesParams) error
 	TouchEntity(ctx context.Context, arg sqlitedb.TouchEntityParams) error
 	Turns(ctx context.Context, arg sqlitedb.TurnsParams) ([]sqlitedb.TurnsRow, error)
 	UnsignedContents(ctx context.Context, arg sqlitedb.UnsignedContentsParams) ([]sqlitedb.UnsignedContentsRow, error)
@@ -312,6 +333,42 @@ func (q Queries) ActiveEnds(ctx context.Context, arg string) ([]sqlitedb.ActiveE
 	return out, nil
 }
 
+// ActiveEntitiesByAliases converts and calls pgdb's.
+func (q Queries) ActiveEntitiesByAliases(ctx context.Context, arg string) ([]sqlitedb.ActiveEntitiesByAliasesRow, error) {
+	rows, err := q.db.ActiveEntitiesByAliases(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.ActiveEntitiesByAliasesRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.ActiveEntitiesByAliasesRow(row)
+	}
+	return out, nil
+}
+
+// ActiveEntitiesByNames converts and calls pgdb's.
+func (q Queries) ActiveEntitiesByNames(ctx context.Context, arg string) ([]sqlitedb.ActiveEntitiesByNamesRow, error) {
+	rows, err := q.db.ActiveEntitiesByNames(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.ActiveEntitiesByNamesRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.ActiveEntitiesByNamesRow(row)
+	}
+	return out, nil
+}
+
+// ActiveNeighbors converts and calls pgdb's.
+func (q Queries) ActiveNeighbors(ctx context.Context, arg string) ([]string, error) {
+	return q.db.ActiveNeighbors(ctx, arg)
+}
+
+// AddAlias converts and calls pgdb's.
+func (q Queries) AddAlias(ctx context.Context, arg sqlitedb.AddAliasParams) (int64, error) {
+	return q.db.AddAlias(ctx, pgdb.AddAliasParams(arg))
+}
+
 // AddDegree converts and calls pgdb's.
 func (q Queries) AddDegree(ctx context.Context, arg sqlitedb.AddDegreeParams) error {
 	return q.db.AddDegree(ctx, pgdb.AddDegreeParams(arg))
@@ -320,6 +377,19 @@ func (q Queries) AddDegree(ctx context.Context, arg sqlitedb.AddDegreeParams) er
 // AddEvidenceCount converts and calls pgdb's.
 func (q Queries) AddEvidenceCount(ctx context.Context, arg sqlitedb.AddEvidenceCountParams) error {
 	return q.db.AddEvidenceCount(ctx, pgdb.AddEvidenceCountParams(arg))
+}
+
+// AddFoundAliases converts and calls pgdb's.
+func (q Queries) AddFoundAliases(ctx context.Context, arg string) ([]sqlitedb.AddFoundAliasesRow, error) {
+	rows, err := q.db.AddFoundAliases(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.AddFoundAliasesRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.AddFoundAliasesRow(row)
+	}
+	return out, nil
 }
 
 // AddLoginFailure converts and calls pgdb's.
@@ -346,6 +416,24 @@ func (q Queries) AddMergeLosers(ctx context.Context, arg sqlitedb.AddMergeLosers
 // AdvanceSourceImport converts and calls pgdb's.
 func (q Queries) AdvanceSourceImport(ctx context.Context, arg sqlitedb.AdvanceSourceImportParams) (int64, error) {
 	return q.db.AdvanceSourceImport(ctx, pgdb.AdvanceSourceImportParams(arg))
+}
+
+// AliasPage converts and calls pgdb's.
+func (q Queries) AliasPage(ctx context.Context, arg sqlitedb.AliasPageParams) ([]sqlitedb.AliasPageRow, error) {
+	rows, err := q.db.AliasPage(ctx, pgdb.AliasPageParams(arg))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.AliasPageRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.AliasPageRow(row)
+	}
+	return out, nil
+}
+
+// AlignMentions converts and calls pgdb's.
+func (q Queries) AlignMentions(ctx context.Context, arg string) ([]string, error) {
+	return q.db.AlignMentions(ctx, arg)
 }
 
 // AppendAudit converts and calls pgdb's.
@@ -517,6 +605,19 @@ func (q Queries) ContentTitle(ctx context.Context, arg string) (string, error) {
 	return q.db.ContentTitle(ctx, arg)
 }
 
+// ContentsOfEntity converts and calls pgdb's.
+func (q Queries) ContentsOfEntity(ctx context.Context, arg sqlitedb.ContentsOfEntityParams) ([]sqlitedb.ContentsOfEntityRow, error) {
+	rows, err := q.db.ContentsOfEntity(ctx, pgdb.ContentsOfEntityParams(arg))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.ContentsOfEntityRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.ContentsOfEntityRow(row)
+	}
+	return out, nil
+}
+
 // CountFolded converts and calls pgdb's.
 func (q Queries) CountFolded(ctx context.Context, arg string) error {
 	return q.db.CountFolded(ctx, arg)
@@ -676,11 +777,6 @@ func (q Queries) DashboardCounts(ctx context.Context, arg int64) ([]sqlitedb.Das
 	return out, nil
 }
 
-// DeleteAliases converts and calls pgdb's.
-func (q Queries) DeleteAliases(ctx context.Context, arg string) error {
-	return q.db.DeleteAliases(ctx, arg)
-}
-
 // DeleteContent converts and calls pgdb's.
 func (q Queries) DeleteContent(ctx context.Context, arg string) (int64, error) {
 	return q.db.DeleteContent(ctx, arg)
@@ -747,6 +843,11 @@ func (q Queries) DeleteExpiredSessions(ctx context.Context, arg sqlitedb.DeleteE
 	return q.db.DeleteExpiredSessions(ctx, pgdb.DeleteExpiredSessionsParams(arg))
 }
 
+// DeleteExternalID converts and calls pgdb's.
+func (q Queries) DeleteExternalID(ctx context.Context, arg sqlitedb.DeleteExternalIDParams) error {
+	return q.db.DeleteExternalID(ctx, pgdb.DeleteExternalIDParams(arg))
+}
+
 // DeleteExtractorMentions converts and calls pgdb's.
 func (q Queries) DeleteExtractorMentions(ctx context.Context, arg sqlitedb.DeleteExtractorMentionsParams) ([]string, error) {
 	return q.db.DeleteExtractorMentions(ctx, pgdb.DeleteExtractorMentionsParams(arg))
@@ -780,6 +881,11 @@ func (q Queries) DeleteMentions(ctx context.Context, arg sqlitedb.DeleteMentions
 // DeleteMergeAliases converts and calls pgdb's.
 func (q Queries) DeleteMergeAliases(ctx context.Context, arg string) ([]string, error) {
 	return q.db.DeleteMergeAliases(ctx, arg)
+}
+
+// DeleteNameGrams converts and calls pgdb's.
+func (q Queries) DeleteNameGrams(ctx context.Context, arg sqlitedb.DeleteNameGramsParams) error {
+	return q.db.DeleteNameGrams(ctx, pgdb.DeleteNameGramsParams(arg))
 }
 
 // DeleteOldSignatures converts and calls pgdb's.
@@ -1080,6 +1186,19 @@ func (q Queries) EntitiesByAliasKeys(ctx context.Context, arg string) ([]sqlited
 	return out, nil
 }
 
+// EntitiesByExternalIDs converts and calls pgdb's.
+func (q Queries) EntitiesByExternalIDs(ctx context.Context, arg string) ([]sqlitedb.EntitiesByExternalIDsRow, error) {
+	rows, err := q.db.EntitiesByExternalIDs(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.EntitiesByExternalIDsRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.EntitiesByExternalIDsRow(row)
+	}
+	return out, nil
+}
+
 // EntitiesByIDs converts and calls pgdb's.
 func (q Queries) EntitiesByIDs(ctx context.Context, arg string) ([]sqlitedb.Entity, error) {
 	rows, err := q.db.EntitiesByIDs(ctx, arg)
@@ -1237,6 +1356,19 @@ func (q Queries) ExtendTask(ctx context.Context, arg sqlitedb.ExtendTaskParams) 
 	return q.db.ExtendTask(ctx, pgdb.ExtendTaskParams(arg))
 }
 
+// ExternalIDs converts and calls pgdb's.
+func (q Queries) ExternalIDs(ctx context.Context, arg string) ([]sqlitedb.ExternalIDsRow, error) {
+	rows, err := q.db.ExternalIDs(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.ExternalIDsRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.ExternalIDsRow(row)
+	}
+	return out, nil
+}
+
 // ExtractionRequest converts and calls pgdb's.
 func (q Queries) ExtractionRequest(ctx context.Context, arg string) (sqlitedb.ExtractionRequest, error) {
 	row, err := q.db.ExtractionRequest(ctx, arg)
@@ -1367,11 +1499,6 @@ func (q Queries) IdempotencyKey(ctx context.Context, arg sqlitedb.IdempotencyKey
 	return sqlitedb.IdempotencyKey(row), err
 }
 
-// InsertAliases converts and calls pgdb's.
-func (q Queries) InsertAliases(ctx context.Context, arg string) error {
-	return q.db.InsertAliases(ctx, arg)
-}
-
 // InsertEntities converts and calls pgdb's.
 func (q Queries) InsertEntities(ctx context.Context, arg string) ([]string, error) {
 	return q.db.InsertEntities(ctx, arg)
@@ -1382,14 +1509,37 @@ func (q Queries) InsertEvidence(ctx context.Context, arg string) ([]string, erro
 	return q.db.InsertEvidence(ctx, arg)
 }
 
+// InsertExternalIDs converts and calls pgdb's.
+func (q Queries) InsertExternalIDs(ctx context.Context, arg string) ([]sqlitedb.InsertExternalIDsRow, error) {
+	rows, err := q.db.InsertExternalIDs(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.InsertExternalIDsRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.InsertExternalIDsRow(row)
+	}
+	return out, nil
+}
+
 // InsertMentions converts and calls pgdb's.
 func (q Queries) InsertMentions(ctx context.Context, arg string) ([]string, error) {
 	return q.db.InsertMentions(ctx, arg)
 }
 
+// InsertNameGrams converts and calls pgdb's.
+func (q Queries) InsertNameGrams(ctx context.Context, arg string) error {
+	return q.db.InsertNameGrams(ctx, arg)
+}
+
 // InsertRelationships converts and calls pgdb's.
 func (q Queries) InsertRelationships(ctx context.Context, arg string) ([]string, error) {
 	return q.db.InsertRelationships(ctx, arg)
+}
+
+// KeepAliases converts and calls pgdb's.
+func (q Queries) KeepAliases(ctx context.Context, arg sqlitedb.KeepAliasesParams) error {
+	return q.db.KeepAliases(ctx, pgdb.KeepAliasesParams(arg))
 }
 
 // KeepRevision converts and calls pgdb's.
@@ -1570,6 +1720,19 @@ func (q Queries) MentionsOfEntities(ctx context.Context, arg sqlitedb.MentionsOf
 	return out, nil
 }
 
+// MentionsOfEntity converts and calls pgdb's.
+func (q Queries) MentionsOfEntity(ctx context.Context, arg sqlitedb.MentionsOfEntityParams) ([]sqlitedb.MentionsOfEntityRow, error) {
+	rows, err := q.db.MentionsOfEntity(ctx, pgdb.MentionsOfEntityParams(arg))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.MentionsOfEntityRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.MentionsOfEntityRow(row)
+	}
+	return out, nil
+}
+
 // MergeLosers converts and calls pgdb's.
 func (q Queries) MergeLosers(ctx context.Context, arg string) ([]sqlitedb.MergeLosersRow, error) {
 	rows, err := q.db.MergeLosers(ctx, arg)
@@ -1596,6 +1759,24 @@ func (q Queries) MergeTargets(ctx context.Context, arg string) ([]sqlitedb.Merge
 	return out, nil
 }
 
+// MergeWinners converts and calls pgdb's.
+func (q Queries) MergeWinners(ctx context.Context, arg string) ([]sqlitedb.MergeWinnersRow, error) {
+	rows, err := q.db.MergeWinners(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.MergeWinnersRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.MergeWinnersRow(row)
+	}
+	return out, nil
+}
+
+// MergedInto converts and calls pgdb's.
+func (q Queries) MergedInto(ctx context.Context, arg string) ([]string, error) {
+	return q.db.MergedInto(ctx, arg)
+}
+
 // MoveAliases converts and calls pgdb's.
 func (q Queries) MoveAliases(ctx context.Context, arg sqlitedb.MoveAliasesParams) (int64, error) {
 	return q.db.MoveAliases(ctx, pgdb.MoveAliasesParams(arg))
@@ -1619,6 +1800,32 @@ func (q Queries) MoveExternalIDs(ctx context.Context, arg sqlitedb.MoveExternalI
 // MoveMentions converts and calls pgdb's.
 func (q Queries) MoveMentions(ctx context.Context, arg sqlitedb.MoveMentionsParams) (int64, error) {
 	return q.db.MoveMentions(ctx, pgdb.MoveMentionsParams(arg))
+}
+
+// NameGramCounts converts and calls pgdb's.
+func (q Queries) NameGramCounts(ctx context.Context, arg string) ([]sqlitedb.NameGramCountsRow, error) {
+	rows, err := q.db.NameGramCounts(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.NameGramCountsRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.NameGramCountsRow(row)
+	}
+	return out, nil
+}
+
+// NameKeys converts and calls pgdb's.
+func (q Queries) NameKeys(ctx context.Context, arg string) ([]sqlitedb.NameKeysRow, error) {
+	rows, err := q.db.NameKeys(ctx, arg)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.NameKeysRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.NameKeysRow(row)
+	}
+	return out, nil
 }
 
 // NearItems converts and calls pgdb's.
@@ -1896,6 +2103,11 @@ func (q Queries) ReleaseTask(ctx context.Context, arg sqlitedb.ReleaseTaskParams
 	return q.db.ReleaseTask(ctx, pgdb.ReleaseTaskParams(arg))
 }
 
+// RemoveAlias converts and calls pgdb's.
+func (q Queries) RemoveAlias(ctx context.Context, arg sqlitedb.RemoveAliasParams) (int64, error) {
+	return q.db.RemoveAlias(ctx, pgdb.RemoveAliasParams(arg))
+}
+
 // ReopenPurged converts and calls pgdb's.
 func (q Queries) ReopenPurged(ctx context.Context, arg sqlitedb.ReopenPurgedParams) error {
 	return q.db.ReopenPurged(ctx, pgdb.ReopenPurgedParams(arg))
@@ -2014,6 +2226,11 @@ func (q Queries) Session(ctx context.Context, arg string) (sqlitedb.Session, err
 func (q Queries) SessionState(ctx context.Context, arg string) (sqlitedb.SessionStateRow, error) {
 	row, err := q.db.SessionState(ctx, arg)
 	return sqlitedb.SessionStateRow(row), err
+}
+
+// SetAliases converts and calls pgdb's.
+func (q Queries) SetAliases(ctx context.Context, arg string) error {
+	return q.db.SetAliases(ctx, arg)
 }
 
 // SetConsent converts and calls pgdb's.
@@ -2199,6 +2416,11 @@ func (q Queries) TakeToken(ctx context.Context, arg sqlitedb.TakeTokenParams) (s
 func (q Queries) Task(ctx context.Context, arg string) (sqlitedb.EnrichmentTask, error) {
 	row, err := q.db.Task(ctx, arg)
 	return sqlitedb.EnrichmentTask(row), err
+}
+
+// TouchEntities converts and calls pgdb's.
+func (q Queries) TouchEntities(ctx context.Context, arg sqlitedb.TouchEntitiesParams) error {
+	return q.db.TouchEntities(ctx, pgdb.TouchEntitiesParams(arg))
 }
 
 // TouchEntity converts and calls pgdb's.

@@ -28,6 +28,34 @@ func (q *Queries) AddMentionCount(ctx context.Context, arg AddMentionCountParams
 	return err
 }
 
+const alignMentions = `-- name: AlignMentions :many
+UPDATE mentions SET published_at = (SELECT c.published_at FROM contents c WHERE c.id = mentions.content_id)
+WHERE content_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB))))
+  AND published_at <> (SELECT c.published_at FROM contents c WHERE c.id = mentions.content_id)
+RETURNING entity_id
+`
+
+// All mentions of an item have the time of publication that it has now, whoever found them and when.
+func (q *Queries) AlignMentions(ctx context.Context, contentIds string) ([]string, error) {
+	rows, err := q.db.Query(ctx, alignMentions, contentIds)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var entity_id string
+		if err := rows.Scan(&entity_id); err != nil {
+			return nil, err
+		}
+		items = append(items, entity_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const contentEntities = `-- name: ContentEntities :many
 SELECT e.id, e.name, e.name_key, e.type, e.description, e.attributes, e.confidence, e.extractor, e.mention_count, e.version, e.created_at, e.updated_at,
   e.status, e.merged_into, e.degree, e.first_seen_at, e.last_seen_at
@@ -76,6 +104,73 @@ func (q *Queries) ContentEntities(ctx context.Context, arg ContentEntitiesParams
 			&i.Degree,
 			&i.FirstSeenAt,
 			&i.LastSeenAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const contentsOfEntity = `-- name: ContentsOfEntity :many
+SELECT g.content_id, g.at, g.mention_count, c.source_id, c.title, c.url, c.language, c.published_at
+FROM (
+  SELECT m.published_at AS at, m.content_id AS content_id, CAST(COUNT(*) AS BIGINT) AS mention_count
+  FROM mentions m
+  WHERE m.entity_id = $1
+    AND (m.published_at < $2 OR (m.published_at = $2 AND m.content_id < $3))
+    AND m.published_at <= $2
+  GROUP BY m.published_at, m.content_id
+  ORDER BY m.published_at DESC, m.content_id DESC LIMIT $4::bigint
+) AS g
+JOIN contents c ON c.id = g.content_id
+ORDER BY g.at DESC, g.content_id DESC
+`
+
+type ContentsOfEntityParams struct {
+	EntityID     string
+	AfterAt      int64
+	AfterContent string
+	RowLimit     int64
+}
+
+type ContentsOfEntityRow struct {
+	ContentID    string
+	At           int64
+	MentionCount int64
+	SourceID     string
+	Title        string
+	URL          string
+	Language     string
+	PublishedAt  int64
+}
+
+func (q *Queries) ContentsOfEntity(ctx context.Context, arg ContentsOfEntityParams) ([]ContentsOfEntityRow, error) {
+	rows, err := q.db.Query(ctx, contentsOfEntity,
+		arg.EntityID,
+		arg.AfterAt,
+		arg.AfterContent,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ContentsOfEntityRow{}
+	for rows.Next() {
+		var i ContentsOfEntityRow
+		if err := rows.Scan(
+			&i.ContentID,
+			&i.At,
+			&i.MentionCount,
+			&i.SourceID,
+			&i.Title,
+			&i.URL,
+			&i.Language,
+			&i.PublishedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -323,6 +418,97 @@ func (q *Queries) MentionsOfEntities(ctx context.Context, arg MentionsOfEntities
 			&i.Salience,
 			&i.PublishedAt,
 			&i.RunID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const mentionsOfEntity = `-- name: MentionsOfEntity :many
+SELECT m.id, m.content_id, m.revision, m.entity_id, m.start_offset, m.end_offset, m.quote, m.confidence, m.extractor, m.created_at,
+  m.type, m.salience, m.published_at, m.run_id,
+  c.source_id, c.title, c.url, c.language, c.published_at AS content_published_at
+FROM mentions m JOIN contents c ON c.id = m.content_id
+WHERE m.entity_id = $1 AND m.confidence >= $2
+  AND (m.published_at < $3 OR (m.published_at = $3 AND (m.content_id < $4
+    OR (m.content_id = $4 AND m.id < $5))))
+  AND m.published_at <= $3
+ORDER BY m.published_at DESC, m.content_id DESC, m.id DESC LIMIT $6::bigint
+`
+
+type MentionsOfEntityParams struct {
+	EntityID      string
+	MinConfidence float64
+	AfterAt       int64
+	AfterContent  string
+	AfterID       string
+	RowLimit      int64
+}
+
+type MentionsOfEntityRow struct {
+	ID                 string
+	ContentID          string
+	Revision           int64
+	EntityID           string
+	StartOffset        int64
+	EndOffset          int64
+	Quote              string
+	Confidence         float64
+	Extractor          string
+	CreatedAt          int64
+	Type               string
+	Salience           float64
+	PublishedAt        int64
+	RunID              *string
+	SourceID           string
+	Title              string
+	URL                string
+	Language           string
+	ContentPublishedAt int64
+}
+
+// Newest publication first; those of one item together.
+func (q *Queries) MentionsOfEntity(ctx context.Context, arg MentionsOfEntityParams) ([]MentionsOfEntityRow, error) {
+	rows, err := q.db.Query(ctx, mentionsOfEntity,
+		arg.EntityID,
+		arg.MinConfidence,
+		arg.AfterAt,
+		arg.AfterContent,
+		arg.AfterID,
+		arg.RowLimit,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []MentionsOfEntityRow{}
+	for rows.Next() {
+		var i MentionsOfEntityRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.ContentID,
+			&i.Revision,
+			&i.EntityID,
+			&i.StartOffset,
+			&i.EndOffset,
+			&i.Quote,
+			&i.Confidence,
+			&i.Extractor,
+			&i.CreatedAt,
+			&i.Type,
+			&i.Salience,
+			&i.PublishedAt,
+			&i.RunID,
+			&i.SourceID,
+			&i.Title,
+			&i.URL,
+			&i.Language,
+			&i.ContentPublishedAt,
 		); err != nil {
 			return nil, err
 		}

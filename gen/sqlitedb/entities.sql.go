@@ -9,6 +9,36 @@ import (
 	"context"
 )
 
+const activeNeighbors = `-- name: ActiveNeighbors :many
+SELECT r.to_entity_id AS id FROM relationships r WHERE r.status = 'active' AND r.from_entity_id IN (SELECT value FROM json_each(CAST(?1 AS TEXT)))
+UNION ALL
+SELECT r.from_entity_id FROM relationships r WHERE r.status = 'active' AND r.to_entity_id IN (SELECT value FROM json_each(CAST(?1 AS TEXT)))
+`
+
+// The other ends of the active relationships of entities, once for each relationship.
+func (q *Queries) ActiveNeighbors(ctx context.Context, ids string) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, activeNeighbors, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const createEntity = `-- name: CreateEntity :execrows
 INSERT INTO entities (id, name, name_key, type, description, attributes, confidence, extractor, mention_count, version, created_at, updated_at)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?11)
@@ -49,15 +79,6 @@ func (q *Queries) CreateEntity(ctx context.Context, arg CreateEntityParams) (int
 	return result.RowsAffected()
 }
 
-const deleteAliases = `-- name: DeleteAliases :exec
-DELETE FROM entity_aliases WHERE entity_id = ?1
-`
-
-func (q *Queries) DeleteAliases(ctx context.Context, entityID string) error {
-	_, err := q.db.ExecContext(ctx, deleteAliases, entityID)
-	return err
-}
-
 const deleteEntity = `-- name: DeleteEntity :execrows
 DELETE FROM entities WHERE id = ?1
 `
@@ -71,16 +92,18 @@ func (q *Queries) DeleteEntity(ctx context.Context, id string) (int64, error) {
 }
 
 const entitiesByAliasKeys = `-- name: EntitiesByAliasKeys :many
-SELECT a.entity_id, a.type, a.alias_key
+SELECT a.entity_id, a.type, a.alias_key, e.merged_into
 FROM json_each(CAST(?1 AS TEXT)) AS k
 JOIN entity_aliases a ON a.alias_key = json_extract(k.value, '$.key') AND a.type = json_extract(k.value, '$.type')
+JOIN entities e ON e.id = a.entity_id
 ORDER BY a.entity_id
 `
 
 type EntitiesByAliasKeysRow struct {
-	EntityID string
-	Type     string
-	AliasKey string
+	EntityID   string
+	Type       string
+	AliasKey   string
+	MergedInto *string
 }
 
 func (q *Queries) EntitiesByAliasKeys(ctx context.Context, keys string) ([]EntitiesByAliasKeysRow, error) {
@@ -92,7 +115,54 @@ func (q *Queries) EntitiesByAliasKeys(ctx context.Context, keys string) ([]Entit
 	items := []EntitiesByAliasKeysRow{}
 	for rows.Next() {
 		var i EntitiesByAliasKeysRow
-		if err := rows.Scan(&i.EntityID, &i.Type, &i.AliasKey); err != nil {
+		if err := rows.Scan(
+			&i.EntityID,
+			&i.Type,
+			&i.AliasKey,
+			&i.MergedInto,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const entitiesByExternalIDs = `-- name: EntitiesByExternalIDs :many
+SELECT x.scheme, x.value, x.entity_id, e.merged_into
+FROM json_each(CAST(?1 AS TEXT)) AS k
+JOIN entity_external_ids x ON x.scheme = json_extract(k.value, '$.scheme') AND x.value = json_extract(k.value, '$.value')
+JOIN entities e ON e.id = x.entity_id
+`
+
+type EntitiesByExternalIDsRow struct {
+	Scheme     string
+	Value      string
+	EntityID   string
+	MergedInto *string
+}
+
+func (q *Queries) EntitiesByExternalIDs(ctx context.Context, keys string) ([]EntitiesByExternalIDsRow, error) {
+	rows, err := q.db.QueryContext(ctx, entitiesByExternalIDs, keys)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []EntitiesByExternalIDsRow{}
+	for rows.Next() {
+		var i EntitiesByExternalIDsRow
+		if err := rows.Scan(
+			&i.Scheme,
+			&i.Value,
+			&i.EntityID,
+			&i.MergedInto,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -154,15 +224,16 @@ func (q *Queries) EntitiesByIDs(ctx context.Context, ids string) ([]Entity, erro
 }
 
 const entitiesByNameKeys = `-- name: EntitiesByNameKeys :many
-SELECT e.id, e.type, e.name_key
+SELECT e.id, e.type, e.name_key, e.merged_into
 FROM json_each(CAST(?1 AS TEXT)) AS k
 JOIN entities e ON e.type = json_extract(k.value, '$.type') AND e.name_key = json_extract(k.value, '$.key')
 `
 
 type EntitiesByNameKeysRow struct {
-	ID      string
-	Type    string
-	NameKey string
+	ID         string
+	Type       string
+	NameKey    string
+	MergedInto *string
 }
 
 func (q *Queries) EntitiesByNameKeys(ctx context.Context, keys string) ([]EntitiesByNameKeysRow, error) {
@@ -174,7 +245,12 @@ func (q *Queries) EntitiesByNameKeys(ctx context.Context, keys string) ([]Entiti
 	items := []EntitiesByNameKeysRow{}
 	for rows.Next() {
 		var i EntitiesByNameKeysRow
-		if err := rows.Scan(&i.ID, &i.Type, &i.NameKey); err != nil {
+		if err := rows.Scan(
+			&i.ID,
+			&i.Type,
+			&i.NameKey,
+			&i.MergedInto,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -219,70 +295,13 @@ func (q *Queries) Entity(ctx context.Context, id string) (Entity, error) {
 	return i, err
 }
 
-const entityAliases = `-- name: EntityAliases :many
-SELECT entity_id, alias_key, alias, type, language, source FROM entity_aliases
-WHERE entity_id IN (SELECT value FROM json_each(CAST(?1 AS TEXT)))
-ORDER BY entity_id, alias_key
-`
-
-type EntityAliasesRow struct {
-	EntityID string
-	AliasKey string
-	Alias    string
-	Type     string
-	Language string
-	Source   string
-}
-
-func (q *Queries) EntityAliases(ctx context.Context, ids string) ([]EntityAliasesRow, error) {
-	rows, err := q.db.QueryContext(ctx, entityAliases, ids)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []EntityAliasesRow{}
-	for rows.Next() {
-		var i EntityAliasesRow
-		if err := rows.Scan(
-			&i.EntityID,
-			&i.AliasKey,
-			&i.Alias,
-			&i.Type,
-			&i.Language,
-			&i.Source,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const insertAliases = `-- name: InsertAliases :exec
-INSERT INTO entity_aliases (entity_id, alias_key, alias, type)
-SELECT json_extract(value, '$.entity_id'), json_extract(value, '$.alias_key'), json_extract(value, '$.alias'), json_extract(value, '$.type')
-FROM json_each(CAST(?1 AS TEXT)) WHERE TRUE
-ON CONFLICT (entity_id, alias_key) DO NOTHING
-`
-
-func (q *Queries) InsertAliases(ctx context.Context, rowsJson string) error {
-	_, err := q.db.ExecContext(ctx, insertAliases, rowsJson)
-	return err
-}
-
 const insertEntities = `-- name: InsertEntities :many
 INSERT INTO entities (id, name, name_key, type, description, attributes, confidence, extractor, mention_count, version, created_at, updated_at)
-SELECT json_extract(value, '$.id'), json_extract(value, '$.name'), json_extract(value, '$.name_key'), json_extract(value, '$.type'),
-  json_extract(value, '$.description'), json_extract(value, '$.attributes'), json_extract(value, '$.confidence'), json_extract(value, '$.extractor'),
-  0, json_extract(value, '$.version'), json_extract(value, '$.created_at'), json_extract(value, '$.updated_at')
-FROM json_each(CAST(?1 AS TEXT)) WHERE TRUE
-ORDER BY json_extract(value, '$.type'), json_extract(value, '$.name_key')
+SELECT json_extract(n.value, '$.id'), json_extract(n.value, '$.name'), json_extract(n.value, '$.name_key'), json_extract(n.value, '$.type'),
+  json_extract(n.value, '$.description'), json_extract(n.value, '$.attributes'), json_extract(n.value, '$.confidence'), json_extract(n.value, '$.extractor'),
+  0, json_extract(n.value, '$.version'), json_extract(n.value, '$.created_at'), json_extract(n.value, '$.updated_at')
+FROM json_each(CAST(?1 AS TEXT)) AS n WHERE TRUE
+ORDER BY json_extract(n.value, '$.type'), json_extract(n.value, '$.name_key')
 ON CONFLICT (type, name_key) DO NOTHING
 RETURNING id
 `
@@ -312,12 +331,13 @@ func (q *Queries) InsertEntities(ctx context.Context, rowsJson string) ([]string
 }
 
 const lockEntities = `-- name: LockEntities :many
-SELECT id, confidence FROM entities WHERE id IN (SELECT value FROM json_each(CAST(?1 AS TEXT))) ORDER BY id
+SELECT id, confidence, merged_into FROM entities WHERE id IN (SELECT value FROM json_each(CAST(?1 AS TEXT))) ORDER BY id
 `
 
 type LockEntitiesRow struct {
 	ID         string
 	Confidence float64
+	MergedInto *string
 }
 
 // Postgres locks the rows here, in the order of their ids.
@@ -330,10 +350,81 @@ func (q *Queries) LockEntities(ctx context.Context, ids string) ([]LockEntitiesR
 	items := []LockEntitiesRow{}
 	for rows.Next() {
 		var i LockEntitiesRow
-		if err := rows.Scan(&i.ID, &i.Confidence); err != nil {
+		if err := rows.Scan(&i.ID, &i.Confidence, &i.MergedInto); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const mergeWinners = `-- name: MergeWinners :many
+WITH RECURSIVE chain AS (
+  SELECT e.id AS start_id, e.id AS id, e.merged_into AS next_id FROM entities e WHERE e.id IN (SELECT value FROM json_each(CAST(?1 AS TEXT)))
+  UNION
+  SELECT c.start_id, e.id, e.merged_into FROM chain c JOIN entities e ON e.id = c.next_id
+)
+SELECT chain.start_id, chain.id FROM chain WHERE chain.next_id IS NULL
+`
+
+type MergeWinnersRow struct {
+	StartID string
+	ID      string
+}
+
+// What entities were merged into in the end, themselves when into none. UNION instead of UNION ALL ends a circle.
+func (q *Queries) MergeWinners(ctx context.Context, ids string) ([]MergeWinnersRow, error) {
+	rows, err := q.db.QueryContext(ctx, mergeWinners, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []MergeWinnersRow{}
+	for rows.Next() {
+		var i MergeWinnersRow
+		if err := rows.Scan(&i.StartID, &i.ID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const mergedInto = `-- name: MergedInto :many
+WITH RECURSIVE merged AS (
+  SELECT e.id AS id FROM entities e WHERE e.id = ?1
+  UNION
+  SELECT e.id FROM merged m JOIN entities e ON e.merged_into = m.id
+)
+SELECT merged.id FROM merged ORDER BY merged.id
+`
+
+// An entity and all that was merged into it, directly or not.
+func (q *Queries) MergedInto(ctx context.Context, id string) ([]string, error) {
+	rows, err := q.db.QueryContext(ctx, mergedInto, id)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
 	}
 	if err := rows.Close(); err != nil {
 		return nil, err
@@ -357,6 +448,20 @@ type RaiseEntityConfidenceParams struct {
 
 func (q *Queries) RaiseEntityConfidence(ctx context.Context, arg RaiseEntityConfidenceParams) error {
 	_, err := q.db.ExecContext(ctx, raiseEntityConfidence, arg.Confidence, arg.UpdatedAt, arg.ID)
+	return err
+}
+
+const touchEntities = `-- name: TouchEntities :exec
+UPDATE entities SET version = version + 1, updated_at = ?1 WHERE id IN (SELECT value FROM json_each(CAST(?2 AS TEXT)))
+`
+
+type TouchEntitiesParams struct {
+	UpdatedAt int64
+	Ids       string
+}
+
+func (q *Queries) TouchEntities(ctx context.Context, arg TouchEntitiesParams) error {
+	_, err := q.db.ExecContext(ctx, touchEntities, arg.UpdatedAt, arg.Ids)
 	return err
 }
 

@@ -10,10 +10,17 @@ import (
 
 type Querier interface {
 	ActiveEnds(ctx context.Context, ids string) ([]ActiveEndsRow, error)
+	ActiveEntitiesByAliases(ctx context.Context, keys string) ([]ActiveEntitiesByAliasesRow, error)
+	ActiveEntitiesByNames(ctx context.Context, keys string) ([]ActiveEntitiesByNamesRow, error)
+	// The other ends of the active relationships of entities, once for each relationship.
+	ActiveNeighbors(ctx context.Context, ids string) ([]string, error)
+	AddAlias(ctx context.Context, arg AddAliasParams) (int64, error)
 	// Adds to the counter instead of counting anew: right under concurrency.
 	AddDegree(ctx context.Context, arg AddDegreeParams) error
 	// Adds to the counter instead of counting anew: right under concurrency.
 	AddEvidenceCount(ctx context.Context, arg AddEvidenceCountParams) error
+	// What an extractor found: not what is a name or an alias of an entity of that type already, and not without bound.
+	AddFoundAliases(ctx context.Context, rowsJson string) ([]AddFoundAliasesRow, error)
 	AddLoginFailure(ctx context.Context, arg AddLoginFailureParams) (LoginThrottle, error)
 	// Adds to the counter instead of counting anew: right under concurrency, and cheap for an entity with many mentions. The
 	// times are ends of an index.
@@ -23,6 +30,9 @@ type Querier interface {
 	AddMergeLosers(ctx context.Context, arg AddMergeLosersParams) error
 	// Postgres waits here for who cancels the import.
 	AdvanceSourceImport(ctx context.Context, arg AdvanceSourceImportParams) (int64, error)
+	AliasPage(ctx context.Context, arg AliasPageParams) ([]AliasPageRow, error)
+	// All mentions of an item have the time of publication that it has now, whoever found them and when.
+	AlignMentions(ctx context.Context, contentIds string) ([]string, error)
 	AppendAudit(ctx context.Context, arg AppendAuditParams) error
 	AppendEvents(ctx context.Context, rowsJson string) error
 	AuditEventsFrom(ctx context.Context, arg AuditEventsFromParams) ([]AuditEvent, error)
@@ -56,6 +66,7 @@ type Querier interface {
 	// The beginnings of texts, which is what is compared.
 	ContentTexts(ctx context.Context, ids string) ([]ContentTextsRow, error)
 	ContentTitle(ctx context.Context, id string) (string, error)
+	ContentsOfEntity(ctx context.Context, arg ContentsOfEntityParams) ([]ContentsOfEntityRow, error)
 	CountFolded(ctx context.Context, heads string) error
 	CountLeases(ctx context.Context, arg CountLeasesParams) (int64, error)
 	CountTasks(ctx context.Context) ([]CountTasksRow, error)
@@ -86,7 +97,6 @@ type Querier interface {
 	CurrentRuns(ctx context.Context, contentID string) ([]ExtractionRun, error)
 	// One statement, so that all counts are of one moment. Each branch reads one index.
 	DashboardCounts(ctx context.Context, since int64) ([]DashboardCountsRow, error)
-	DeleteAliases(ctx context.Context, entityID string) error
 	DeleteContent(ctx context.Context, id string) (int64, error)
 	// Removes the evidence from an item whoever found it.
 	DeleteContentEvidence(ctx context.Context, contentID string) ([]DeleteContentEvidenceRow, error)
@@ -99,6 +109,7 @@ type Querier interface {
 	DeleteExpiredExtractionRequests(ctx context.Context, arg DeleteExpiredExtractionRequestsParams) (int64, error)
 	DeleteExpiredIdempotencyKeys(ctx context.Context, arg DeleteExpiredIdempotencyKeysParams) (int64, error)
 	DeleteExpiredSessions(ctx context.Context, arg DeleteExpiredSessionsParams) (int64, error)
+	DeleteExternalID(ctx context.Context, arg DeleteExternalIDParams) error
 	// Of an extractor in any version, from before there were runs.
 	DeleteExtractorMentions(ctx context.Context, arg DeleteExtractorMentionsParams) ([]string, error)
 	// Merged ones of which all evidence is gone, also what the others hold for them.
@@ -108,6 +119,7 @@ type Querier interface {
 	DeleteLinksToHeads(ctx context.Context, heads string) error
 	DeleteMentions(ctx context.Context, arg DeleteMentionsParams) ([]string, error)
 	DeleteMergeAliases(ctx context.Context, ids string) ([]string, error)
+	DeleteNameGrams(ctx context.Context, arg DeleteNameGramsParams) error
 	// Ids grow with time, so that the oldest come first.
 	DeleteOldSignatures(ctx context.Context, arg DeleteOldSignaturesParams) (int64, error)
 	DeleteRelationships(ctx context.Context, ids string) ([]DeleteRelationshipsRow, error)
@@ -157,6 +169,7 @@ type Querier interface {
 	// The ends of all relationships that are or were at one of the entities.
 	EndsAround(ctx context.Context, ids string) ([]string, error)
 	EntitiesByAliasKeys(ctx context.Context, keys string) ([]EntitiesByAliasKeysRow, error)
+	EntitiesByExternalIDs(ctx context.Context, keys string) ([]EntitiesByExternalIDsRow, error)
 	EntitiesByIDs(ctx context.Context, ids string) ([]Entity, error)
 	EntitiesByNameKeys(ctx context.Context, keys string) ([]EntitiesByNameKeysRow, error)
 	EntitiesMergedInto(ctx context.Context, ids string) ([]EntitiesMergedIntoRow, error)
@@ -177,6 +190,7 @@ type Querier interface {
 	ExpiredContents(ctx context.Context, arg ExpiredContentsParams) ([]string, error)
 	ExtendHost(ctx context.Context, arg ExtendHostParams) (int64, error)
 	ExtendTask(ctx context.Context, arg ExtendTaskParams) (int64, error)
+	ExternalIDs(ctx context.Context, ids string) ([]ExternalIDsRow, error)
 	ExtractionRequest(ctx context.Context, id string) (ExtractionRequest, error)
 	FailStrandedRequests(ctx context.Context, arg FailStrandedRequestsParams) (int64, error)
 	FinishContentRequests(ctx context.Context, arg FinishContentRequestsParams) (int64, error)
@@ -206,14 +220,17 @@ type Querier interface {
 	// Entities with so many relationships that those which a filter selects are looked for among the heaviest only.
 	Hubs(ctx context.Context, arg HubsParams) ([]string, error)
 	IdempotencyKey(ctx context.Context, arg IdempotencyKeyParams) (IdempotencyKey, error)
-	InsertAliases(ctx context.Context, rowsJson string) error
 	// In the order of the unique key, so that concurrent transactions wait for each other in one direction.
 	InsertEntities(ctx context.Context, rowsJson string) ([]string, error)
 	InsertEvidence(ctx context.Context, rowsJson string) ([]string, error)
+	// In the order of the key, so that concurrent transactions wait for each other in one direction.
+	InsertExternalIDs(ctx context.Context, rowsJson string) ([]InsertExternalIDsRow, error)
 	// What the extractor does not say is taken from the item and the entity. Of an unknown one the foreign key speaks.
 	InsertMentions(ctx context.Context, rowsJson string) ([]string, error)
+	InsertNameGrams(ctx context.Context, rowsJson string) error
 	// In the order of the unique key, so that concurrent transactions wait for each other in one direction.
 	InsertRelationships(ctx context.Context, rowsJson string) ([]string, error)
+	KeepAliases(ctx context.Context, arg KeepAliasesParams) error
 	KeepRevision(ctx context.Context, arg KeepRevisionParams) error
 	// A leased host can be claimed when its lease has ended; there are as many as workers.
 	LeasedHosts(ctx context.Context) ([]LeasedHostsRow, error)
@@ -251,8 +268,14 @@ type Querier interface {
 	LoginThrottles(ctx context.Context, keys string) ([]LoginThrottle, error)
 	// At most 100 of each entity, in the order of the text.
 	MentionsOfEntities(ctx context.Context, arg MentionsOfEntitiesParams) ([]MentionsOfEntitiesRow, error)
+	// Newest publication first; those of one item together.
+	MentionsOfEntity(ctx context.Context, arg MentionsOfEntityParams) ([]MentionsOfEntityRow, error)
 	MergeLosers(ctx context.Context, ids string) ([]MergeLosersRow, error)
 	MergeTargets(ctx context.Context, ids string) ([]MergeTargetsRow, error)
+	// What entities were merged into in the end, themselves when into none. UNION instead of UNION ALL ends a circle.
+	MergeWinners(ctx context.Context, ids string) ([]MergeWinnersRow, error)
+	// An entity and all that was merged into it, directly or not.
+	MergedInto(ctx context.Context, id string) ([]string, error)
 	MoveAliases(ctx context.Context, arg MoveAliasesParams) (int64, error)
 	MoveAuditHead(ctx context.Context, arg MoveAuditHeadParams) error
 	// Items whose ids changed, or of which less changed than makes a revision. The rows are an object by the id of the item.
@@ -260,6 +283,10 @@ type Querier interface {
 	MoveExternalIDs(ctx context.Context, arg MoveExternalIDsParams) (int64, error)
 	// A mention of a place that the other entity has from the same extractor stays.
 	MoveMentions(ctx context.Context, arg MoveMentionsParams) (int64, error)
+	// How many names of these lengths have a gram, counted to a thousand.
+	NameGramCounts(ctx context.Context, grams string) ([]NameGramCountsRow, error)
+	// The normalised names and aliases of entities.
+	NameKeys(ctx context.Context, ids string) ([]NameKeysRow, error)
 	// Items of other sources that share a key, the newest of each key. The bound per key is what a key that
 	// thousands of items share, such as one of a template, may cost.
 	NearItems(ctx context.Context, keys string) ([]NearItemsRow, error)
@@ -311,6 +338,7 @@ type Querier interface {
 	ReleaseSourceImport(ctx context.Context, arg ReleaseSourceImportParams) (int64, error)
 	// The attempt that the claim counted was none. The turn is not before that of any pending task, which new ones would begin at.
 	ReleaseTask(ctx context.Context, arg ReleaseTaskParams) (int64, error)
+	RemoveAlias(ctx context.Context, arg RemoveAliasParams) (int64, error)
 	ReopenPurged(ctx context.Context, arg ReopenPurgedParams) error
 	ReserveIdempotencyKey(ctx context.Context, arg ReserveIdempotencyKeyParams) (int64, error)
 	// Empties a counter whose window is over; a block that has not ended yet stays.
@@ -336,6 +364,8 @@ type Querier interface {
 	SeeContentDeletions(ctx context.Context, arg SeeContentDeletionsParams) error
 	Session(ctx context.Context, id string) (Session, error)
 	SessionState(ctx context.Context, id string) (SessionStateRow, error)
+	// What a person wrote: an alias that is there keeps its language and its source.
+	SetAliases(ctx context.Context, rowsJson string) error
 	SetConsent(ctx context.Context, arg SetConsentParams) error
 	SetContentStatus(ctx context.Context, arg SetContentStatusParams) (int64, error)
 	SetContentWaiting(ctx context.Context, arg SetContentWaitingParams) error
@@ -376,6 +406,7 @@ type Querier interface {
 	// an hour ahead.
 	TakeToken(ctx context.Context, arg TakeTokenParams) (Domain, error)
 	Task(ctx context.Context, id string) (EnrichmentTask, error)
+	TouchEntities(ctx context.Context, arg TouchEntitiesParams) error
 	TouchEntity(ctx context.Context, arg TouchEntityParams) error
 	// What the next turn of sources follows from: the first one of the lane's pending tasks of a priority, and the last one
 	// of each source. -1 stands for none.

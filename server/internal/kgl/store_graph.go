@@ -7,32 +7,88 @@ import (
 
 // EntityStore keeps entities, their aliases and their mentions.
 type EntityStore interface {
-	// CreateEntity stores an entity. CodeConflict: one with the same Type and
-	// NameKey exists.
+	// CreateEntity stores an entity; its Extractor is the source of the aliases.
+	// CodeConflict: one with the same Type and NameKey exists, or an external id
+	// belongs to another one, which Fields names then.
 	CreateEntity(ctx context.Context, e Entity) error
 
-	// UpsertEntities stores the entities that do not exist (by Type and NameKey,
-	// or an alias of that type) and raises the confidence of those that do to
-	// the greater one. It returns the stored entities in the order given, and
-	// says of each whether it was created.
+	// UpsertEntities stores the entities that do not exist and raises the
+	// confidence of those that do to the greater one; nothing else that they are
+	// called or described by changes. An entity exists when one has one of its
+	// external ids, else its Type and NameKey, else an alias of that type; one that
+	// was merged stands for what it was merged into, and a rejected one for itself.
+	// Further names of it become aliases of the stored one, with the language
+	// unknown and its Extractor as the source, unless an entity of that type has
+	// the name or the alias already; external ids that no entity has are added to
+	// it. A changed entity has a new version. It returns the stored entities in the
+	// order given, and says of each whether it was created.
 	UpsertEntities(ctx context.Context, es []Entity) ([]Entity, []bool, error)
 
-	// Entity returns an entity. CodeNotFound.
+	// Entity returns an entity, whatever its status. CodeNotFound.
 	Entity(ctx context.Context, id string) (Entity, error)
 
+	// FollowEntity is Entity for ids that may be old: it returns the entity into
+	// which the one with the id was merged in the end. CodeNotFound.
+	FollowEntity(ctx context.Context, id string) (Entity, error)
+
 	// Entities returns a page of entities. Position: Text (name key), Number
-	// (confidence) or Int (created_at), and ID.
+	// (confidence) or Int (created_at, last_seen_at, degree), and ID. An entity
+	// whose place in the order changes between pages may come twice or not at all;
+	// each of the others comes once.
 	Entities(ctx context.Context, f EntityFilter, sort EntitySort, p Page) (List[Entity], error)
 
-	// UpdateEntity stores Name, Type, Description, Aliases, Attributes and
-	// Confidence when the stored version is e.Version, and returns it with
-	// Version+1. CodeNotFound; CodePreconditionFailed; CodeConflict as in
-	// CreateEntity.
+	// UpdateEntity stores Name, Type, Description, Aliases, ExternalIDs, Attributes
+	// and Confidence when the stored version is e.Version, and returns it with
+	// Version+1. Aliases that stay keep their language and source, new ones have
+	// the source ExtractorManual. CodeNotFound; CodePreconditionFailed;
+	// CodeConflict as in CreateEntity.
 	UpdateEntity(ctx context.Context, e Entity) (Entity, error)
 
-	// DeleteEntity removes an entity with its mentions and relationships.
-	// CodeNotFound.
+	// DeleteEntity removes an entity with its mentions and relationships, lowers
+	// the degree of the entities that it was connected with, and removes what was
+	// merged into it. CodeNotFound.
 	DeleteEntity(ctx context.Context, id string) error
+
+	// EntityAliases returns a page of the aliases of an entity by their normalised
+	// form. Position: Text.
+	EntityAliases(ctx context.Context, entityID string, p Page) (List[Alias], error)
+
+	// AddAlias adds an alias and returns the entity with Version+1. CodeNotFound:
+	// no such entity; CodeConflict: it has the alias already.
+	AddAlias(ctx context.Context, a Alias, now time.Time) (Entity, error)
+
+	// RemoveAlias removes the alias with a normalised form and returns the entity
+	// with Version+1. CodeNotFound: no such entity or alias.
+	RemoveAlias(ctx context.Context, entityID, key string, now time.Time) (Entity, error)
+
+	// EntityMentions returns a page of the mentions of an entity that have at
+	// least a confidence, those in the newest publication first. Position: Int
+	// (published_at), Text (content id), ID.
+	EntityMentions(ctx context.Context, entityID string, minConfidence float64, p Page) (List[EntityMention], error)
+
+	// EntityContents returns a page of the items that mention an entity, each
+	// once, newest publication first. Position: Int (published_at), ID.
+	EntityContents(ctx context.Context, entityID string, p Page) (List[EntityContent], error)
+
+	// PrefixMatches returns at most limit active entities of the types (none: of
+	// all) of which the normalised name or an alias begins with a text. The ones
+	// that are called so exactly come first, then the best connected. When very
+	// many names begin so, those of badly connected entities may be missing.
+	PrefixMatches(ctx context.Context, prefix string, types []string, limit int) ([]NameMatch, error)
+
+	// ExactMatches returns the active entities that have one of the normalised
+	// names as their name or as an alias; at most 50 of each.
+	ExactMatches(ctx context.Context, keys []string) ([]NameMatch, error)
+
+	// ExternalMatches returns the active entities that have one of the ids.
+	ExternalMatches(ctx context.Context, ids []ExternalID) ([]ExternalMatch, error)
+
+	// SimilarMatches returns, for each of the normalised names, at most limit
+	// active entities of the types (none: of all) of which a name or an alias has
+	// at least the likeness NameSimilarity and at least half and at most twice as
+	// many characters, the most similar first. Names that have nothing but very
+	// common trigrams in common with the asked one may be missing.
+	SimilarMatches(ctx context.Context, keys, types []string, limit int) ([]NameMatch, error)
 
 	// InsertMentions stores mentions, keeps MentionCount, FirstSeenAt and
 	// LastSeenAt of their entities right, and returns how many it stored.

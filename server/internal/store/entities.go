@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"time"
 
 	"github.com/peermesh/kgl-backend/gen/sqlitedb"
@@ -12,23 +13,29 @@ import (
 // CreateEntity implements kgl.EntityStore. Of aliases with the same normalised
 // form the first is kept.
 func (db *DB) CreateEntity(ctx context.Context, e kgl.Entity) error {
-	err := db.write(ctx, func(ctx context.Context, c *conn) error {
+	return db.write(ctx, func(ctx context.Context, c *conn) error {
 		n, err := c.CreateEntity(ctx, sqlitedb.CreateEntityParams{
 			ID: e.ID, Name: e.Name, NameKey: e.NameKey, Type: e.Type, Description: e.Description,
 			Attributes: objectText(e.Attributes), Confidence: e.Confidence, Extractor: e.Extractor,
 			Version: e.Version, CreatedAt: micros(e.CreatedAt), UpdatedAt: micros(e.UpdatedAt),
 		})
-		if err := created(n, err); err != nil {
+		if err := entityExists(created(n, err)); err != nil {
 			return err
 		}
-		return insertAliases(ctx, c, []kgl.Entity{e})
+		if err := setAliases(ctx, c, aliasRows(e.ID, e.Type, e.Extractor, e.Aliases)); err != nil {
+			return err
+		}
+		if err := setExternalIDs(ctx, c, e.ID, nil, e.ExternalIDs); err != nil {
+			return err
+		}
+		return syncNameGrams(ctx, c, nil, []string{e.ID})
 	})
-	return entityExists(err)
 }
 
-// entityExists says more of the only conflict that storing an entity can meet.
+// entityExists says more of the conflict that storing the row of an entity can
+// meet.
 func entityExists(err error) error {
-	if kgl.Is(err, kgl.CodeConflict) {
+	if err = failure(err); kgl.Is(err, kgl.CodeConflict) {
 		return kgl.Wrap(err, kgl.CodeConflict, "an entity with this type and name exists already")
 	}
 	return err
@@ -73,7 +80,7 @@ func (db *DB) Entity(ctx context.Context, id string) (kgl.Entity, error) {
 		if err != nil {
 			return err
 		}
-		es, err := withAliases(ctx, c, []sqlitedb.Entity{row})
+		es, err := withNames(ctx, c, []sqlitedb.Entity{row})
 		if err == nil {
 			e = es[0]
 		}
@@ -85,8 +92,9 @@ func (db *DB) Entity(ctx context.Context, id string) (kgl.Entity, error) {
 	return e, err
 }
 
-// withAliases reads the aliases of all the entities in one query.
-func withAliases(ctx context.Context, c *conn, rows []sqlitedb.Entity) ([]kgl.Entity, error) {
+// withNames reads the aliases and the external ids of all the entities in one
+// query each.
+func withNames(ctx context.Context, c *conn, rows []sqlitedb.Entity) ([]kgl.Entity, error) {
 	if len(rows) == 0 {
 		return []kgl.Entity{}, nil
 	}
@@ -106,45 +114,64 @@ func withAliases(ctx context.Context, c *conn, rows []sqlitedb.Entity) ([]kgl.En
 	for _, a := range aliases {
 		byEntity[a.EntityID] = append(byEntity[a.EntityID], a.Alias)
 	}
+	external, err := externalIDs(ctx, c, list)
+	if err != nil {
+		return nil, err
+	}
 	out := make([]kgl.Entity, len(rows))
 	for i, row := range rows {
 		out[i] = entityOf(row, byEntity[row.ID])
+		out[i].ExternalIDs = append(out[i].ExternalIDs, external[row.ID]...)
 	}
 	return out, nil
 }
 
-// aliasRow is an alias as InsertAliases takes it.
-type aliasRow struct {
-	EntityID string `json:"entity_id"`
-	AliasKey string `json:"alias_key"`
-	Alias    string `json:"alias"`
-	Type     string `json:"type"`
+// FollowEntity implements kgl.EntityStore.
+func (db *DB) FollowEntity(ctx context.Context, id string) (kgl.Entity, error) {
+	e, err := db.Entity(ctx, id)
+	if err != nil || e.MergedInto == nil {
+		return e, err
+	}
+	err = db.read(ctx, func(c *conn) error {
+		winners, err := mergeWinners(ctx, c, []string{id})
+		if err == nil {
+			id = winners[id]
+		}
+		return err
+	})
+	if err != nil {
+		return kgl.Entity{}, err
+	}
+	return db.Entity(ctx, id)
 }
 
-func insertAliases(ctx context.Context, c *conn, es []kgl.Entity) error {
-	var out []aliasRow
-	for _, e := range es {
-		for _, a := range e.Aliases {
-			// What has no letter or digit cannot be looked up.
-			if key := kgl.NormalizeName(a); key != "" {
-				out = append(out, aliasRow{EntityID: e.ID, AliasKey: key, Alias: a, Type: e.Type})
-			}
-		}
-	}
-	if len(out) == 0 {
-		return nil
-	}
-	text, err := jsonText(out)
+// mergeWinners returns what entities were merged into in the end: themselves
+// when into none. Ids of no entity are left out.
+func mergeWinners(ctx context.Context, c *conn, ids []string) (map[string]string, error) {
+	list, err := listText(ids)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return c.InsertAliases(ctx, text)
+	rows, err := c.MergeWinners(ctx, list)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, row := range rows {
+		out[row.StartID] = row.ID
+	}
+	return out, nil
 }
 
 // UpdateEntity implements kgl.EntityStore.
 func (db *DB) UpdateEntity(ctx context.Context, e kgl.Entity) (kgl.Entity, error) {
 	var out kgl.Entity
 	err := db.write(ctx, func(ctx context.Context, c *conn) error {
+		ids := []string{e.ID}
+		before, err := nameKeys(ctx, c, ids)
+		if err != nil {
+			return err
+		}
 		row, err := c.UpdateEntity(ctx, sqlitedb.UpdateEntityParams{
 			ID: e.ID, Version: e.Version, Name: e.Name, NameKey: e.NameKey, Type: e.Type, Description: e.Description,
 			Attributes: objectText(e.Attributes), Confidence: e.Confidence, UpdatedAt: micros(e.UpdatedAt),
@@ -154,27 +181,88 @@ func (db *DB) UpdateEntity(ctx context.Context, e kgl.Entity) (kgl.Entity, error
 			return staleOrMissing(err, "entity")
 		}
 		if err != nil {
+			return entityExists(err)
+		}
+		if err := replaceNames(ctx, c, e); err != nil {
 			return err
 		}
-		if err := c.DeleteAliases(ctx, e.ID); err != nil {
+		if err := syncNameGrams(ctx, c, before, ids); err != nil {
 			return err
 		}
-		if err := insertAliases(ctx, c, []kgl.Entity{e}); err != nil {
-			return err
-		}
-		es, err := withAliases(ctx, c, []sqlitedb.Entity{row})
+		es, err := withNames(ctx, c, []sqlitedb.Entity{row})
 		if err == nil {
 			out = es[0]
 		}
 		return err
 	})
-	return out, entityExists(err)
+	return out, err
 }
 
-// DeleteEntity implements kgl.EntityStore.
+// replaceNames makes the aliases and external ids of an entity those of e.
+func replaceNames(ctx context.Context, c *conn, e kgl.Entity) error {
+	rows := aliasRows(e.ID, e.Type, kgl.ExtractorManual, e.Aliases)
+	keys := make([]string, len(rows))
+	for i, row := range rows {
+		keys[i] = row.AliasKey
+	}
+	list, err := listText(keys)
+	if err != nil {
+		return err
+	}
+	if err := c.KeepAliases(ctx, sqlitedb.KeepAliasesParams{EntityID: e.ID, Keys: list}); err != nil {
+		return err
+	}
+	if err := setAliases(ctx, c, rows); err != nil {
+		return err
+	}
+	ids, err := listText([]string{e.ID})
+	if err != nil {
+		return err
+	}
+	have, err := externalIDs(ctx, c, ids)
+	if err != nil {
+		return err
+	}
+	return setExternalIDs(ctx, c, e.ID, have[e.ID], e.ExternalIDs)
+}
+
+// DeleteEntity implements kgl.EntityStore. What was merged into the entity goes
+// with it by a foreign key; what the keys do not reach is removed here.
 func (db *DB) DeleteEntity(ctx context.Context, id string) error {
 	return db.write(ctx, func(ctx context.Context, c *conn) error {
+		ids, err := c.MergedInto(ctx, id)
+		if err != nil {
+			return err
+		}
+		if len(ids) == 0 {
+			return kgl.NotFound("entity")
+		}
+		if err := disconnect(ctx, c, ids); err != nil {
+			return err
+		}
+		if err := dropNameGrams(ctx, c, ids); err != nil {
+			return err
+		}
 		n, err := c.DeleteEntity(ctx, id)
 		return affected(n, err, "entity")
+	})
+}
+
+// disconnect lowers the degree of the entities that active relationships connect
+// with those that are about to be deleted.
+func disconnect(ctx context.Context, c *conn, ids []string) error {
+	list, err := listText(ids)
+	if err != nil {
+		return err
+	}
+	neighbors, err := c.ActiveNeighbors(ctx, list)
+	if err != nil {
+		return err
+	}
+	if _, err := lockEntities(ctx, c, unique(slices.Concat(ids, neighbors))); err != nil {
+		return err
+	}
+	return eachDelta(changes(neighbors, nil), func(delta int64, ids string) error {
+		return c.AddDegree(ctx, sqlitedb.AddDegreeParams{Delta: delta, Ids: ids})
 	})
 }

@@ -29,7 +29,7 @@ func (db *DB) Entities(ctx context.Context, f kgl.EntityFilter, sort kgl.EntityS
 			return err
 		}
 		out.Next = l.Next
-		out.Rows, err = withAliases(ctx, c, l.Rows)
+		out.Rows, err = withNames(ctx, c, l.Rows)
 		return err
 	})
 	return out, err
@@ -62,8 +62,12 @@ func entitiesByAliasQuery(e Engine, f kgl.EntityFilter, sort kgl.EntitySort, p k
 func newEntityList(e Engine, f kgl.EntityFilter, sort kgl.EntitySort, p kgl.Page) *listQuery {
 	q := newList(e, entityColumns)
 	q.in("type", f.Types)
+	filterStatus(q, f.Statuses)
 	if f.MinConfidence > 0 {
 		q.compare("confidence", ">=", f.MinConfidence)
+	}
+	if f.SeenSince != nil {
+		q.compare("last_seen_at", ">=", micros(*f.SeenSince))
 	}
 	after := kgl.Position{}
 	if p.After != nil {
@@ -75,6 +79,10 @@ func newEntityList(e Engine, f kgl.EntityFilter, sort kgl.EntitySort, p kgl.Page
 		key, dir, value = "confidence", descending, after.Number
 	case kgl.EntityNewestFirst:
 		key, dir, value = "created_at", descending, after.Int
+	case kgl.EntityLastSeenFirst:
+		key, dir, value = "last_seen_at", descending, after.Int
+	case kgl.EntityMostConnected:
+		key, dir, value = "degree", descending, after.Int
 	}
 	var values []any
 	if p.After != nil {
@@ -82,6 +90,23 @@ func newEntityList(e Engine, f kgl.EntityFilter, sort kgl.EntitySort, p kgl.Page
 	}
 	q.orderBy(dir, []sqlText{key, "id"}, values)
 	return q
+}
+
+// filterStatus adds the condition on the status. The few entities that are not
+// active have an index of their own.
+func filterStatus(q *listQuery, statuses []kgl.EntityStatus) {
+	if len(statuses) == 0 {
+		q.where("status = 'active'")
+		return
+	}
+	if !slices.Contains(statuses, kgl.EntityActive) {
+		q.where("status <> 'active'")
+	}
+	texts := make([]string, len(statuses))
+	for i, s := range statuses {
+		texts[i] = string(s)
+	}
+	q.in("status", texts)
 }
 
 // mergeEntities makes one page of two that have no row in common.
@@ -96,6 +121,10 @@ func mergeEntities(a, b kgl.List[sqlitedb.Entity], sort kgl.EntitySort, p kgl.Pa
 			return cmp.Or(cmp.Compare(y.Confidence, x.Confidence), cmp.Compare(y.ID, x.ID))
 		case kgl.EntityNewestFirst:
 			return cmp.Or(cmp.Compare(y.CreatedAt, x.CreatedAt), cmp.Compare(y.ID, x.ID))
+		case kgl.EntityLastSeenFirst:
+			return cmp.Or(cmp.Compare(y.LastSeenAt, x.LastSeenAt), cmp.Compare(y.ID, x.ID))
+		case kgl.EntityMostConnected:
+			return cmp.Or(cmp.Compare(y.Degree, x.Degree), cmp.Compare(y.ID, x.ID))
 		}
 		return cmp.Or(cmp.Compare(x.NameKey, y.NameKey), cmp.Compare(x.ID, y.ID))
 	})
@@ -114,6 +143,10 @@ func entityPosition(sort kgl.EntitySort, row sqlitedb.Entity) kgl.Position {
 		return kgl.Position{Number: row.Confidence, ID: row.ID}
 	case kgl.EntityNewestFirst:
 		return kgl.Position{Int: row.CreatedAt, ID: row.ID}
+	case kgl.EntityLastSeenFirst:
+		return kgl.Position{Int: row.LastSeenAt, ID: row.ID}
+	case kgl.EntityMostConnected:
+		return kgl.Position{Int: row.Degree, ID: row.ID}
 	}
 	return kgl.Position{Text: row.NameKey, ID: row.ID}
 }

@@ -35,7 +35,11 @@ func (db *DB) InsertMentions(ctx context.Context, ms []kgl.Mention) (int64, erro
 			return err
 		}
 		stored = int64(len(added))
-		return countMentions(ctx, c, nil, added)
+		moved, err := alignMentions(ctx, c, ms)
+		if err != nil {
+			return err
+		}
+		return countMentions(ctx, c, nil, added, moved...)
 	})
 	return stored, err
 }
@@ -58,6 +62,20 @@ func insertMentions(ctx context.Context, c *conn, ms []kgl.Mention) ([]string, e
 		return nil, err
 	}
 	return c.InsertMentions(ctx, text)
+}
+
+// alignMentions gives all mentions of items the time of publication that the
+// items have now, and returns the entities whose mentions changed.
+func alignMentions(ctx context.Context, c *conn, ms []kgl.Mention) ([]string, error) {
+	contents := make([]string, len(ms))
+	for i, m := range ms {
+		contents[i] = m.ContentID
+	}
+	list, err := listText(unique(contents))
+	if err != nil || len(ms) == 0 {
+		return nil, err
+	}
+	return c.AlignMentions(ctx, list)
 }
 
 // DeleteRunMentions implements kgl.EntityStore.
@@ -103,14 +121,18 @@ func (db *DB) ReplaceMentions(ctx context.Context, contentID, extractor string, 
 		if err != nil {
 			return err
 		}
-		return countMentions(ctx, c, removed, added)
+		moved, err := alignMentions(ctx, c, ms)
+		if err != nil {
+			return err
+		}
+		return countMentions(ctx, c, removed, added, moved...)
 	})
 }
 
 // countMentions adjusts what entities know of their mentions after some were
-// removed and added, given the entity of each.
-func countMentions(ctx context.Context, c *conn, removed, added []string) error {
-	touched := unique(slices.Concat(removed, added))
+// removed, added and moved in time, given the entity of each.
+func countMentions(ctx context.Context, c *conn, removed, added []string, moved ...string) error {
+	touched := unique(slices.Concat(removed, added, moved))
 	if len(touched) == 0 {
 		return nil
 	}
@@ -224,7 +246,7 @@ func (db *DB) ContentEntities(ctx context.Context, contentID string, p kgl.Page)
 		if err != nil {
 			return err
 		}
-		es, err := withAliases(ctx, c, rows)
+		es, err := withNames(ctx, c, rows)
 		if err != nil {
 			return err
 		}

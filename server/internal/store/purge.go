@@ -192,6 +192,9 @@ func (p *purge) deleteEntities(ctx context.Context, ids []string) error {
 		p.out.Entities = append(p.out.Entities, kgl.EntityRef{ID: r.ID, Name: r.Name, Type: r.Type})
 	}
 	slices.SortFunc(p.out.Entities, func(a, b kgl.EntityRef) int { return cmp.Compare(a.ID, b.ID) })
+	if err := dropNameGrams(ctx, p.c, ids); err != nil {
+		return err
+	}
 	return p.c.DeleteEntities(ctx, list)
 }
 

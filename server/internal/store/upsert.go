@@ -16,6 +16,9 @@ type upsert[K comparable] struct {
 	ids        []string // of the things, should they be new
 	confidence []float64
 
+	// first returns keys of thing i that go before keys[i] in finding it; nil: it
+	// has none.
+	first func(i int) []K
 	// also returns further keys by which thing i is found once it is stored.
 	also func(i int) []K
 	// find returns the ids of the stored things with the keys.
@@ -54,11 +57,19 @@ func (u *upsert[K]) run() (ids []string, created []bool, err error) {
 	return ids, created, u.raiseAll(ids)
 }
 
+// keysOf returns the keys by which thing i is looked for, in their order.
+func (u *upsert[K]) keysOf(i int) []K {
+	if u.first == nil {
+		return []K{u.keys[i]}
+	}
+	return append(u.first(i), u.keys[i])
+}
+
 // findStored fills in the ids of things that are stored and returns the rest.
 func (u *upsert[K]) findStored(todo []int, ids []string) ([]int, error) {
-	keys := make([]K, len(todo))
-	for n, i := range todo {
-		keys[n] = u.keys[i]
+	keys := make([]K, 0, len(todo))
+	for _, i := range todo {
+		keys = append(keys, u.keysOf(i)...)
 	}
 	found, err := u.find(keys)
 	if err != nil {
@@ -73,14 +84,25 @@ func (u *upsert[K]) findStored(todo []int, ids []string) ([]int, error) {
 	}
 	var rest []int
 	for _, i := range todo {
-		id, ok := found[u.keys[i]]
-		if _, exists := u.stored[id]; !ok || !exists {
+		if ids[i] = u.storedID(i, found); ids[i] == "" {
 			rest = append(rest, i)
-			continue
 		}
-		ids[i] = id
 	}
 	return rest, nil
+}
+
+// storedID returns the id of the stored thing that thing i is; empty for none.
+func (u *upsert[K]) storedID(i int, found map[K]string) string {
+	for _, key := range u.keysOf(i) {
+		id, ok := found[key]
+		if !ok {
+			continue
+		}
+		if _, exists := u.stored[id]; exists {
+			return id
+		}
+	}
+	return ""
 }
 
 // insertMissing stores what is missing, each thing once however often the list
@@ -91,13 +113,21 @@ func (u *upsert[K]) insertMissing(missing []int, ids []string, created []bool) (
 	}
 	owner := map[K]int{} // the first thing of the list that is found by the key
 	var fresh []int
+	same := map[int]int{} // of each missing thing the first that it is the same as
 	for _, i := range missing {
-		if first, ok := owner[u.keys[i]]; ok {
+		same[i] = i
+		for _, key := range u.keysOf(i) {
+			if first, ok := owner[key]; ok {
+				same[i] = first
+				break
+			}
+		}
+		if first := same[i]; first != i {
 			u.confidence[first] = max(u.confidence[first], u.confidence[i])
 			continue
 		}
 		fresh = append(fresh, i)
-		for _, key := range append(u.also(i), u.keys[i]) {
+		for _, key := range append(u.also(i), u.keysOf(i)...) {
 			if _, ok := owner[key]; !ok {
 				owner[key] = i
 			}
@@ -113,7 +143,7 @@ func (u *upsert[K]) insertMissing(missing []int, ids []string, created []bool) (
 	}
 	var rest []int
 	for _, i := range missing {
-		first := owner[u.keys[i]]
+		first := same[i]
 		if !ours[u.ids[first]] {
 			rest = append(rest, i)
 			continue

@@ -62,6 +62,7 @@ ALTER TABLE entity_aliases DROP COLUMN origin_id;
 ALTER TABLE entity_aliases DROP COLUMN source;
 ALTER TABLE entity_aliases DROP COLUMN language;
 
+DROP INDEX IF EXISTS entities_inactive;
 DROP INDEX IF EXISTS entities_type_seen;
 DROP INDEX IF EXISTS entities_seen;
 DROP INDEX IF EXISTS entities_type_degree;

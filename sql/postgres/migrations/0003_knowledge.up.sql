@@ -10,6 +10,8 @@ CREATE INDEX entities_degree ON entities (degree, id);
 CREATE INDEX entities_type_degree ON entities (type, degree, id);
 CREATE INDEX entities_seen ON entities (last_seen_at, id);
 CREATE INDEX entities_type_seen ON entities (type, last_seen_at, id);
+-- They are few.
+CREATE INDEX entities_inactive ON entities (status, id) WHERE status <> 'active';
 
 -- language is a BCP 47 tag or empty; source is the extractor or 'manual' or 'merge'.
 ALTER TABLE entity_aliases ADD COLUMN language TEXT COLLATE "C" NOT NULL DEFAULT '';
@@ -24,16 +26,15 @@ CREATE TABLE entity_external_ids (
 );
 CREATE INDEX entity_external_ids_entity ON entity_external_ids (entity_id, scheme, value);
 
--- The trigrams of names and aliases, padded with two spaces before and one behind: the candidates of similar names.
--- size is the number of characters of the name.
+-- The trigrams of names and aliases, padded with two spaces before and one behind: the candidates of similar names. size is
+-- the number of characters of the name. The rows follow from the names; there are many, so that they have no second index,
+-- which a foreign key would need, and whoever deletes an entity deletes them by their key.
 CREATE TABLE entity_name_grams (
   gram TEXT COLLATE "C" NOT NULL,
   size BIGINT NOT NULL,
-  entity_id TEXT COLLATE "C" NOT NULL REFERENCES entities (id) ON DELETE CASCADE,
-  name_key TEXT COLLATE "C" NOT NULL,
-  PRIMARY KEY (gram, size, entity_id, name_key)
+  entity_id TEXT COLLATE "C" NOT NULL,
+  PRIMARY KEY (gram, size, entity_id)
 );
-CREATE INDEX entity_name_grams_entity ON entity_name_grams (entity_id, name_key);
 
 -- Merges of entities, kept with all that they moved, so that they can be undone.
 CREATE TABLE entity_merges (
@@ -101,7 +102,7 @@ ALTER TABLE mentions ADD COLUMN published_at BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE mentions ADD COLUMN run_id TEXT COLLATE "C" REFERENCES extraction_runs (id) ON DELETE SET NULL;
 ALTER TABLE mentions ADD COLUMN origin_id TEXT COLLATE "C" REFERENCES entities (id) ON DELETE SET NULL;
 CREATE INDEX mentions_origin ON mentions (origin_id) WHERE origin_id IS NOT NULL;
-CREATE INDEX mentions_seen ON mentions (entity_id, published_at, content_id);
+CREATE INDEX mentions_seen ON mentions (entity_id, published_at, content_id, id);
 CREATE INDEX mentions_run ON mentions (run_id) WHERE run_id IS NOT NULL;
 
 -- Only active relationships are part of the graph: a person rejected a rejected one, an end of a suppressed one is not active,
@@ -143,8 +144,8 @@ UPDATE mentions SET published_at = COALESCE((SELECT c.published_at FROM contents
 UPDATE entities SET first_seen_at = COALESCE((SELECT MIN(m.published_at) FROM mentions m WHERE m.entity_id = entities.id), 0),
   last_seen_at = COALESCE((SELECT MAX(m.published_at) FROM mentions m WHERE m.entity_id = entities.id), 0);
 
-INSERT INTO entity_name_grams (gram, size, entity_id, name_key)
-SELECT DISTINCT substr('  ' || n.name_key || ' ', p.place, 3), length(n.name_key), n.entity_id, n.name_key
+INSERT INTO entity_name_grams (gram, size, entity_id)
+SELECT DISTINCT substr('  ' || n.name_key || ' ', p.place, 3), length(n.name_key), n.entity_id
 FROM (SELECT id AS entity_id, name_key FROM entities UNION SELECT entity_id, alias_key FROM entity_aliases) AS n
 CROSS JOIN LATERAL generate_series(1, length(n.name_key) + 1) AS p (place);
 

@@ -9,7 +9,7 @@ INSERT INTO entities (id, name, name_key, type, description, attributes, confide
 SELECT n.id, n.name, n.name_key, n.type,
   n.description, n.attributes, n.confidence, n.extractor,
   0, n.version, n.created_at, n.updated_at
-FROM jsonb_to_recordset(CAST(CAST(@rows_json AS TEXT) AS JSONB)) AS n (id TEXT, name TEXT, name_key TEXT, type TEXT, description TEXT, attributes TEXT, confidence DOUBLE PRECISION, extractor TEXT, version BIGINT, created_at BIGINT, updated_at BIGINT)
+FROM jsonb_to_recordset(CAST(CAST(@rows_json AS TEXT) AS JSONB)) AS n (id TEXT, name TEXT, name_key TEXT, type TEXT, description TEXT, attributes TEXT, confidence DOUBLE PRECISION, extractor TEXT, version BIGINT, created_at BIGINT, updated_at BIGINT) WHERE TRUE
 ORDER BY n.type, n.name_key
 ON CONFLICT (type, name_key) DO NOTHING
 RETURNING id;
@@ -25,23 +25,51 @@ SELECT id, name, name_key, type, description, attributes, confidence, extractor,
 FROM entities WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))));
 
 -- name: EntitiesByNameKeys :many
-SELECT e.id, e.type, e.name_key
+SELECT e.id, e.type, e.name_key, e.merged_into
 FROM jsonb_to_recordset(CAST(CAST(@keys AS TEXT) AS JSONB)) AS k (type TEXT, "key" TEXT)
 JOIN entities e ON e.type = k.type AND e.name_key = k."key";
 
 -- name: EntitiesByAliasKeys :many
-SELECT a.entity_id, a.type, a.alias_key
+SELECT a.entity_id, a.type, a.alias_key, e.merged_into
 FROM jsonb_to_recordset(CAST(CAST(@keys AS TEXT) AS JSONB)) AS k ("key" TEXT, type TEXT)
 JOIN entity_aliases a ON a.alias_key = k."key" AND a.type = k.type
+JOIN entities e ON e.id = a.entity_id
 ORDER BY a.entity_id;
+
+-- name: EntitiesByExternalIDs :many
+SELECT x.scheme, x.value, x.entity_id, e.merged_into
+FROM jsonb_to_recordset(CAST(CAST(@keys AS TEXT) AS JSONB)) AS k (scheme TEXT, value TEXT)
+JOIN entity_external_ids x ON x.scheme = k.scheme AND x.value = k.value
+JOIN entities e ON e.id = x.entity_id;
+
+-- What entities were merged into in the end, themselves when into none. UNION instead of UNION ALL ends a circle.
+-- name: MergeWinners :many
+WITH RECURSIVE chain AS (
+  SELECT e.id AS start_id, e.id AS id, e.merged_into AS next_id FROM entities e WHERE e.id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))))
+  UNION
+  SELECT c.start_id, e.id, e.merged_into FROM chain c JOIN entities e ON e.id = c.next_id
+)
+SELECT chain.start_id, chain.id FROM chain WHERE chain.next_id IS NULL;
+
+-- An entity and all that was merged into it, directly or not.
+-- name: MergedInto :many
+WITH RECURSIVE merged AS (
+  SELECT e.id AS id FROM entities e WHERE e.id = @id
+  UNION
+  SELECT e.id FROM merged m JOIN entities e ON e.merged_into = m.id
+)
+SELECT merged.id FROM merged ORDER BY merged.id;
 
 -- Postgres locks the rows here, in the order of their ids.
 -- name: LockEntities :many
-SELECT id, confidence FROM entities WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB)))) ORDER BY id FOR NO KEY UPDATE;
+SELECT id, confidence, merged_into FROM entities WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB)))) ORDER BY id FOR NO KEY UPDATE;
 
 -- name: RaiseEntityConfidence :exec
 UPDATE entities SET confidence = @confidence, version = version + 1, updated_at = @updated_at
 WHERE id = @id AND confidence < @confidence;
+
+-- name: TouchEntities :exec
+UPDATE entities SET version = version + 1, updated_at = @updated_at WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))));
 
 -- name: UpdateEntity :one
 UPDATE entities SET name = @name, name_key = @name_key, type = @type, description = @description, attributes = @attributes,
@@ -50,19 +78,11 @@ WHERE id = @id AND version = @version
 RETURNING id, name, name_key, type, description, attributes, confidence, extractor, mention_count, version, created_at, updated_at,
   status, merged_into, degree, first_seen_at, last_seen_at;
 
+-- The other ends of the active relationships of entities, once for each relationship.
+-- name: ActiveNeighbors :many
+SELECT r.to_entity_id AS id FROM relationships r WHERE r.status = 'active' AND r.from_entity_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))))
+UNION ALL
+SELECT r.from_entity_id FROM relationships r WHERE r.status = 'active' AND r.to_entity_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))));
+
 -- name: DeleteEntity :execrows
 DELETE FROM entities WHERE id = @id;
-
--- name: EntityAliases :many
-SELECT entity_id, alias_key, alias, type, language, source FROM entity_aliases
-WHERE entity_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))))
-ORDER BY entity_id, alias_key;
-
--- name: InsertAliases :exec
-INSERT INTO entity_aliases (entity_id, alias_key, alias, type)
-SELECT n.entity_id, n.alias_key, n.alias, n.type
-FROM jsonb_to_recordset(CAST(CAST(@rows_json AS TEXT) AS JSONB)) AS n (entity_id TEXT, alias_key TEXT, alias TEXT, type TEXT)
-ON CONFLICT (entity_id, alias_key) DO NOTHING;
-
--- name: DeleteAliases :exec
-DELETE FROM entity_aliases WHERE entity_id = @entity_id;

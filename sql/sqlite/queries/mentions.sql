@@ -76,3 +76,36 @@ FROM (
 ) AS r
 WHERE r.place <= 100
 ORDER BY r.entity_id, r.place;
+
+-- Newest publication first; those of one item together.
+-- name: MentionsOfEntity :many
+SELECT m.id, m.content_id, m.revision, m.entity_id, m.start_offset, m.end_offset, m.quote, m.confidence, m.extractor, m.created_at,
+  m.type, m.salience, m.published_at, m.run_id,
+  c.source_id, c.title, c.url, c.language, c.published_at AS content_published_at
+FROM mentions m JOIN contents c ON c.id = m.content_id
+WHERE m.entity_id = @entity_id AND m.confidence >= @min_confidence
+  AND (m.published_at < @after_at OR (m.published_at = @after_at AND (m.content_id < @after_content
+    OR (m.content_id = @after_content AND m.id < @after_id))))
+  AND m.published_at <= @after_at
+ORDER BY m.published_at DESC, m.content_id DESC, m.id DESC LIMIT @row_limit;
+
+-- name: ContentsOfEntity :many
+SELECT g.content_id, g.at, g.mention_count, c.source_id, c.title, c.url, c.language, c.published_at
+FROM (
+  SELECT m.published_at AS at, m.content_id AS content_id, CAST(COUNT(*) AS BIGINT) AS mention_count
+  FROM mentions m
+  WHERE m.entity_id = @entity_id
+    AND (m.published_at < @after_at OR (m.published_at = @after_at AND m.content_id < @after_content))
+    AND m.published_at <= @after_at
+  GROUP BY m.published_at, m.content_id
+  ORDER BY m.published_at DESC, m.content_id DESC LIMIT @row_limit
+) AS g
+JOIN contents c ON c.id = g.content_id
+ORDER BY g.at DESC, g.content_id DESC;
+
+-- All mentions of an item have the time of publication that it has now, whoever found them and when.
+-- name: AlignMentions :many
+UPDATE mentions SET published_at = (SELECT c.published_at FROM contents c WHERE c.id = mentions.content_id)
+WHERE content_id IN (SELECT value FROM json_each(CAST(@content_ids AS TEXT)))
+  AND published_at <> (SELECT c.published_at FROM contents c WHERE c.id = mentions.content_id)
+RETURNING entity_id;
