@@ -86,7 +86,7 @@ func (s *Traversals) Neighborhood(ctx context.Context, q NeighborhoodQuery) (Nei
 	}
 	w := newWalk(q, starts)
 	for depth := 0; len(w.frontier) > 0; depth++ {
-		found, err := s.neighbors(ctx, w.frontier, q.Fanout, q.Filter)
+		found, err := s.neighbors(ctx, w.frontier, q.Fanout, q.Filter, w.among(depth))
 		if err != nil {
 			return Neighborhood{}, err
 		}
@@ -145,6 +145,16 @@ func (w *walk) step(depth int, found []kgl.EntityEdges) {
 	}
 	w.follow(leads, depth+1)
 	w.frontier = w.order[first:]
+}
+
+// among returns the entities of which edges matter, when no others can be added
+// and it is known that some are missing: nil for all. That spares most of what a
+// step reads.
+func (w *walk) among(depth int) []string {
+	if depth == w.q.Depth || w.truncated && w.full() {
+		return w.order
+	}
+	return nil
 }
 
 // keep notes an edge between two entities that are known. It comes from either.

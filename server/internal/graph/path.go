@@ -202,7 +202,7 @@ func (x *pathSearch) widen(ctx context.Context, s *Traversals) (meeting string, 
 		if len(batch) == 0 {
 			return "", nil
 		}
-		found, err := s.neighbors(ctx, batch, x.q.Fanout, x.q.Filter)
+		found, err := s.neighbors(ctx, batch, x.q.Fanout, x.q.Filter, nil)
 		if err != nil {
 			return "", err
 		}

@@ -26,10 +26,10 @@ type Traversals struct{ store kgl.GraphStore }
 // NewTraversals returns the service.
 func NewTraversals(store kgl.GraphStore) *Traversals { return &Traversals{store: store} }
 
-// neighbors reads the edges of entities.
-func (s *Traversals) neighbors(ctx context.Context, ids []string, fanout int, f kgl.EdgeFilter) ([]kgl.EntityEdges, error) {
+// neighbors reads the edges of entities; among as in kgl.NeighborQuery.
+func (s *Traversals) neighbors(ctx context.Context, ids []string, fanout int, f kgl.EdgeFilter, among []string) ([]kgl.EntityEdges, error) {
 	scan := max(fanout+1, min(maxScan, maxScanAtAll/(2*len(ids))))
-	return s.store.Neighbors(ctx, kgl.NeighborQuery{IDs: ids, PerEntity: fanout, Filter: f, Scan: scan})
+	return s.store.Neighbors(ctx, kgl.NeighborQuery{IDs: ids, PerEntity: fanout, Filter: f, Among: among, Scan: scan})
 }
 
 // resolve returns the entities that stand for the ids, each once: an id of a

@@ -65,6 +65,9 @@ func (g *fakeGraph) Neighbors(ctx context.Context, q kgl.NeighborQuery) ([]kgl.E
 		if len(out[i].Edges) > q.PerEntity {
 			out[i] = kgl.EntityEdges{Edges: out[i].Edges[:q.PerEntity], Cut: true}
 		}
+		if q.Among != nil {
+			out[i] = kgl.EntityEdges{Edges: slices.DeleteFunc(out[i].Edges, func(e kgl.GraphEdge) bool { return !slices.Contains(q.Among, e.Other(id)) })}
+		}
 	}
 	return out, ctx.Err()
 }

@@ -45,6 +45,9 @@ type NeighborQuery struct {
 	IDs       []string
 	PerEntity int // edges returned of each entity, at most
 	Filter    EdgeFilter
+	// Among, if not nil, leaves out those of the PerEntity edges that lead to
+	// other entities than these; EntityEdges.Cut is not told then.
+	Among []string
 	// Scan bounds the edges that are looked at in each direction of an entity
 	// for those that a filter selects, so that a hub with few of them costs no
 	// more. It does not count without a filter.

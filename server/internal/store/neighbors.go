@@ -40,6 +40,9 @@ func (db *DB) Neighbors(ctx context.Context, q kgl.NeighborQuery) ([]kgl.EntityE
 			return err
 		}
 		for i, id := range q.IDs {
+			if q.Among != nil {
+				break
+			}
 			if edges := out[i].Edges; len(edges) > q.PerEntity {
 				out[i] = kgl.EntityEdges{Edges: edges[:q.PerEntity], Cut: true}
 			} else if hubs[id] {
@@ -58,7 +61,7 @@ func (db *DB) Neighbors(ctx context.Context, q kgl.NeighborQuery) ([]kgl.EntityE
 // hubsOf returns the entities of which not all relationships are looked at.
 // Without a filter none is: the first ones are all that is read.
 func hubsOf(ctx context.Context, c *conn, q kgl.NeighborQuery) (map[string]bool, error) {
-	if q.Filter.Empty() {
+	if q.Filter.Empty() || c.engine == Postgres && q.Among != nil {
 		return nil, nil
 	}
 	list, err := listText(q.IDs)
@@ -95,6 +98,15 @@ func beyond(ctx context.Context, c *conn, id string, n int) (bool, error) {
 		more = more || count > int64(n)
 	}
 	return more, nil
+}
+
+// stepLimit is how many edges of an entity a statement reads: one more than are
+// asked for tells whether there are more.
+func stepLimit(q kgl.NeighborQuery) int {
+	if q.Among != nil {
+		return q.PerEntity
+	}
+	return q.PerEntity + 1
 }
 
 // filterEdges adds the conditions of a filter to a query of edges, each after

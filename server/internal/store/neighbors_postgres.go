@@ -39,7 +39,7 @@ func neighborsPostgres(ctx context.Context, c *conn, q kgl.NeighborQuery, out []
 // listQuery.text.
 func neighborsOfAll(q kgl.NeighborQuery) (string, []any) {
 	l := newList(Postgres, "")
-	ids, limit := l.bind(q.IDs), strconv.Itoa(q.PerEntity+1)
+	ids, limit := l.bind(q.IDs), strconv.Itoa(stepLimit(q))
 	half := func(h sqlText) string {
 		if q.Filter.Empty() {
 			return "(" + string(h) + "s.id" + string(edgeOrder) + limit + ")"
@@ -47,8 +47,12 @@ func neighborsOfAll(q kgl.NeighborQuery) (string, []any) {
 		return "(SELECT * FROM (" + string(h) + "s.id" + string(edgeOrder) + strconv.Itoa(q.Scan) + ") AS heaviest" +
 			filterEdges(l, " WHERE", q.Filter) + string(edgeOrder) + limit + ")"
 	}
+	among := ""
+	if q.Among != nil {
+		among = "\nWHERE e.other = ANY (CAST(" + l.bind(q.Among) + " AS TEXT[]))"
+	}
 	return `SELECT s.place, e.id, e.other, e.outgoing, e.type, e.weight, e.confidence
 FROM unnest(CAST(` + ids + ` AS TEXT[])) WITH ORDINALITY AS s (id, place)
 CROSS JOIN LATERAL (
-` + half(edgesOut) + "\nUNION ALL\n" + half(edgesIn) + string(edgeOrder) + limit + ") AS e", l.args
+` + half(edgesOut) + "\nUNION ALL\n" + half(edgesIn) + string(edgeOrder) + limit + ") AS e" + among, l.args
 }

@@ -58,7 +58,7 @@ func packedNeighbors(ids []string, q kgl.NeighborQuery, hub bool) (string, []any
 		return "", nil, err
 	}
 	l := newList(SQLite, "")
-	entities, limit := l.bind(list), l.bind(int64(q.PerEntity)+1)
+	entities, limit := l.bind(list), l.bind(int64(stepLimit(q)))
 	half := func(h sqlText) string {
 		if !hub {
 			return string(h) + "k.value" + filterEdges(l, " AND", q.Filter)
@@ -66,10 +66,18 @@ func packedNeighbors(ids []string, q kgl.NeighborQuery, hub bool) (string, []any
 		return "SELECT id, other, outgoing, type, weight, confidence FROM (" + string(h) + "k.value" + string(edgeOrder) +
 			l.bind(int64(q.Scan)) + ")" + filterEdges(l, " WHERE", q.Filter)
 	}
+	among := ""
+	if q.Among != nil {
+		others, err := listText(q.Among)
+		if err != nil {
+			return "", nil, err
+		}
+		among = " WHERE other IN (SELECT value FROM json_each(" + l.bind(others) + "))"
+	}
 	// 17 digits tell every double from every other.
 	return `SELECT k.key, (SELECT group_concat(id || char(31) || other || char(31) || outgoing || char(31) || type || char(31) ||
   printf('%!.17g', weight) || char(31) || printf('%!.17g', confidence), char(30)) FROM (
-` + half(edgesOut) + "\nUNION ALL\n" + half(edgesIn) + string(edgeOrder) + limit + `))
+` + half(edgesOut) + "\nUNION ALL\n" + half(edgesIn) + string(edgeOrder) + limit + ")" + among + `)
 FROM json_each(` + entities + `) AS k`, l.args, nil
 }
 

@@ -45,6 +45,7 @@ func Run(t *testing.T, open Open) {
 		{"Entities", runEntities},
 		{"Mentions", runMentions},
 		{"Relationships", runRelationships},
+		{"Graph", runGraph},
 		{"Extractions", runExtractions},
 		{"Runs", runRuns},
 		{"Consents", runConsents},
