@@ -31,6 +31,7 @@ type attempt struct {
 	result kgl.FetchResult
 	items  []feed.Item
 	heard  heard
+	ahead  announcement
 
 	isLast   bool // of the worker's turn with the host
 	released bool // the host, with what was stored
@@ -49,6 +50,7 @@ type heard struct {
 	moved     string // finalURL, when all redirects to it were permanent
 
 	title     string // of the document
+	movedTo   string // the URL at which the document says that the feed lives
 	published []time.Time
 	ttl       time.Duration
 	skipHours []int
@@ -91,6 +93,11 @@ func (w *Worker) attempt(ctx context.Context, lease kgl.HostLease, a *attempt) (
 		a.fail(err)
 	}
 	a.result.Fetch.Duration = w.clock.Now().Sub(a.result.Fetch.StartedAt)
+	if err == nil {
+		if err := w.lookAhead(ctx, a); err != nil {
+			return stored{}, err
+		}
+	}
 	return w.write(ctx, lease, a)
 }
 
@@ -209,6 +216,7 @@ func (a *attempt) take(doc *feed.Document) {
 	}
 	r.State.Repaired, r.State.Warnings = doc.Repaired, r.Fetch.Warnings
 	a.items = doc.Items
+	h.movedTo = doc.Feed.MovedTo
 	h.title, h.ttl, h.skipHours, h.skipDays = doc.Feed.Title, doc.Feed.TTL, doc.Feed.SkipHours, doc.Feed.SkipDays
 	for i := range doc.Items {
 		if doc.Items[i].Repaired {

@@ -26,7 +26,7 @@ func redirected(before *kgl.PermanentRedirect, from, to string, same bool, now t
 	if to == "" || to == from {
 		return nil
 	}
-	if before == nil || before.URL != to || before.From != from {
+	if before == nil || before.Announced || before.URL != to || before.From != from {
 		return &kgl.PermanentRedirect{From: from, URL: to, Since: now, Fetches: 1, Same: same}
 	}
 	next := *before
@@ -50,19 +50,29 @@ func adoptable(src kgl.Source, r *kgl.PermanentRedirect, now time.Time) (move *k
 	}
 	to.Fragment, to.RawFragment = "", ""
 	move = &kgl.SourceMove{URL: to.String(), URLKey: key, Host: hostKey(to)}
-	after := adoptAfter
-	if registrable(move.Host) != registrable(src.Host) || registrable(move.Host) == "" && move.Host != src.Host {
-		after = adoptFar
+	after, proofs := trialOf(src, move.Host), r.Fetches
+	if r.Announced {
+		proofs = r.Verified
 	}
 	switch {
 	case src.Secrets != "" && !sameOrigin(src.URL, to):
 		r.Obstacle = "the source has credentials, which only a person may give to another server"
 		return nil, false
-	case after == adoptFar && !r.Same:
+	case r.Announced && r.Obstacle != "":
+		return nil, false
+	case after == adoptFar && !r.Same && proofs > 0:
 		r.Obstacle = "it is another site, and the feed there was not recognised"
 		return nil, false
 	}
-	return move, r.Fetches >= adoptFetches && now.Sub(r.Since) >= after
+	return move, proofs >= adoptFetches && now.Sub(r.Since) >= after
+}
+
+// trialOf returns how long the move of a source to a host must have lasted.
+func trialOf(src kgl.Source, host string) time.Duration {
+	if registrable(host) != registrable(src.Host) || registrable(host) == "" && host != src.Host {
+		return adoptFar
+	}
+	return adoptAfter
 }
 
 // sameOrigin reports whether what the server of a URL may see is also for that
@@ -84,6 +94,9 @@ func (a *attempt) recognised(done stored) bool {
 // movedReason says what a redirect that is not adopted yet means.
 func movedReason(r kgl.PermanentRedirect) string {
 	text := fmt.Sprintf("it redirects for good to %s, since %s", r.URL, r.Since.UTC().Format(time.DateOnly))
+	if r.Announced {
+		text = fmt.Sprintf("it says that it lives at %s, since %s", r.URL, r.Since.UTC().Format(time.DateOnly))
+	}
 	if r.Obstacle != "" {
 		text += "; not adopted: " + r.Obstacle
 	}

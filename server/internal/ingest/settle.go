@@ -125,7 +125,11 @@ func (w *Worker) succeeded(ctx context.Context, tx kgl.Store, a *attempt, done s
 		}
 		w.learnRhythm(a, done, state, now)
 	}
-	state.Redirect = redirected(state.Redirect, a.source.URL, h.moved, a.recognised(done), now)
+	if a.ahead.url != "" && h.moved == "" {
+		state.Redirect = rememberAnnounced(state.Redirect, a.source.URL, a.ahead, now)
+	} else {
+		state.Redirect = redirected(state.Redirect, a.source.URL, h.moved, a.recognised(done), now)
+	}
 	return w.adopt(ctx, tx, a, state, now)
 }
 
@@ -167,6 +171,9 @@ func (w *Worker) adopt(ctx context.Context, tx kgl.Store, a *attempt, state *kgl
 		return nil
 	}
 	a.result.Move = move
+	if state.Redirect.Announced { // the validators are those of the server that is left
+		a.result.ETag, a.result.LastModified, a.result.BodyHash = "", "", ""
+	}
 	former := slices.DeleteFunc(slices.Clone(state.FormerURLs), func(u string) bool { return u == move.URL || u == a.source.URL })
 	former = slices.Insert(former, 0, a.source.URL)
 	state.FormerURLs, state.Redirect = former[:min(len(former), maxFormerURLs)], nil

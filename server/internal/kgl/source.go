@@ -105,14 +105,18 @@ type FeedHints struct {
 	SkipDays  []int `json:"skip_days,omitempty"`  // 0 is Sunday, UTC
 }
 
-// PermanentRedirect is an answer 301 or 308 that is not adopted yet.
+// PermanentRedirect is an answer 301 or 308 that is not adopted yet, or what the
+// feed itself says of another URL.
 type PermanentRedirect struct {
-	From     string    `json:"from,omitempty"` // URL of the source that is redirected
-	URL      string    `json:"url"`
-	Since    time.Time `json:"since"`
-	Fetches  int64     `json:"fetches"`            // in a row that were redirected to URL
-	Same     bool      `json:"same,omitempty"`     // the feed at URL was known for that of the source when it began
-	Obstacle string    `json:"obstacle,omitempty"` // why it is not adopted although it lasts, for people
+	From      string    `json:"from,omitempty"` // URL of the source that is redirected
+	URL       string    `json:"url"`
+	Since     time.Time `json:"since"`
+	Fetches   int64     `json:"fetches"`             // in a row that were redirected to URL, or in which the feed named it
+	Same      bool      `json:"same,omitempty"`      // the feed at URL was known for that of the source when it began
+	Obstacle  string    `json:"obstacle,omitempty"`  // why it is not adopted although it lasts, for people
+	Announced bool      `json:"announced,omitempty"` // the feed names URL; nothing redirects there
+	Verified  int64     `json:"verified,omitempty"`  // with Announced: looks in a row at which the feed was read at URL
+	CheckedAt time.Time `json:"checked_at,omitzero"` // with Announced: the last look at URL
 }
 
 // FetchDecision tells why a source is fetched at a time.
