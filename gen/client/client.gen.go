@@ -2181,9 +2181,9 @@ type PasswordChange struct {
 	NewPassword string `json:"new_password"`
 }
 
-// PendingRedirect A permanent redirect that is adopted when it lasts; null when there is none
+// PendingRedirect A permanent redirect, or another URL that the feed names as its own, that is adopted when it lasts; null when there is none
 type PendingRedirect struct {
-	// Fetches Fetches in a row that were redirected there
+	// Fetches Fetches in a row that were redirected there or in which the feed named it
 	Fetches int64 `json:"fetches"`
 
 	// Obstacle Why a person must change the URL, for people; null: it is adopted when it lasts
@@ -2605,7 +2605,7 @@ type Source struct {
 	LastSuccessAt nullable.Nullable[time.Time]   `json:"last_success_at"`
 	NextFetchAt   nullable.Nullable[time.Time]   `json:"next_fetch_at"`
 
-	// Redirect A permanent redirect that is adopted when it lasts; null when there is none
+	// Redirect A permanent redirect, or another URL that the feed names as its own, that is adopted when it lasts; null when there is none
 	Redirect nullable.Nullable[PendingRedirect] `json:"redirect"`
 
 	// Repaired The last document that was read broke the rules of its format and was mended
@@ -2698,11 +2698,11 @@ type SourceHealth struct {
 	Reason nullable.Nullable[string]    `json:"reason"`
 	Since  nullable.Nullable[time.Time] `json:"since"`
 
-	// State pending was not fetched yet; ok has news as usual; quiet has been silent for much longer than usual; failing cannot be fetched or read; throttled is asked by its server for patience; moved answers with a permanent redirect that is not adopted yet; gone was withdrawn by its publisher or has been dead for long
+	// State pending was not fetched yet; ok has news as usual; quiet has been silent for much longer than usual; failing cannot be fetched or read; throttled is asked by its server for patience; moved answers with a permanent redirect, or names another URL, that is not adopted yet; gone was withdrawn by its publisher or has been dead for long
 	State SourceHealthState `json:"state"`
 }
 
-// SourceHealthState pending was not fetched yet; ok has news as usual; quiet has been silent for much longer than usual; failing cannot be fetched or read; throttled is asked by its server for patience; moved answers with a permanent redirect that is not adopted yet; gone was withdrawn by its publisher or has been dead for long
+// SourceHealthState pending was not fetched yet; ok has news as usual; quiet has been silent for much longer than usual; failing cannot be fetched or read; throttled is asked by its server for patience; moved answers with a permanent redirect, or names another URL, that is not adopted yet; gone was withdrawn by its publisher or has been dead for long
 type SourceHealthState string
 
 // SourceImport defines model for SourceImport.
@@ -2774,7 +2774,7 @@ type SourceSchedule struct {
 	// NextFetchAt Null: it is not fetched
 	NextFetchAt nullable.Nullable[time.Time] `json:"next_fetch_at"`
 
-	// Redirect A permanent redirect that is adopted when it lasts; null when there is none
+	// Redirect A permanent redirect, or another URL that the feed names as its own, that is adopted when it lasts; null when there is none
 	Redirect nullable.Nullable[PendingRedirect] `json:"redirect"`
 	Rhythm   ScheduleRhythm                     `json:"rhythm"`
 

@@ -2341,11 +2341,11 @@ export interface components {
              */
             new_password: string;
         };
-        /** @description A permanent redirect that is adopted when it lasts; null when there is none */
+        /** @description A permanent redirect, or another URL that the feed names as its own, that is adopted when it lasts; null when there is none */
         PendingRedirect: {
             /**
              * Format: int64
-             * @description Fetches in a row that were redirected there
+             * @description Fetches in a row that were redirected there or in which the feed named it
              */
             fetches: number;
             /** @description Why a person must change the URL, for people; null: it is adopted when it lasts */
@@ -2783,7 +2783,7 @@ export interface components {
             state: components["schemas"]["SourceHealthState"];
         };
         /**
-         * @description pending was not fetched yet; ok has news as usual; quiet has been silent for much longer than usual; failing cannot be fetched or read; throttled is asked by its server for patience; moved answers with a permanent redirect that is not adopted yet; gone was withdrawn by its publisher or has been dead for long
+         * @description pending was not fetched yet; ok has news as usual; quiet has been silent for much longer than usual; failing cannot be fetched or read; throttled is asked by its server for patience; moved answers with a permanent redirect, or names another URL, that is not adopted yet; gone was withdrawn by its publisher or has been dead for long
          * @enum {string}
          */
         SourceHealthState: "pending" | "ok" | "quiet" | "failing" | "throttled" | "moved" | "gone";
