@@ -110,7 +110,7 @@ type ExtractRequest struct {
 	// Revision Revision of the item
 	Revision *int64 `json:"revision,omitempty"`
 
-	// SourceID Id of the source in the backend
+	// SourceID Id of the source in the backend; none for text that is no item
 	SourceID string `json:"source_id"`
 
 	// Text The plain text. Offsets of the answer are positions in it.

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"time"
 
 	"github.com/peermesh/kgl-backend/server/internal/builtin"
@@ -61,7 +62,18 @@ func (a *App) newAIModule(metrics *telemetry.Metrics) (*enrich.AIModule, error) 
 	}
 	return enrich.NewAIModule(client, a.env.Clock, a.env.Log, aiMetrics{metrics.AI}, enrich.AIConfig{
 		URL: string(cfg.AIURL), Token: cfg.AIToken.Reveal(), Timeout: cfg.AITimeout, Concurrency: cfg.AIConcurrency,
+		Allowed: a.allowsAI,
 	})
+}
+
+// allowsAI reports whether the items of a source may be handed to the AI module.
+func (a *App) allowsAI(ctx context.Context, sourceID string) (bool, error) {
+	consents, err := a.Store.Consents(ctx, []string{sourceID})
+	if err != nil {
+		return false, err
+	}
+	c, known := consents[sourceID]
+	return known && c.AIProcessing.Allowed, nil
 }
 
 // enrichConfig says how the worker of an extractor works.

@@ -1,6 +1,7 @@
 package enrich
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,9 @@ const (
 // in bytes.
 const MaxAIAnswer = 4 << 20
 
+// noSource is the source of a text that is no item.
+const noSource = "none"
+
 const (
 	// probeTimeout bounds the question whether the module is alive.
 	probeTimeout = 5 * time.Second
@@ -38,6 +42,10 @@ type AIConfig struct {
 	Token       string        // sent as a bearer token; empty: none
 	Timeout     time.Duration // for one piece of work, its job included
 	Concurrency int           // calls under way at once, at most
+
+	// Allowed reports whether the items of a source may be handed to the module.
+	// It is asked just before one is; nil: all may.
+	Allowed func(ctx context.Context, sourceID string) (bool, error)
 }
 
 // AIMetrics is told of the calls of the AI module, from several goroutines.
@@ -134,11 +142,12 @@ func (m *AIModule) Ready(ctx context.Context) time.Duration {
 // a ctx that ended.
 func (m *AIModule) Extract(ctx context.Context, c kgl.Content) (kgl.Extraction, error) {
 	request := aiclient.ExtractRequest{
-		Text: c.Text, SourceID: c.SourceID,
+		Text: c.Text, SourceID: cmp.Or(c.SourceID, noSource),
 		ContentID: optional(c.ID), Revision: optional(c.Revision), Title: optional(clip(c.Title, 10_000)), Language: optional(clip(c.Language, 35)),
 	}
 	var x kgl.Extraction
 	err := m.run(ctx, "extract", aiCall{
+		source: c.SourceID,
 		send: func(ctx context.Context) (*http.Response, error) {
 			return m.client.Extract(ctx, &aiclient.ExtractParams{IdempotencyKey: workKey("extract", c.ID, c.Revision)}, request)
 		},
@@ -158,8 +167,9 @@ func (m *AIModule) Extract(ctx context.Context, c kgl.Content) (kgl.Extraction, 
 	return x, err
 }
 
-// Embed returns one vector for each text, and the model that made them. Errors
-// are those of Extract.
+// Embed returns one vector for each text, and the model that made them. Whether
+// the texts may be handed out is for the caller to know. Errors are those of
+// Extract.
 func (m *AIModule) Embed(ctx context.Context, texts []string) (aiclient.Embeddings, error) {
 	var found aiclient.Embeddings
 	err := m.run(ctx, "embed", aiCall{
@@ -183,6 +193,7 @@ func (m *AIModule) Summarize(ctx context.Context, c kgl.Content, maxWords int) (
 	}
 	var found aiclient.Summary
 	err := m.run(ctx, "summarize", aiCall{
+		source: c.SourceID,
 		send: func(ctx context.Context) (*http.Response, error) {
 			return m.client.Summarize(ctx, &aiclient.SummarizeParams{IdempotencyKey: workKey("summarize", c.ID, c.Revision)}, request)
 		},

@@ -25,7 +25,8 @@ const (
 
 // aiCall is one piece of work for the module.
 type aiCall struct {
-	send func(context.Context) (*http.Response, error)
+	source string // whose item it is about; empty: of none
+	send   func(context.Context) (*http.Response, error)
 	// take reads the answer: the body of a 200, or the job that succeeded.
 	take func(body []byte, job *aiclient.Job) error
 }
@@ -76,6 +77,9 @@ func (m *AIModule) guarded(ctx context.Context, c aiCall) (word string, _ error)
 	}
 	found := loadUnknown
 	defer func() { m.limiter.release(round, found) }()
+	if f := m.mayHave(ctx, c.source); f != nil {
+		return f.end()
+	}
 	done, ok := m.breaker.begin()
 	if !ok {
 		return heldBack(m.breaker.wait()).end()
@@ -102,6 +106,19 @@ func (m *AIModule) guarded(ctx context.Context, c aiCall) (word string, _ error)
 		f.blame, f.seen = BlameExtractor, true
 	}
 	return f.end()
+}
+
+// mayHave checks the consent of a source at the last moment: since the task was
+// claimed, it may have been withdrawn.
+func (m *AIModule) mayHave(ctx context.Context, source string) *fault {
+	if m.cfg.Allowed == nil || source == "" {
+		return nil
+	}
+	allowed, err := m.cfg.Allowed(ctx, source)
+	if err == nil && allowed {
+		return nil
+	}
+	return withheld(err)
 }
 
 // exchange sends the work and waits for its result, within the time of one piece

@@ -25,7 +25,8 @@ const (
 	wordRejected    = "rejected" // the module cannot work on this text
 	wordInvalid     = "invalid"  // the answer breaks the contract
 	wordHeldBack    = "held_back"
-	wordStopped     = "stopped" // by us
+	wordStopped     = "stopped"  // by us
+	wordWithheld    = "withheld" // the source does not allow it
 )
 
 // maxDetail is how much of what the module says about an error is kept, in code
@@ -67,6 +68,17 @@ func heldBack(wait time.Duration) *fault {
 func noPlace() *fault {
 	return &fault{word: wordBusy, blame: BlameExtractor, health: errNeutral, pause: busyPause,
 		err: kgl.Errorf(kgl.CodeUnavailable, "the AI module has too much to do")}
+}
+
+// withheld is the fault of work that was not sent because its source does not
+// allow it, or because nobody knows for the error.
+func withheld(err error) *fault {
+	f := &fault{word: wordWithheld, blame: BlameExtractor, health: errNeutral,
+		err: kgl.Errorf(kgl.CodeConsentDenied, "the source does not allow processing by the AI module")}
+	if err != nil {
+		f.err = kgl.Wrap(err, kgl.CodeUnavailable, "the consent of the source could not be read")
+	}
+	return f
 }
 
 // violation is the fault of an answer that breaks the contract. Another answer to

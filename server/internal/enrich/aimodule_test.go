@@ -429,6 +429,46 @@ func TestAIModuleStops(t *testing.T) {
 	w.wantOutcome("extract stopped")
 }
 
+// A consent that was withdrawn after the claim counts: nothing is sent.
+func TestAIModuleIsGivenNothingWithoutConsent(t *testing.T) {
+	for name, c := range map[string]struct {
+		allowed bool
+		err     error
+		code    kgl.Code
+	}{
+		"denied":    {false, nil, kgl.CodeConsentDenied},
+		"not known": {true, errors.New("no database"), kgl.CodeUnavailable},
+		"allowed":   {true, nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newAIWorld(t, AIConfig{Allowed: func(_ context.Context, source string) (bool, error) {
+				return c.allowed && source == aiContent("").SourceID, c.err
+			}})
+			_, err := w.module.Extract(t.Context(), aiContent(sentence))
+			if got := kgl.ErrorCode(err); got != c.code {
+				t.Errorf("error %v, want %q", err, c.code)
+			}
+			if sent := len(w.Requests("")); (sent > 0) != (c.code == "") {
+				t.Errorf("%d requests", sent)
+			}
+		})
+	}
+}
+
+// A text of nobody is extracted, too.
+func TestAIModuleExtractsTextsThatAreNoItems(t *testing.T) {
+	w := newAIWorld(t, AIConfig{Allowed: func(context.Context, string) (bool, error) { return false, nil }})
+	c := kgl.Content{}
+	c.Text = sentence
+	if _, err := w.module.Extract(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	request := w.Requests(aifake.Extract)[0]
+	if !strings.Contains(string(request.Body), `"source_id":"none"`) || request.Header.Get("Idempotency-Key") != "" {
+		t.Errorf("request %s, key %q", request.Body, request.Header.Get("Idempotency-Key"))
+	}
+}
+
 // The module is asked for at most so much at once.
 func TestAIModuleBoundsItsCalls(t *testing.T) {
 	w := newAIWorld(t, AIConfig{Concurrency: 3})

@@ -1,6 +1,7 @@
 package enrich
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -119,6 +120,31 @@ func TestWorkerOutlastsAnOutageOfTheModule(t *testing.T) {
 				t.Errorf("%d items processed, want %d (%s)", n, minutes*perMinute, w.outcomes())
 			}
 		})
+	}
+}
+
+// An item whose source withdrew its consent after the claim does not leave.
+func TestWorkerPushesNothingThatWasWithdrawn(t *testing.T) {
+	w, f := newWorld(t), aifake.New(t)
+	m := newTestModule(t, w.clock, nil, AIConfig{URL: f.URL(), Allowed: func(ctx context.Context, source string) (bool, error) {
+		consents, err := w.db.Consents(ctx, []string{source})
+		return consents[source].AIProcessing.Allowed, err
+	}})
+	worker := w.worker(m, Config{Concurrency: 1})
+	first, second := w.add(kgl.LaneAI, sentence), w.add(kgl.LaneAI, sentence)
+	f.Script(aifake.Extract, aifake.Then(func() {
+		_, _, err := w.db.DecideConsents(t.Context(), w.source, map[kgl.ConsentPurpose]bool{kgl.PurposeAIProcessing: false}, "ada", w.clock.Now())
+		if err != nil {
+			t.Error(err)
+		}
+	}, aifake.Serve()))
+	w.runOnce(worker, 2)
+	if n := len(f.Requests(aifake.Extract)); n != 1 {
+		t.Errorf("%d items were sent, want the one before the withdrawal", n)
+	}
+	w.want("entities", w.entities())
+	for _, id := range []string{first.ID, second.ID} {
+		w.wantStatus(id, kgl.ContentNew)
 	}
 }
 
