@@ -79,6 +79,7 @@ func TestFillStoresWhatTheServiceCanRead(t *testing.T) {
 		if len(items) != 700 || stats.Items != 700 {
 			t.Fatalf("%d items are stored and %d were counted, want 700", len(items), stats.Items)
 		}
+		checkGraph(t, db)
 		folded, edited, bytes := 0, 0, 0
 		for _, c := range items {
 			bytes += len(c.HTML)
@@ -101,6 +102,36 @@ func TestFillStoresWhatTheServiceCanRead(t *testing.T) {
 			t.Errorf("a body has %d bytes in the mean, want 1,000 to 6,000", mean)
 		}
 	})
+}
+
+// checkGraph counts the relationships of entities and the evidence of
+// relationships.
+func checkGraph(t *testing.T, db *store.DB) {
+	t.Helper()
+	entities, err := db.Entities(t.Context(), kgl.EntityFilter{}, kgl.EntityByName, kgl.Page{Limit: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, e := range entities.Rows {
+		found, err := db.Neighbors(t.Context(), kgl.NeighborQuery{IDs: []string{e.ID}, PerEntity: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if int(e.Degree) != len(found[0].Edges) || e.MentionCount > 0 && (e.FirstSeenAt == nil || e.LastSeenAt == nil || e.LastSeenAt.Before(*e.FirstSeenAt)) {
+			t.Errorf("%d relationships of %+v", len(found[0].Edges), e)
+		}
+		seen += len(found[0].Edges)
+	}
+	relationships, err := db.Relationships(t.Context(), kgl.RelationshipFilter{}, kgl.RelationshipHeaviestFirst, kgl.Page{Limit: 100})
+	if err != nil || seen == 0 {
+		t.Fatalf("%d ends of relationships, %v", seen, err)
+	}
+	for _, r := range relationships.Rows {
+		if r.Weight != kgl.RelationshipWeight(r.Confidence, r.EvidenceCount) {
+			t.Errorf("the weight of %+v is not that of its evidence", r)
+		}
+	}
 }
 
 // checkMentions compares the quotes of an item's mentions with its text.

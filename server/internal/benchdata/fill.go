@@ -65,10 +65,7 @@ func Fill(ctx context.Context, databaseURL string, cfg Config) (stats Stats, err
 	if err := db.index(ctx); err != nil {
 		return stats, err
 	}
-	if err := db.exec(ctx,
-		"UPDATE entities SET mention_count = (SELECT COUNT(*) FROM mentions m WHERE m.entity_id = entities.id)",
-		"UPDATE relationships SET evidence_count = (SELECT COUNT(*) FROM relationship_evidence v WHERE v.relationship_id = relationships.id)",
-	); err != nil {
+	if err := db.exec(ctx, countGraph()...); err != nil {
 		return stats, err
 	}
 	return stats, db.finish(ctx)

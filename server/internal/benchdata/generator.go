@@ -36,7 +36,7 @@ type sourceState struct {
 	fetches  int
 }
 
-type entityState struct{ id, name string }
+type entityState struct{ id, name, typ string }
 
 type edgeKey struct {
 	from, to int
@@ -118,14 +118,21 @@ func (g *generator) addSources() {
 func (g *generator) addEntity() {
 	n := len(g.entities)
 	types := strings.Fields(entityTypes)
-	e := entityState{id: g.ids.NewID(), name: entityName(n)}
-	g.entities = append(g.entities, e)
 	typ := types[n%len(types)]
+	e := entityState{id: g.ids.NewID(), name: entityName(n), typ: typ}
+	g.entities = append(g.entities, e)
+	keys := []string{kgl.NormalizeName(e.name)}
 	g.out.add(entities, e.id, e.name, kgl.NormalizeName(e.name), typ, g.sentence().text, `{}`, g.confidence(), extractor, int64(0), int64(1),
 		g.micros(), g.micros())
 	if n%5 == 0 {
 		alias := "The " + e.name
-		g.out.add(aliases, e.id, kgl.NormalizeName(alias), alias, typ)
+		keys = append(keys, kgl.NormalizeName(alias))
+		g.out.add(aliases, e.id, keys[1], alias, typ, extractor)
+	}
+	for _, key := range keys { // no two of one length
+		for _, gram := range kgl.NameGrams(key) {
+			g.out.add(nameGrams, gram, int64(kgl.NameSize(key)), e.id)
+		}
 	}
 	g.event(kgl.EventEntityCreated, "entity", e.id, `{}`)
 }

@@ -203,7 +203,7 @@ func (g *generator) addTask(it *item, status kgl.ContentStatus, revision int64) 
 		g.event(kgl.EventContentProcessed, "content", it.id, `{"extractor":"mock","revision":`+strconv.FormatInt(revision, 10)+`}`)
 	}
 	at := g.micros()
-	g.out.add(tasks, g.ids.NewID(), it.id, revision, extractor, string(state), attempts, at, "", attempts, lastError, at, at)
+	g.out.add(tasks, g.ids.NewID(), it.id, revision, extractor, string(state), attempts, at, "", attempts, lastError, at, at, g.sources[it.source].id)
 }
 
 func (g *generator) addGraph(it *item, revision int64) {
@@ -214,8 +214,8 @@ func (g *generator) addGraph(it *item, revision int64) {
 			continue
 		}
 		seen[m] = true
-		g.out.add(mentions, g.ids.NewID(), it.id, revision, g.entities[m.entity].id, m.start, m.end, g.entities[m.entity].name, g.confidence(),
-			extractor, at)
+		e := g.entities[m.entity]
+		g.out.add(mentions, g.ids.NewID(), it.id, revision, e.id, m.start, m.end, e.name, g.confidence(), extractor, at, e.typ, it.published)
 	}
 	if it.edge != nil {
 		g.out.add(evidence, g.ids.NewID(), it.edge.id, it.id, revision, it.edgeAt, it.edgeAt+it.edge.sentence.runes, it.edge.sentence.text,

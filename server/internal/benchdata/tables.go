@@ -12,6 +12,7 @@ const (
 	sources
 	entities
 	aliases
+	nameGrams
 	relationships
 	contents
 	revisions
@@ -36,7 +37,8 @@ func tables() [tableCount]table {
 			"last_success_at", "consecutive_failures", "last_error_code", "last_error", "created_by", "version", "created_at", "updated_at"}},
 		entities: {"entities", []string{"id", "name", "name_key", "type", "description", "attributes", "confidence", "extractor", "mention_count",
 			"version", "created_at", "updated_at"}},
-		aliases: {"entity_aliases", []string{"entity_id", "alias_key", "alias", "type"}},
+		aliases:   {"entity_aliases", []string{"entity_id", "alias_key", "alias", "type", "source"}},
+		nameGrams: {"entity_name_grams", []string{"gram", "size", "entity_id"}},
 		relationships: {"relationships", []string{"id", "from_entity_id", "to_entity_id", "type", "confidence", "extractor", "evidence_count",
 			"version", "created_at", "updated_at"}},
 		contents: {"contents", append([]string{"id", "source_id", "guid", "identity_kind", "identity_key", "status", "revision", "duplicate_of",
@@ -45,9 +47,9 @@ func tables() [tableCount]table {
 		links:      {"duplicate_links", []string{"content_id", "duplicate_of", "reason", "score", "created_at"}},
 		signatures: {"content_signatures", []string{"content_id", "key_version", "seen_at", "key0", "key1", "key2", "key3", "key4", "key5"}},
 		tasks: {"enrichment_tasks", []string{"id", "content_id", "revision", "extractor", "state", "attempts", "available_at", "lease_owner",
-			"lease_token", "last_error", "created_at", "updated_at"}},
+			"lease_token", "last_error", "created_at", "updated_at", "source_id"}},
 		mentions: {"mentions", []string{"id", "content_id", "revision", "entity_id", "start_offset", "end_offset", "quote", "confidence",
-			"extractor", "created_at"}},
+			"extractor", "created_at", "type", "published_at"}},
 		evidence: {"relationship_evidence", []string{"id", "relationship_id", "content_id", "revision", "start_offset", "end_offset", "quote",
 			"confidence", "extractor", "created_at"}},
 		events: {"events", []string{"tx_id", "id", "type", "subject_type", "subject_id", "data", "occurred_at"}},
@@ -60,6 +62,20 @@ func tables() [tableCount]table {
 // which is not known when a head is written.
 const countFolded = `UPDATE contents SET duplicate_count = (SELECT COUNT(*) FROM contents d WHERE d.duplicate_of = contents.id)
 WHERE id IN (SELECT duplicate_of FROM contents WHERE duplicate_of IS NOT NULL)`
+
+// countGraph gives entities and relationships what follows from the rows that
+// speak of them.
+func countGraph() []string {
+	return []string{
+		`UPDATE entities SET mention_count = (SELECT COUNT(*) FROM mentions m WHERE m.entity_id = entities.id),
+  first_seen_at = COALESCE((SELECT MIN(m.published_at) FROM mentions m WHERE m.entity_id = entities.id), 0),
+  last_seen_at = COALESCE((SELECT MAX(m.published_at) FROM mentions m WHERE m.entity_id = entities.id), 0),
+  degree = (SELECT COUNT(*) FROM relationships r WHERE r.from_entity_id = entities.id)
+    + (SELECT COUNT(*) FROM relationships r WHERE r.to_entity_id = entities.id)`,
+		"UPDATE relationships SET evidence_count = (SELECT COUNT(*) FROM relationship_evidence v WHERE v.relationship_id = relationships.id)",
+		"UPDATE relationships SET weight = confidence * CASE WHEN evidence_count > 1 THEN evidence_count ELSE 1 END",
+	}
+}
 
 // batch is rows by table, each with values in the order of the table's columns.
 type batch [tableCount][][]any
