@@ -45,7 +45,7 @@ func (a *App) newAPI(keys *auth.Keyring, metrics *telemetry.Metrics, s *server) 
 		Services: httpapi.Services{
 			Logins: s.logins, Keys: keys, Accounts: auth.NewAccounts(deps),
 			Sources: a.Sources, Imports: a.Imports, Probe: a.Probe, Schedules: a.Explainer, Content: a.Store, ContentDeleter: a.Contents, Duplicates: a.Contents,
-			Entities: a.Entities, Relationships: a.Relationships, Extractions: s.demand, Runs: a.Runs, Graph: a.Graph,
+			Entities: a.Entities, Relationships: a.Relationships, Extractions: s.demand, Runs: a.Runs, Graph: a.Graph, Work: s.leases,
 			Dashboard: a.Store, Audit: a.Store,
 		},
 	})
@@ -96,18 +96,13 @@ func (a *App) newEnrichWorker(metrics *telemetry.Metrics) func(context.Context) 
 	}
 }
 
-// newOnDemand makes what extracts on demand. In processes that enrich it also takes
-// up what others left.
-func (a *App) newOnDemand() (*enrich.OnDemand, func(context.Context)) {
-	demand := enrich.NewOnDemand(a.Store, a.Recorder, a.extractor(), a.env.Clock, a.IDs, a.env.Log, enrich.OnDemandConfig{})
-	return demand, func(ctx context.Context) {
-		if a.cfg.HTTP.Roles.Has(config.RoleEnrich) {
-			demand.Run(ctx)
-		} else {
-			<-ctx.Done()
-		}
-		demand.Close()
-	}
+// newLeases makes what hands tasks out to callers.
+func (a *App) newLeases(metrics *telemetry.Metrics) *enrich.Leases {
+	leases := enrich.NewLeases(a.Store, a.Recorder, a.env.Clock, a.IDs, a.env.Log, enrichMetrics{metrics.Enrich},
+		enrich.LeaseConfig{Active: []string{lane(a.cfg)}, Wake: a.wake.enrich})
+	notify := leases.Notify
+	a.wake.leases.Store(&notify)
+	return leases
 }
 
 // fetchSchedule returns the policy of fetching as the configuration sets it.

@@ -77,7 +77,7 @@ type OnDemand struct {
 	group   sync.WaitGroup
 }
 
-// NewOnDemand returns the service. In pull mode extractor only names the lane.
+// NewOnDemand returns the service. In pull mode extractor is not called.
 func NewOnDemand(store kgl.Store, recorder *Recorder, extractor Extractor, clock kgl.Clock, ids kgl.IDSource, log *slog.Logger, cfg OnDemandConfig) *OnDemand {
 	cfg = cfg.withDefaults()
 	ctx := kgl.WithPrincipal(context.Background(), kgl.Principal{Type: kgl.PrincipalSystem, ID: "enrich"})
@@ -191,7 +191,7 @@ func allows(c kgl.SourceConsents) bool { return c.AIProcessing.Allowed }
 func (d *OnDemand) hand(ctx context.Context, r kgl.ExtractionRequest, c kgl.Content) error {
 	return d.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
 		now := d.clock.Now()
-		task := kgl.NewEnrichmentTask(d.ids, now, c.ID, c.SourceID, c.Revision, d.extractor.Name())
+		task := kgl.NewEnrichmentTask(d.ids, now, c.ID, c.SourceID, c.Revision, kgl.LaneAI)
 		task.Priority = demandPriority
 		if err := tx.DemandTask(ctx, task, now); err != nil {
 			return err
@@ -258,7 +258,7 @@ func (d *OnDemand) RunOnce(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	if d.cfg.Pull {
-		_, err := d.store.FailStrandedRequests(ctx, d.extractor.Name(), "the item could not be extracted: its task failed or was withheld", now)
+		_, err := d.store.FailStrandedRequests(ctx, kgl.LaneAI, "the item could not be extracted: its task failed or was withheld", now)
 		return 0, err
 	}
 	claimed, err := d.store.ClaimExtractionRequests(ctx, now, now.Add(d.cfg.Lease), d.cfg.Concurrency)
