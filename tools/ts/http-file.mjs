@@ -58,6 +58,11 @@ const own = {
   logout: { refresh_token: "{{refreshTokens.response.body.$.refresh_token}}" },
   linkContentDuplicate: { duplicate_of: "{{listContent.response.body.$.data[1].id}}" },
 };
+const relationship = "{{listRelationships.response.body.$.data[0]";
+const ownQuery = {
+  getNeighborhood: { id: `${relationship}.from.id}}` },
+  getPath: { from: `${relationship}.from.id}}`, to: `${relationship}.to.id}}` },
+};
 const token = (id) => (id === "changePassword" ? "issueToken" : "login");
 
 function body(operation) {
@@ -69,6 +74,14 @@ function body(operation) {
   return { type, text };
 }
 
+/** The query of a request: what the operation needs, from the reader's installation or the contract's example. */
+function query({ operationId }, parameters) {
+  const needed = parameters.filter((p) => p.in === "query" && p.required)
+    .map((p) => `${p.name}=${ownQuery[operationId]?.[p.name] ?? encodeURIComponent([p.example].flat()[0])}`);
+  if (parameters.some((p) => p.name === "limit")) needed.push("limit=20");
+  return needed.length ? `?${needed.join("&")}` : "";
+}
+
 function request(operation) {
   const { operationId, path, method, summary, security } = operation;
   const parameters = (operation.parameters ?? []).map(at);
@@ -77,8 +90,7 @@ function request(operation) {
   const scopes = security?.flatMap((s) => s.oauth2 ?? []) ?? [];
   if (scopes.length) lines.push(`# scope: ${scopes.join(" ")}`);
   for (const p of optional) lines.push(`# ${p.in === "query" ? "?" : ""}${p.name}: ${p.description}`);
-  const paged = parameters.some((p) => p.name === "limit") ? "?limit=20" : "";
-  lines.push(`${method.toUpperCase()} {{base}}${path.replace(/\{[^}]+\}/, () => idOf(path))}${paged}`);
+  lines.push(`${method.toUpperCase()} {{base}}${path.replace(/\{[^}]+\}/, () => idOf(path))}${query(operation, parameters)}`);
   if (security?.length) lines.push(`Authorization: Bearer {{${token(operationId)}.response.body.$.access_token}}`);
   if (parameters.some((p) => p.name === "Idempotency-Key")) lines.push("Idempotency-Key: {{$guid}}");
   if (operation.requestBody) {
