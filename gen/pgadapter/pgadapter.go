@@ -102,7 +102,7 @@ type Querier interface {
 	DeleteLinksOfContents(ctx context.Context, arg string) error
 	DeleteLinksToHeads(ctx context.Context, arg string) error
 	DeleteMentions(ctx context.Context, arg sqlitedb.DeleteMentionsParams) ([]string, error)
-	DeleteMergeAliases(ctx context.Context, arg string) ([]string, error)
+	DeleteMergeAliases(ctx context.Context, arg string) error
 	DeleteNameGrams(ctx context.Context, arg sqlitedb.DeleteNameGramsParams) error
 	DeleteOldSignatures(ctx context.Context, arg sqlitedb.DeleteOldSignaturesParams) (int64, error)
 	DeleteRelationships(ctx context.Context, arg string) ([]sqlitedb.DeleteRelationshipsRow, error)
@@ -121,6 +121,7 @@ type Querier interface {
 	DemandTask(ctx context.Context, arg sqlitedb.DemandTaskParams) (int64, error)
 	DerivedPage(ctx context.Context, arg sqlitedb.DerivedPageParams) ([]string, error)
 	DescribeRelationship(ctx context.Context, arg sqlitedb.DescribeRelationshipParams) error
+	DisplaceMentions(ctx context.Context, arg sqlitedb.DisplaceMentionsParams) error
 	DomainBucket(ctx context.Context, arg string) (sqlitedb.Domain, error)
 	DropContentDeletions(ctx context.Context, arg sqlitedb.DropContentDeletionsParams) error
 	DropEvents(ctx context.Context, arg sqlitedb.DropEventsParams) ([]sqlitedb.DropEventsRow, error)
@@ -170,7 +171,7 @@ type Querier interface {
 	HeadsOfSourceMembers(ctx context.Context, arg string) ([]string, error)
 	HoldConsents(ctx context.Context, arg string) (string, error)
 	HomeAliases(ctx context.Context, arg string) error
-	HomeEvidence(ctx context.Context, arg string) (int64, error)
+	HomeEvidence(ctx context.Context, arg string) error
 	HomeExternalIDs(ctx context.Context, arg string) error
 	HomeMentions(ctx context.Context, arg string) error
 	HostFetches(ctx context.Context, arg sqlitedb.HostFetchesParams) ([]sqlitedb.HostFetchesRow, error)
@@ -212,7 +213,7 @@ type Querier interface {
 	MoveAliases(ctx context.Context, arg sqlitedb.MoveAliasesParams) (int64, error)
 	MoveAuditHead(ctx context.Context, arg sqlitedb.MoveAuditHeadParams) error
 	MoveContents(ctx context.Context, arg sqlitedb.MoveContentsParams) error
-	MoveExternalIDs(ctx context.Context, arg sqlitedb.MoveExternalIDsParams) (int64, error)
+	MoveExternalIDs(ctx context.Context, arg sqlitedb.MoveExternalIDsParams) error
 	MoveMentions(ctx context.Context, arg sqlitedb.MoveMentionsParams) (int64, error)
 	NameGramCounts(ctx context.Context, arg string) ([]sqlitedb.NameGramCountsRow, error)
 	NameKeys(ctx context.Context, arg string) ([]sqlitedb.NameKeysRow, error)
@@ -879,7 +880,7 @@ func (q Queries) DeleteMentions(ctx context.Context, arg sqlitedb.DeleteMentions
 }
 
 // DeleteMergeAliases converts and calls pgdb's.
-func (q Queries) DeleteMergeAliases(ctx context.Context, arg string) ([]string, error) {
+func (q Queries) DeleteMergeAliases(ctx context.Context, arg string) error {
 	return q.db.DeleteMergeAliases(ctx, arg)
 }
 
@@ -1003,6 +1004,11 @@ func (q Queries) DerivedPage(ctx context.Context, arg sqlitedb.DerivedPageParams
 // DescribeRelationship converts and calls pgdb's.
 func (q Queries) DescribeRelationship(ctx context.Context, arg sqlitedb.DescribeRelationshipParams) error {
 	return q.db.DescribeRelationship(ctx, pgdb.DescribeRelationshipParams(arg))
+}
+
+// DisplaceMentions converts and calls pgdb's.
+func (q Queries) DisplaceMentions(ctx context.Context, arg sqlitedb.DisplaceMentionsParams) error {
+	return q.db.DisplaceMentions(ctx, pgdb.DisplaceMentionsParams(arg))
 }
 
 // DomainBucket converts and calls pgdb's.
@@ -1455,7 +1461,7 @@ func (q Queries) HomeAliases(ctx context.Context, arg string) error {
 }
 
 // HomeEvidence converts and calls pgdb's.
-func (q Queries) HomeEvidence(ctx context.Context, arg string) (int64, error) {
+func (q Queries) HomeEvidence(ctx context.Context, arg string) error {
 	return q.db.HomeEvidence(ctx, arg)
 }
 
@@ -1793,7 +1799,7 @@ func (q Queries) MoveContents(ctx context.Context, arg sqlitedb.MoveContentsPara
 }
 
 // MoveExternalIDs converts and calls pgdb's.
-func (q Queries) MoveExternalIDs(ctx context.Context, arg sqlitedb.MoveExternalIDsParams) (int64, error) {
+func (q Queries) MoveExternalIDs(ctx context.Context, arg sqlitedb.MoveExternalIDsParams) error {
 	return q.db.MoveExternalIDs(ctx, pgdb.MoveExternalIDsParams(arg))
 }
 

@@ -125,29 +125,32 @@ func (q *Queries) CreateMerge(ctx context.Context, arg CreateMergeParams) error 
 	return err
 }
 
-const deleteMergeAliases = `-- name: DeleteMergeAliases :many
+const deleteMergeAliases = `-- name: DeleteMergeAliases :exec
 DELETE FROM entity_aliases WHERE origin_id IS NOT NULL AND source = 'merge' AND origin_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB))))
-RETURNING alias_key
 `
 
-func (q *Queries) DeleteMergeAliases(ctx context.Context, ids string) ([]string, error) {
-	rows, err := q.db.Query(ctx, deleteMergeAliases, ids)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []string{}
-	for rows.Next() {
-		var alias_key string
-		if err := rows.Scan(&alias_key); err != nil {
-			return nil, err
-		}
-		items = append(items, alias_key)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+func (q *Queries) DeleteMergeAliases(ctx context.Context, ids string) error {
+	_, err := q.db.Exec(ctx, deleteMergeAliases, ids)
+	return err
+}
+
+const displaceMentions = `-- name: DisplaceMentions :exec
+UPDATE mentions SET entity_id = COALESCE(origin_id, entity_id), origin_id = NULL
+WHERE mentions.entity_id = $1 AND mentions.origin_id IS NOT NULL AND mentions.origin_id > $2
+  AND EXISTS (SELECT 1 FROM mentions m
+    WHERE m.content_id = mentions.content_id AND m.entity_id = $2 AND m.extractor = mentions.extractor
+      AND m.start_offset = mentions.start_offset AND m.end_offset = mentions.end_offset)
+`
+
+type DisplaceMentionsParams struct {
+	ToID   string
+	FromID *string
+}
+
+// Sends mentions home that came from younger entities than the given one, which has the same places from the same extractors.
+func (q *Queries) DisplaceMentions(ctx context.Context, arg DisplaceMentionsParams) error {
+	_, err := q.db.Exec(ctx, displaceMentions, arg.ToID, arg.FromID)
+	return err
 }
 
 const edgesByIDs = `-- name: EdgesByIDs :many
@@ -581,7 +584,7 @@ func (q *Queries) HomeAliases(ctx context.Context, ids string) error {
 	return err
 }
 
-const homeEvidence = `-- name: HomeEvidence :execrows
+const homeEvidence = `-- name: HomeEvidence :exec
 UPDATE relationship_evidence SET relationship_id = COALESCE(origin_id, relationship_id), origin_id = NULL
 WHERE origin_id IS NOT NULL AND origin_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB))))
   AND NOT EXISTS (SELECT 1 FROM relationship_evidence v
@@ -591,12 +594,9 @@ WHERE origin_id IS NOT NULL AND origin_id = ANY (ARRAY(SELECT jsonb_array_elemen
 `
 
 // Brings evidence back to the relationships that it was found for.
-func (q *Queries) HomeEvidence(ctx context.Context, ids string) (int64, error) {
-	result, err := q.db.Exec(ctx, homeEvidence, ids)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+func (q *Queries) HomeEvidence(ctx context.Context, ids string) error {
+	_, err := q.db.Exec(ctx, homeEvidence, ids)
+	return err
 }
 
 const homeExternalIDs = `-- name: HomeExternalIDs :exec
@@ -712,7 +712,7 @@ func (q *Queries) MoveAliases(ctx context.Context, arg MoveAliasesParams) (int64
 	return result.RowsAffected(), nil
 }
 
-const moveExternalIDs = `-- name: MoveExternalIDs :execrows
+const moveExternalIDs = `-- name: MoveExternalIDs :exec
 UPDATE entity_external_ids SET origin_id = COALESCE(origin_id, entity_id), entity_id = $1
 WHERE entity_id = $2
 `
@@ -722,12 +722,9 @@ type MoveExternalIDsParams struct {
 	FromID string
 }
 
-func (q *Queries) MoveExternalIDs(ctx context.Context, arg MoveExternalIDsParams) (int64, error) {
-	result, err := q.db.Exec(ctx, moveExternalIDs, arg.ToID, arg.FromID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+func (q *Queries) MoveExternalIDs(ctx context.Context, arg MoveExternalIDsParams) error {
+	_, err := q.db.Exec(ctx, moveExternalIDs, arg.ToID, arg.FromID)
+	return err
 }
 
 const moveMentions = `-- name: MoveMentions :execrows

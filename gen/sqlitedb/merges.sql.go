@@ -128,32 +128,32 @@ func (q *Queries) CreateMerge(ctx context.Context, arg CreateMergeParams) error 
 	return err
 }
 
-const deleteMergeAliases = `-- name: DeleteMergeAliases :many
+const deleteMergeAliases = `-- name: DeleteMergeAliases :exec
 DELETE FROM entity_aliases WHERE origin_id IS NOT NULL AND source = 'merge' AND origin_id IN (SELECT value FROM json_each(CAST(?1 AS TEXT)))
-RETURNING alias_key
 `
 
-func (q *Queries) DeleteMergeAliases(ctx context.Context, ids string) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, deleteMergeAliases, ids)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []string{}
-	for rows.Next() {
-		var alias_key string
-		if err := rows.Scan(&alias_key); err != nil {
-			return nil, err
-		}
-		items = append(items, alias_key)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+func (q *Queries) DeleteMergeAliases(ctx context.Context, ids string) error {
+	_, err := q.db.ExecContext(ctx, deleteMergeAliases, ids)
+	return err
+}
+
+const displaceMentions = `-- name: DisplaceMentions :exec
+UPDATE mentions SET entity_id = COALESCE(origin_id, entity_id), origin_id = NULL
+WHERE mentions.entity_id = ?1 AND mentions.origin_id IS NOT NULL AND mentions.origin_id > ?2
+  AND EXISTS (SELECT 1 FROM mentions m
+    WHERE m.content_id = mentions.content_id AND m.entity_id = ?2 AND m.extractor = mentions.extractor
+      AND m.start_offset = mentions.start_offset AND m.end_offset = mentions.end_offset)
+`
+
+type DisplaceMentionsParams struct {
+	ToID   string
+	FromID *string
+}
+
+// Sends mentions home that came from younger entities than the given one, which has the same places from the same extractors.
+func (q *Queries) DisplaceMentions(ctx context.Context, arg DisplaceMentionsParams) error {
+	_, err := q.db.ExecContext(ctx, displaceMentions, arg.ToID, arg.FromID)
+	return err
 }
 
 const edgesByIDs = `-- name: EdgesByIDs :many
@@ -608,7 +608,7 @@ func (q *Queries) HomeAliases(ctx context.Context, ids string) error {
 	return err
 }
 
-const homeEvidence = `-- name: HomeEvidence :execrows
+const homeEvidence = `-- name: HomeEvidence :exec
 UPDATE relationship_evidence SET relationship_id = COALESCE(origin_id, relationship_id), origin_id = NULL
 WHERE origin_id IS NOT NULL AND origin_id IN (SELECT value FROM json_each(CAST(?1 AS TEXT)))
   AND NOT EXISTS (SELECT 1 FROM relationship_evidence v
@@ -618,12 +618,9 @@ WHERE origin_id IS NOT NULL AND origin_id IN (SELECT value FROM json_each(CAST(?
 `
 
 // Brings evidence back to the relationships that it was found for.
-func (q *Queries) HomeEvidence(ctx context.Context, ids string) (int64, error) {
-	result, err := q.db.ExecContext(ctx, homeEvidence, ids)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+func (q *Queries) HomeEvidence(ctx context.Context, ids string) error {
+	_, err := q.db.ExecContext(ctx, homeEvidence, ids)
+	return err
 }
 
 const homeExternalIDs = `-- name: HomeExternalIDs :exec
@@ -745,7 +742,7 @@ func (q *Queries) MoveAliases(ctx context.Context, arg MoveAliasesParams) (int64
 	return result.RowsAffected()
 }
 
-const moveExternalIDs = `-- name: MoveExternalIDs :execrows
+const moveExternalIDs = `-- name: MoveExternalIDs :exec
 UPDATE entity_external_ids SET origin_id = COALESCE(origin_id, entity_id), entity_id = ?1
 WHERE entity_id = ?2
 `
@@ -755,12 +752,9 @@ type MoveExternalIDsParams struct {
 	FromID string
 }
 
-func (q *Queries) MoveExternalIDs(ctx context.Context, arg MoveExternalIDsParams) (int64, error) {
-	result, err := q.db.ExecContext(ctx, moveExternalIDs, arg.ToID, arg.FromID)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected()
+func (q *Queries) MoveExternalIDs(ctx context.Context, arg MoveExternalIDsParams) error {
+	_, err := q.db.ExecContext(ctx, moveExternalIDs, arg.ToID, arg.FromID)
+	return err
 }
 
 const moveMentions = `-- name: MoveMentions :execrows

@@ -118,7 +118,7 @@ type Querier interface {
 	DeleteLinksOfContents(ctx context.Context, ids string) error
 	DeleteLinksToHeads(ctx context.Context, heads string) error
 	DeleteMentions(ctx context.Context, arg DeleteMentionsParams) ([]string, error)
-	DeleteMergeAliases(ctx context.Context, ids string) ([]string, error)
+	DeleteMergeAliases(ctx context.Context, ids string) error
 	DeleteNameGrams(ctx context.Context, arg DeleteNameGramsParams) error
 	// Ids grow with time, so that the oldest come first.
 	DeleteOldSignatures(ctx context.Context, arg DeleteOldSignaturesParams) (int64, error)
@@ -144,6 +144,8 @@ type Querier interface {
 	// no result is stored for one meanwhile.
 	DerivedPage(ctx context.Context, arg DerivedPageParams) ([]string, error)
 	DescribeRelationship(ctx context.Context, arg DescribeRelationshipParams) error
+	// Sends mentions home that came from younger entities than the given one, which has the same places from the same extractors.
+	DisplaceMentions(ctx context.Context, arg DisplaceMentionsParams) error
 	DomainBucket(ctx context.Context, domain string) (Domain, error)
 	DropContentDeletions(ctx context.Context, arg DropContentDeletionsParams) error
 	// The oldest events, as far as they are older than a time.
@@ -211,7 +213,7 @@ type Querier interface {
 	// Aliases that were made of names stay with the entity that they were made for.
 	HomeAliases(ctx context.Context, ids string) error
 	// Brings evidence back to the relationships that it was found for.
-	HomeEvidence(ctx context.Context, ids string) (int64, error)
+	HomeEvidence(ctx context.Context, ids string) error
 	HomeExternalIDs(ctx context.Context, ids string) error
 	HomeMentions(ctx context.Context, ids string) error
 	// How the last fetches of a host ended, each of another source.
@@ -280,7 +282,7 @@ type Querier interface {
 	MoveAuditHead(ctx context.Context, arg MoveAuditHeadParams) error
 	// Items whose ids changed, or of which less changed than makes a revision. The rows are an object by the id of the item.
 	MoveContents(ctx context.Context, arg MoveContentsParams) error
-	MoveExternalIDs(ctx context.Context, arg MoveExternalIDsParams) (int64, error)
+	MoveExternalIDs(ctx context.Context, arg MoveExternalIDsParams) error
 	// A mention of a place that the other entity has from the same extractor stays.
 	MoveMentions(ctx context.Context, arg MoveMentionsParams) (int64, error)
 	// How many names of these lengths have a gram, counted to a thousand.

@@ -166,15 +166,20 @@ func (g *merging) merge(ctx context.Context, now int64) (kgl.EntityMerge, error)
 	if err := g.c.TouchEntity(ctx, sqlitedb.TouchEntityParams{ID: g.winner, UpdatedAt: now}); err != nil {
 		return n, err
 	}
-	for _, id := range g.losers {
-		if err := g.give(ctx, id, g.winner, &n); err != nil {
-			return n, err
-		}
+	group, err := mergeGroups(ctx, g.c, []string{g.winner})
+	if err != nil {
+		return n, err
+	}
+	if n.Mentions, err = g.settleMentions(ctx, g.winner, nil); err != nil {
+		return n, err
+	}
+	if n.Aliases, err = g.settleNames(ctx, map[string]map[string]string{g.winner: group}); err != nil {
+		return n, err
 	}
 	if n.Relationships, n.Evidence, err = g.settleRelationships(ctx, now); err != nil {
 		return n, err
 	}
-	return n, g.recount(ctx, append([]string{g.winner}, g.losers...))
+	return n, g.recount(ctx, slices.Collect(maps.Keys(group)))
 }
 
 // undo gives each loser back what is its own and of those that were merged into
@@ -200,7 +205,17 @@ func (g *merging) undo(ctx context.Context, now int64) error {
 	if err != nil {
 		return err
 	}
-	if err := g.takeBack(ctx, root, left); err != nil {
+	groups := map[string]map[string]string{root: left}
+	for id, loser := range g.loserOf {
+		if groups[loser] == nil {
+			groups[loser] = map[string]string{}
+		}
+		groups[loser][id] = loser
+	}
+	if _, err := g.settleMentions(ctx, root, left); err != nil {
+		return err
+	}
+	if _, err := g.settleNames(ctx, groups); err != nil {
 		return err
 	}
 	if _, _, err := g.settleRelationships(ctx, now); err != nil {

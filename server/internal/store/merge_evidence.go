@@ -3,7 +3,6 @@ package store
 import (
 	"cmp"
 	"context"
-	"maps"
 	"slices"
 )
 
@@ -29,45 +28,38 @@ WHERE e.relationship_id = n.from_id
 
 // settleEvidence brings evidence to where it belongs after a settlement, and
 // returns how many pieces came to another relationship than the one that they
-// were found for. A place that the holder has from the same extractor already
-// is left with the relationship that it was found for.
+// were found for. Of a place that several of them have from one extractor, the
+// others stay with the relationship that they were found for.
 func settleEvidence(ctx context.Context, c *conn, before, after map[string]edge) (int64, error) {
 	touched := map[string]bool{} // holders of which the evidence changes
-	var back []string
 	for id := range after {
-		was, is := holder(before, id), holder(after, id)
-		if was == is {
-			continue
-		}
-		touched[was], touched[is] = true, true
-		if was != id {
-			back = append(back, id)
+		if was, is := holder(before, id), holder(after, id); was != is {
+			touched[was], touched[is] = true, true
 		}
 	}
 	if len(touched) == 0 {
 		return 0, nil
 	}
-	if len(back) > 0 {
-		list, err := listText(back)
-		if err != nil {
-			return 0, err
-		}
-		if _, err := c.HomeEvidence(ctx, list); err != nil {
-			return 0, err
-		}
-	}
+	var members []string
 	var moves []evidenceMove
 	for id := range after {
-		if to := holder(after, id); touched[to] && to != id {
-			moves = append(moves, evidenceMove{From: id, To: to})
-			touched[id] = true
+		is := holder(after, id)
+		if !touched[is] && !touched[holder(before, id)] {
+			continue
+		}
+		members = append(members, id)
+		if is != id {
+			moves = append(moves, evidenceMove{From: id, To: is})
 		}
 	}
-	moved, err := moveEvidence(ctx, c, moves)
+	list, err := listText(members)
 	if err != nil {
 		return 0, err
 	}
-	list, err := listText(slices.Collect(maps.Keys(touched)))
+	if err := c.HomeEvidence(ctx, list); err != nil {
+		return 0, err
+	}
+	moved, err := moveEvidence(ctx, c, moves)
 	if err != nil {
 		return 0, err
 	}

@@ -6,21 +6,87 @@ import (
 	"slices"
 
 	"github.com/peermesh/kgl-backend/gen/sqlitedb"
-	"github.com/peermesh/kgl-backend/server/internal/kgl"
 )
 
-// give moves the mentions, the aliases and the external ids that an entity
-// holds to another one, whose alias its name becomes, and counts them. What the
-// other one has already stays where it is.
-func (g *merging) give(ctx context.Context, from, to string, n *kgl.EntityMerge) error {
-	mentions, err := g.c.MoveMentions(ctx, sqlitedb.MoveMentionsParams{ToID: to, FromID: from})
+// settleMentions brings the mentions of the losers and their members to the
+// entities that answer for them, and those of left to root: a loser that is gone
+// may have given what one of them has too. It returns how many of the losers'
+// came to another entity.
+func (g *merging) settleMentions(ctx context.Context, root string, left map[string]string) (int64, error) {
+	list, err := listText(g.members())
 	if err != nil {
-		return err
+		return 0, err
 	}
-	n.Mentions += mentions
-	aliases, err := g.giveNames(ctx, from, to)
-	n.Aliases += aliases
-	return err
+	if err := g.c.HomeMentions(ctx, list); err != nil {
+		return 0, err
+	}
+	var moved int64
+	for _, id := range g.members() {
+		n, err := g.giveMentions(ctx, id, g.states.root(id))
+		if err != nil {
+			return 0, err
+		}
+		moved += n
+	}
+	for _, id := range slices.Sorted(maps.Keys(left)) {
+		if _, err := g.giveMentions(ctx, id, root); err != nil {
+			return 0, err
+		}
+	}
+	return moved, nil
+}
+
+// giveMentions moves the mentions of an entity to the one that answers for it.
+// Of those of one place and extractor its own goes before all, and then that of
+// the older entity; the others stay where they were found.
+func (g *merging) giveMentions(ctx context.Context, from, to string) (int64, error) {
+	if from == to {
+		return 0, nil
+	}
+	if err := g.c.DisplaceMentions(ctx, sqlitedb.DisplaceMentionsParams{FromID: &from, ToID: to}); err != nil {
+		return 0, err
+	}
+	return g.c.MoveMentions(ctx, sqlitedb.MoveMentionsParams{FromID: from, ToID: to})
+}
+
+// settleNames brings the aliases and the external ids of groups, which are the
+// entities that each root answers for, to the roots, whose aliases the names of
+// the others become. It returns how many aliases came from the losers and their
+// members.
+func (g *merging) settleNames(ctx context.Context, groups map[string]map[string]string) (int64, error) {
+	var all []string
+	for _, group := range groups {
+		all = slices.AppendSeq(all, maps.Keys(group))
+	}
+	list, err := listText(all)
+	if err != nil {
+		return 0, err
+	}
+	if err := g.c.HomeAliases(ctx, list); err != nil {
+		return 0, err
+	}
+	if err := g.c.DeleteMergeAliases(ctx, list); err != nil {
+		return 0, err
+	}
+	if err := g.c.HomeExternalIDs(ctx, list); err != nil {
+		return 0, err
+	}
+	var moved int64
+	for _, root := range slices.Sorted(maps.Keys(groups)) {
+		for _, id := range slices.Sorted(maps.Keys(groups[root])) {
+			if id == root {
+				continue
+			}
+			n, err := g.giveNames(ctx, id, root)
+			if err != nil {
+				return 0, err
+			}
+			if g.loserOf[id] != "" {
+				moved += n
+			}
+		}
+	}
+	return moved, nil
 }
 
 func (g *merging) giveNames(ctx context.Context, from, to string) (int64, error) {
@@ -32,74 +98,5 @@ func (g *merging) giveNames(ctx context.Context, from, to string) (int64, error)
 	if err != nil {
 		return 0, err
 	}
-	_, err = g.c.MoveExternalIDs(ctx, sqlitedb.MoveExternalIDsParams{ToID: to, FromID: from})
-	return moved + named, err
-}
-
-// takeBack returns mentions, aliases and external ids to the losers and their
-// members. left are the entities that root goes on to answer for: what one of
-// them could not give because a loser had given the same, it gives now.
-func (g *merging) takeBack(ctx context.Context, root string, left map[string]string) error {
-	list, err := listText(g.members())
-	if err != nil {
-		return err
-	}
-	if err := g.c.HomeMentions(ctx, list); err != nil {
-		return err
-	}
-	if err := g.c.HomeAliases(ctx, list); err != nil {
-		return err
-	}
-	if err := g.c.HomeExternalIDs(ctx, list); err != nil {
-		return err
-	}
-	names, err := g.c.DeleteMergeAliases(ctx, list)
-	if err != nil {
-		return err
-	}
-	var uncounted kgl.EntityMerge
-	for _, id := range g.members() {
-		if loser := g.loserOf[id]; loser != id {
-			if err := g.give(ctx, id, loser, &uncounted); err != nil {
-				return err
-			}
-		}
-	}
-	for _, id := range slices.Sorted(maps.Keys(left)) {
-		if id == root {
-			continue
-		}
-		if _, err := g.c.MoveMentions(ctx, sqlitedb.MoveMentionsParams{ToID: root, FromID: id}); err != nil {
-			return err
-		}
-		if _, err := g.c.MoveAliases(ctx, sqlitedb.MoveAliasesParams{ToID: root, FromID: id}); err != nil {
-			return err
-		}
-	}
-	return g.nameAgain(ctx, root, left, names)
-}
-
-// nameAgain makes aliases of names that were aliases for the sake of a loser
-// only because it came first.
-func (g *merging) nameAgain(ctx context.Context, root string, left map[string]string, names []string) error {
-	if len(names) == 0 || len(left) == 1 {
-		return nil
-	}
-	list, err := listText(slices.Sorted(maps.Keys(left)))
-	if err != nil {
-		return err
-	}
-	rows, err := g.c.EntitiesByIDs(ctx, list)
-	if err != nil {
-		return err
-	}
-	for _, row := range rows {
-		if row.ID == root || !slices.Contains(names, row.NameKey) {
-			continue
-		}
-		if _, err := g.c.AddMergeAlias(ctx, sqlitedb.AddMergeAliasParams{ToID: root, FromID: row.ID}); err != nil {
-			return err
-		}
-	}
-	return nil
+	return moved + named, g.c.MoveExternalIDs(ctx, sqlitedb.MoveExternalIDsParams{ToID: to, FromID: from})
 }

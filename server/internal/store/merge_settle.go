@@ -49,62 +49,55 @@ func (s entityStates) place(e edge) relationshipKey {
 }
 
 // settlement gives relationships the places and the states that follow from
-// which entities are merged. Relationships of one place are one: the first of
-// them stands there, the others stand at their own ends and are merged into it.
-// A relationship of which both ends became one entity stands at its own ends
-// too. The outcome hangs on which merges are in force, not on their order.
-//
-// edges must hold all relationships of the places in question with all that
-// are merged into them.
+// which entities are merged. Relationships of one place are one: one of them
+// stands there, that which was stored with these ends before the oldest, and the
+// others stand at their own ends and are merged into it. A relationship of which
+// both ends became one entity stands at its own ends too. The outcome hangs on
+// which merges are in force, not on their order.
 type settlement struct {
 	states entityStates
 	edges  map[string]edge
-	places map[string]relationshipKey
+	groups map[relationshipKey][]string
 }
 
+// settleEdges returns the relationships as they are when states are in force.
+// edges must hold all relationships of the places in question.
 func settleEdges(states entityStates, edges map[string]edge) map[string]edge {
-	s := settlement{states: states, edges: make(map[string]edge, len(edges)), places: make(map[string]relationshipKey, len(edges))}
+	s := settlement{states: states, edges: make(map[string]edge, len(edges)), groups: map[relationshipKey][]string{}}
 	for id, e := range edges {
-		s.places[id] = states.place(e)
+		e.stands, e.into, e.confidence = e.origin, "", e.own
+		s.edges[id] = e
+		if place := states.place(e); place.From != place.To {
+			s.groups[place] = append(s.groups[place], id)
+		}
+	}
+	for place, ids := range s.groups {
+		s.join(place, ids)
+	}
+	for id, e := range s.edges {
+		e.status = s.status(e)
 		s.edges[id] = e
 	}
-	s.separate()
-	s.join()
-	s.decide()
 	return s.edges
 }
 
-// separate ends what merges had joined that are no longer in force.
-func (s *settlement) separate() {
-	for id, e := range s.edges {
-		place := s.places[id]
-		parent, known := s.edges[e.into]
-		if e.into != "" && (!known || place.From == place.To || s.places[parent.id] != place) {
-			e.into = ""
+// join puts one relationship at a place and merges the others into it. It is as
+// sure as the surest of them that nobody rejected.
+func (s *settlement) join(place relationshipKey, ids []string) {
+	first := s.edges[slices.MinFunc(ids, func(a, b string) int {
+		return cmp.Or(order(s.edges[a].origin != place, s.edges[b].origin != place), cmp.Compare(a, b))
+	})]
+	first.stands = place
+	for _, id := range ids {
+		if e := s.edges[id]; id != first.id {
+			e.into = first.id
 			s.edges[id] = e
-		}
-	}
-}
-
-// join puts one relationship at each place and merges the others into it.
-func (s *settlement) join() {
-	tops := map[relationshipKey][]edge{}
-	for id, e := range s.edges {
-		if place := s.places[id]; e.into == "" && place.From != place.To {
-			tops[place] = append(tops[place], e)
-		}
-	}
-	for place, group := range tops {
-		first := slices.MinFunc(group, func(a, b edge) int {
-			return cmp.Or(order(a.stands != place, b.stands != place), order(a.origin != place, b.origin != place), cmp.Compare(a.id, b.id))
-		})
-		for _, e := range group {
-			if e.id != first.id {
-				e.into = first.id
-				s.edges[e.id] = e
+			if !e.rejected {
+				first.confidence = max(first.confidence, e.own)
 			}
 		}
 	}
+	s.edges[first.id] = first
 }
 
 // order puts false before true.
@@ -116,40 +109,6 @@ func order(a, b bool) int {
 		return 1
 	}
 	return -1
-}
-
-// decide sets the ends, the state and the confidence of each relationship.
-func (s *settlement) decide() {
-	children := map[string][]string{}
-	for id, e := range s.edges {
-		if e.into != "" {
-			children[e.into] = append(children[e.into], id)
-		}
-	}
-	var raise func(id string) float64
-	raise = func(id string) float64 {
-		e := s.edges[id]
-		e.confidence = e.own
-		for _, child := range children[id] {
-			if c := raise(child); !s.edges[child].rejected {
-				e.confidence = max(e.confidence, c)
-			}
-		}
-		s.edges[id] = e
-		return e.confidence
-	}
-	for id, e := range s.edges {
-		place := s.places[id]
-		e.stands = e.origin
-		if e.into == "" && place.From != place.To {
-			e.stands = place
-		}
-		e.status = s.status(e)
-		s.edges[id] = e
-		if e.into == "" {
-			raise(id)
-		}
-	}
 }
 
 func (s *settlement) status(e edge) kgl.RelationshipStatus {
@@ -167,8 +126,8 @@ func (s *settlement) status(e edge) kgl.RelationshipStatus {
 // holder returns the relationship that holds the evidence found for another
 // one: that which it is merged into, unless a person rejected it before.
 func holder(edges map[string]edge, id string) string {
-	for e := edges[id]; e.into != "" && !e.rejected; e = edges[id] {
-		id = e.into
+	if e := edges[id]; e.into != "" && !e.rejected {
+		return e.into
 	}
 	return id
 }

@@ -96,7 +96,7 @@ UPDATE relationships SET from_entity_id = COALESCE(origin_from_id, from_entity_i
 WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))));
 
 -- Brings evidence back to the relationships that it was found for.
--- name: HomeEvidence :execrows
+-- name: HomeEvidence :exec
 UPDATE relationship_evidence SET relationship_id = COALESCE(origin_id, relationship_id), origin_id = NULL
 WHERE origin_id IS NOT NULL AND origin_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))))
   AND NOT EXISTS (SELECT 1 FROM relationship_evidence v
@@ -111,6 +111,14 @@ WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) A
 -- name: Reweigh :exec
 UPDATE relationships SET weight = confidence * CASE WHEN evidence_count > 1 THEN evidence_count ELSE 1 END
 WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))));
+
+-- Sends mentions home that came from younger entities than the given one, which has the same places from the same extractors.
+-- name: DisplaceMentions :exec
+UPDATE mentions SET entity_id = COALESCE(origin_id, entity_id), origin_id = NULL
+WHERE mentions.entity_id = @to_id AND mentions.origin_id IS NOT NULL AND mentions.origin_id > @from_id
+  AND EXISTS (SELECT 1 FROM mentions m
+    WHERE m.content_id = mentions.content_id AND m.entity_id = @from_id AND m.extractor = mentions.extractor
+      AND m.start_offset = mentions.start_offset AND m.end_offset = mentions.end_offset);
 
 -- A mention of a place that the other entity has from the same extractor stays.
 -- name: MoveMentions :execrows
@@ -145,9 +153,8 @@ UPDATE entity_aliases SET entity_id = COALESCE(origin_id, entity_id), origin_id 
 WHERE origin_id IS NOT NULL AND source <> 'merge' AND origin_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))))
   AND NOT EXISTS (SELECT 1 FROM entity_aliases a WHERE a.entity_id = entity_aliases.origin_id AND a.alias_key = entity_aliases.alias_key);
 
--- name: DeleteMergeAliases :many
-DELETE FROM entity_aliases WHERE origin_id IS NOT NULL AND source = 'merge' AND origin_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))))
-RETURNING alias_key;
+-- name: DeleteMergeAliases :exec
+DELETE FROM entity_aliases WHERE origin_id IS NOT NULL AND source = 'merge' AND origin_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))));
 
 -- The name of one entity becomes an alias of another one that does not have it.
 -- name: AddMergeAlias :execrows
@@ -157,7 +164,7 @@ FROM entities l JOIN entities w ON w.id = @to_id
 WHERE l.id = @from_id AND l.name_key <> w.name_key
   AND NOT EXISTS (SELECT 1 FROM entity_aliases a WHERE a.entity_id = @to_id AND a.alias_key = l.name_key);
 
--- name: MoveExternalIDs :execrows
+-- name: MoveExternalIDs :exec
 UPDATE entity_external_ids SET origin_id = COALESCE(origin_id, entity_id), entity_id = @to_id
 WHERE entity_id = @from_id;
 
