@@ -23,7 +23,7 @@ func TestCreateSource(t *testing.T) {
 		w.want("source", fmt.Sprint(s.URL, " ", s.Host, " ", s.Title, " ", s.TitleIsManual, " ", s.Tags, " ", s.Status, " ", s.CreatedBy, " ", s.Version),
 			"http://example.org/a?b=1 example.org Grants true [film money] active 019cb000-0000-7000-8000-000000000001 1")
 		w.want("due", s.NextFetchAt, w.clock.Now())
-		w.want("stored", w.source(s.ID), s)
+		w.want("stored", w.seen(s.ID), s)
 
 		for name, n := range map[string]NewSource{
 			"the same URL":      {URL: s.URL},
@@ -100,7 +100,7 @@ func TestSourceIsValidated(t *testing.T) {
 			w.wantCode(err, kgl.CodeInvalid)
 			w.want(tc.name+": patch names", fieldsOf(err), []string{tc.field})
 		}
-		w.want("unharmed", w.source(valid.ID), valid)
+		w.want("unharmed", w.seen(valid.ID), valid)
 		w.want("events", w.events(), "source.created")
 	})
 }
@@ -112,7 +112,7 @@ func TestPatchSource(t *testing.T) {
 		p, err := w.sources.Patch(t.Context(), s.ID, SourcePatch{Title: ptr("Mine"), Tags: ptr([]string{"B", "a"}), IfVersion: ptr(int64(1))})
 		w.must(err)
 		w.want("patched", fmt.Sprint(p.Title, p.TitleIsManual, p.Tags, p.Version, p.UpdatedAt.Equal(w.clock.Now())), "Minetrue [b a] 2 true")
-		w.want("stored", w.source(s.ID), p)
+		w.want("stored", w.seen(s.ID), p)
 
 		_, err = w.sources.Patch(t.Context(), s.ID, SourcePatch{Title: ptr("Stale"), IfVersion: ptr(int64(1))})
 		w.wantCode(err, kgl.CodePreconditionFailed)

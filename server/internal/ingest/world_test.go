@@ -130,6 +130,14 @@ func (w *world) source(id string) kgl.Source {
 	return s
 }
 
+// seen returns a source as the service shows it.
+func (w *world) seen(id string) kgl.Source {
+	w.t.Helper()
+	s, err := w.sources.Get(w.t.Context(), id)
+	w.must(err)
+	return s
+}
+
 // due makes a source due now, as a request for a refresh does.
 func (w *world) due(id string) {
 	w.t.Helper()
