@@ -299,6 +299,31 @@ func measuredPrecision(x *Extractor, gold, own []labelled) string {
 	return precisionFile(evaluate(x, gold, conll), mine)
 }
 
+// TestPrecisionOfNews: the counts of the own set are those that are measured.
+// That of the other set is TestPrecision, where the corpus is.
+func TestPrecisionOfNews(t *testing.T) {
+	if *writePrecision {
+		return // they are about to change
+	}
+	want := map[string]string{}
+	for line := range strings.Lines(measuredPrecision(New(), nil, news(t))) {
+		if rule, counts, ok := strings.Cut(strings.TrimSpace(line), ": 0/0 "); ok {
+			want[rule] = counts
+		}
+	}
+	for _, line := range lines("precision") {
+		rule, counts, _ := strings.Cut(line, ": ")
+		_, is, _ := strings.Cut(counts, " ")
+		if is != cmp.Or(want[rule], "0/0") {
+			t.Errorf("%s is %s, measured is %q: make measure-enrichment WRITE=1", rule, is, want[rule])
+		}
+		delete(want, rule)
+	}
+	for rule, counts := range want {
+		t.Errorf("data/precision.txt lacks %s: %s", rule, counts)
+	}
+}
+
 // TestPrecision: the confidences that results carry are those that are measured.
 func TestPrecision(t *testing.T) {
 	gold, _ := halves(wikigold(t))
