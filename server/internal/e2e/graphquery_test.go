@@ -55,7 +55,7 @@ func operateGraph(t *testing.T, b *backend) {
 func operateLongPath(t *testing.T, c *caller, n *client.Neighborhood) {
 	ctx := t.Context()
 	from, to := n.Nodes[1].ID, n.Nodes[len(n.Nodes)-1].ID
-	path, err := c.GetPathWithResponse(ctx, &client.GetPathParams{From: from, To: to, MaxLength: ptr(2), Fanout: ptr(500), Budget: ptr(10)})
+	path, err := c.GetPathWithResponse(ctx, &client.GetPathParams{From: from, To: to, MaxLength: ptr(2), Fanout: ptr(200), Budget: ptr(10)})
 	ok(t, err, path, http.StatusOK)
 	if p := path.JSON200; p.Status != client.GraphPathStatusFound || !p.Exact || p.Length.MustGet() > 2 || len(p.Nodes) != len(p.Edges)+1 {
 		t.Errorf("path between two neighbors of one entity: %+v", p)

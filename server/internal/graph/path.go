@@ -14,10 +14,9 @@ const (
 	MaxLength        = 8
 
 	DefaultPathFanout = 50
-	MaxPathFanout     = 500
 
 	DefaultBudget = 1_000
-	MaxBudget     = 10_000
+	MaxBudget     = 5_000
 )
 
 // pathBatch is how many entities are asked for together: a path that is found
@@ -81,7 +80,7 @@ func (q *PathQuery) normalize() error {
 	q.MaxLength, q.Fanout = orDefault(q.MaxLength, DefaultMaxLength), orDefault(q.Fanout, DefaultPathFanout)
 	q.Budget = orDefault(q.Budget, DefaultBudget)
 	f.between("max_length", q.MaxLength, 1, MaxLength)
-	f.between("fanout", q.Fanout, 1, MaxPathFanout)
+	f.between("fanout", q.Fanout, 1, MaxFanout)
 	f.between("budget", q.Budget, 1, MaxBudget)
 	f.edgeFilter(q.Filter)
 	return f.err()

@@ -20,7 +20,7 @@ func TestPathsOfRandomGraphs(t *testing.T) {
 			Budget: 1 + r.IntN(30), Filter: randomFilter(r),
 		}
 		if r.IntN(3) == 0 { // nothing is cut
-			q.Fanout, q.Budget = MaxPathFanout, MaxBudget
+			q.Fanout, q.Budget = MaxFanout, MaxBudget
 		}
 		p, err := NewTraversals(g).Path(t.Context(), q)
 		if err != nil {
@@ -33,7 +33,7 @@ func TestPathsOfRandomGraphs(t *testing.T) {
 		case p.Status == PathFound && (!connected || len(p.Edges) < distance || p.Exact && len(p.Edges) != distance),
 			p.Status == PathNone && (connected || !p.Exact),
 			p.Status == PathBudgetExhausted && p.Exact,
-			q.Fanout == MaxPathFanout && !p.Exact,
+			q.Fanout == MaxFanout && !p.Exact,
 			distance == 1 && connected && len(p.Edges) != 1:
 			t.Errorf("%+v gave %+v, the distance is %d (%v)", q, p, distance, connected)
 		}
@@ -102,7 +102,7 @@ func TestPathRefusals(t *testing.T) {
 	for name, q := range map[string]PathQuery{
 		"too long":        {From: "a", To: "b", MaxLength: MaxLength + 1},
 		"negative length": {From: "a", To: "b", MaxLength: -1},
-		"too wide":        {From: "a", To: "b", Fanout: MaxPathFanout + 1},
+		"too wide":        {From: "a", To: "b", Fanout: MaxFanout + 1},
 		"too dear":        {From: "a", To: "b", Budget: MaxBudget + 1},
 		"a bad type":      {From: "a", To: "b", Filter: kgl.EdgeFilter{Types: []string{"No Type"}}},
 	} {

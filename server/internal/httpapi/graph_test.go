@@ -100,7 +100,7 @@ func TestBoundsOfTheGraphAreThoseOfTheContract(t *testing.T) {
 			"max_edges": {graph.DefaultMaxEdges, graph.MaxEdges}, "fanout": {graph.DefaultFanout, graph.MaxFanout},
 		},
 		"/api/v1/graph/path": {
-			"max_length": {graph.DefaultMaxLength, graph.MaxLength}, "fanout": {graph.DefaultPathFanout, graph.MaxPathFanout},
+			"max_length": {graph.DefaultMaxLength, graph.MaxLength}, "fanout": {graph.DefaultPathFanout, graph.MaxFanout},
 			"budget": {graph.DefaultBudget, graph.MaxBudget},
 		},
 	} {
