@@ -26,7 +26,7 @@ const overlap = 24 * time.Hour
 
 func main() {
 	ledgerFile := flag.String("ledger", "published.jsonl", "file that remembers what was handed on")
-	all := flag.Bool("all", false, "read from the beginning: for items that were processed very late, once a week")
+	all := flag.Bool("all", false, "read from the beginning: for items that were processed, or allowed to be published, very late; once a week")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -49,10 +49,11 @@ func run(ctx context.Context, ledgerFile string, all bool) error {
 	defer ledger.Close()
 
 	params := client.ListContentParams{
-		Status: &[]client.ContentStatus{client.ContentStatusProcessed},
-		Sort:   examples.Ptr(client.ListContentParamsSortChangedAt), // the oldest change first
-		View:   examples.Ptr(client.ListContentParamsViewSummary),
-		Limit:  examples.Ptr(100),
+		Status:      &[]client.ContentStatus{client.ContentStatusProcessed},
+		Publishable: examples.Ptr(true),
+		Sort:        examples.Ptr(client.ListContentParamsSortChangedAt), // the oldest change first
+		View:        examples.Ptr(client.ListContentParamsViewSummary),
+		Limit:       examples.Ptr(100),
 	}
 	if !all {
 		params.ChangedAfter = ledger.ChangedAfter(overlap)
