@@ -23,6 +23,7 @@ type server struct {
 	keys     *auth.Keyring
 	logins   *auth.Logins
 	demand   *enrich.OnDemand
+	leases   *enrich.Leases
 	workers  []func(context.Context)
 	stopTime time.Duration
 }
@@ -42,13 +43,13 @@ func (a *App) newServer(ctx context.Context) (*server, error) {
 	}
 	s := &server{app: a, keys: keys, stopTime: cfg.HTTP.StopTimeout}
 	demand, serveDemand := a.newOnDemand()
-	s.demand = demand
+	s.demand, s.leases = demand, a.newLeases(metrics)
 	handler, err := a.newAPI(keys, metrics, s)
 	if err != nil {
 		return nil, err
 	}
 	s.http = httpapi.NewHTTPServer(handler, a.env.Log)
-	s.workers = []func(context.Context){keys.Run, s.sweep, serveDemand}
+	s.workers = []func(context.Context){keys.Run, s.sweep, serveDemand, s.leases.Run}
 	if a.clock != nil {
 		s.workers = append(s.workers, a.clock.run)
 	}

@@ -8,11 +8,18 @@ type wakeUp struct {
 	ingestWorker atomic.Pointer[func()]
 	importWorker atomic.Pointer[func()]
 	enrichWorker atomic.Pointer[func()]
+	leases       atomic.Pointer[func()]
 }
 
 func (w *wakeUp) ingest()  { call(&w.ingestWorker) }
 func (w *wakeUp) imports() { call(&w.importWorker) }
-func (w *wakeUp) enrich()  { call(&w.enrichWorker) }
+
+// enrich tells those who work on new tasks here, and those who wait for them
+// elsewhere.
+func (w *wakeUp) enrich() {
+	call(&w.enrichWorker)
+	call(&w.leases)
+}
 
 func call(p *atomic.Pointer[func()]) {
 	if fn := p.Load(); fn != nil {

@@ -22,41 +22,40 @@ const (
 // goes through whole indexes, so its cost grows with the installation: the
 // longer it took, the longer its outcome is given to others. It is safe for
 // concurrent use.
-type sharedCounts struct {
-	reader DashboardReader
-	clock  kgl.Clock
+type sharedCounts[T any] struct {
+	count func(ctx context.Context, now time.Time) (T, error)
+	clock kgl.Clock
 
 	turn  chan struct{} // held by who counts, and reads or writes what follows
-	last  kgl.Dashboard
+	last  T
 	since time.Time // when last was counted
 	until time.Time // when it is too old
 }
 
-func newSharedCounts(reader DashboardReader, clock kgl.Clock) *sharedCounts {
-	return &sharedCounts{reader: reader, clock: clock, turn: make(chan struct{}, 1)}
+func newSharedCounts[T any](count func(ctx context.Context, now time.Time) (T, error), clock kgl.Clock) *sharedCounts[T] {
+	return &sharedCounts[T]{count: count, clock: clock, turn: make(chan struct{}, 1)}
 }
 
-// get returns the counts; their GeneratedAt tells when they were taken. The
-// caller must not change them.
-func (s *sharedCounts) get(ctx context.Context) (kgl.Dashboard, error) {
+// get returns the counts, which tell when they were taken. The caller must not
+// change them.
+func (s *sharedCounts[T]) get(ctx context.Context) (counts T, err error) {
 	select {
 	case s.turn <- struct{}{}:
 		defer func() { <-s.turn }()
 	case <-ctx.Done():
-		return kgl.Dashboard{}, ctx.Err()
+		return counts, ctx.Err()
 	}
 	now := s.clock.Now()
 	// A clock that was set back must not keep the counts alive.
 	if !now.Before(s.since) && now.Before(s.until) {
 		return s.last, nil
 	}
-	d, err := s.reader.Dashboard(ctx, now)
-	if err != nil {
-		return kgl.Dashboard{}, err
+	if counts, err = s.count(ctx, now); err != nil {
+		return counts, err
 	}
 	end := s.clock.Now()
 	if took := end.Sub(now); took > cheapCounts {
-		s.last, s.since, s.until = d, now, end.Add(min(took*countingShare, maxCountsAge))
+		s.last, s.since, s.until = counts, now, end.Add(min(took*countingShare, maxCountsAge))
 	}
-	return d, nil
+	return counts, nil
 }

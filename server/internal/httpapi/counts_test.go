@@ -42,7 +42,7 @@ func TestSharedCounts(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			clock := kgl.NewFakeClock(testTime)
-			counts := newSharedCounts(&slowReader{clock: clock, takes: tt.takes}, clock)
+			counts := newSharedCounts((&slowReader{clock: clock, takes: tt.takes}).Dashboard, clock)
 			first, err := counts.get(t.Context())
 			if err != nil || first.Content.Total != 1 || !first.GeneratedAt.Equal(testTime) {
 				t.Fatal(first, err)
@@ -59,7 +59,7 @@ func TestSharedCounts(t *testing.T) {
 func TestFailedCountsAreNotShared(t *testing.T) {
 	clock := kgl.NewFakeClock(testTime)
 	reader := &slowReader{clock: clock, takes: time.Second, err: errors.New("away")}
-	counts := newSharedCounts(reader, clock)
+	counts := newSharedCounts(reader.Dashboard, clock)
 	if _, err := counts.get(t.Context()); err == nil {
 		t.Error("no error")
 	}
@@ -92,7 +92,7 @@ func TestCallersShareACount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		clock := kgl.NewFakeClock(testTime)
 		reader := &waitingReader{clock: clock, let: make(chan struct{})}
-		counts := newSharedCounts(reader, clock)
+		counts := newSharedCounts(reader.Dashboard, clock)
 		var callers sync.WaitGroup
 		for range 50 {
 			callers.Go(func() {

@@ -46,7 +46,7 @@ func statusOf(code kgl.Code) int {
 		return http.StatusRequestEntityTooLarge
 	case kgl.CodeUnsupportedMediaType:
 		return http.StatusUnsupportedMediaType
-	case kgl.CodeIdempotencyMismatch, kgl.CodeFeedInvalid:
+	case kgl.CodeIdempotencyMismatch, kgl.CodeFeedInvalid, kgl.CodeResultInvalid:
 		return http.StatusUnprocessableEntity
 	case kgl.CodeRateLimited:
 		return http.StatusTooManyRequests

@@ -86,7 +86,7 @@ func newHarness(t *testing.T, change ...func(*Deps)) *harness {
 		Checks: []Check{{Name: "database", Run: func(context.Context) error { return f.err }}},
 		Services: Services{
 			Logins: h.logins, Keys: h.logins, Accounts: h.users, Sources: h.sources, Imports: h.imports, Probe: h.probe, Schedules: fakeSchedules{h.sources}, Content: h.contents, ContentDeleter: h.contents, Duplicates: h.contents,
-			Entities: h.entities, Relationships: &relationships{fault: f}, Graph: &graphs{fault: f}, Extractions: h.extractions, Runs: h.runs, Dashboard: h.reports, Audit: h.reports,
+			Entities: h.entities, Relationships: &relationships{fault: f}, Graph: &graphs{fault: f}, Extractions: h.extractions, Runs: h.runs, Work: &work{fault: f}, Dashboard: h.reports, Audit: h.reports,
 		},
 	}
 	for _, c := range change {

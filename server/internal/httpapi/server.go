@@ -64,6 +64,7 @@ type Services struct {
 	Graph          GraphService
 	Extractions    ExtractionService
 	Runs           RunService
+	Work           WorkService
 	Dashboard      DashboardReader
 	Audit          AuditReader
 }
@@ -91,7 +92,8 @@ type server struct {
 	limiter  Limiter
 	checks   []Check
 	ready    readiness
-	counts   *sharedCounts // of the dashboard
+	counts   *sharedCounts[kgl.Dashboard]
+	backlog  *sharedCounts[workStats]
 
 	recorders recorders // of the answers to reads
 
@@ -162,7 +164,7 @@ func newServer(d Deps) (*server, error) {
 		cfg: d.Config, log: d.Log, clock: d.Clock, ids: d.IDs, metrics: metrics, contract: contract,
 		operations: operations, validator: validatorOptions(), auth: d.Authenticator, tx: d.Tx,
 		audit: d.Refusals, refusals: budget, limiter: d.Limiter, checks: d.Checks, Services: d.Services,
-		counts: newSharedCounts(d.Dashboard, d.Clock),
+		counts: newSharedCounts(d.Dashboard.Dashboard, d.Clock), backlog: newSharedCounts(countWork(d.Work), d.Clock),
 	}, nil
 }
 
@@ -174,7 +176,7 @@ func (d *Deps) check() error {
 		"Authenticator": d.Authenticator == nil, "Tx": d.Tx == nil, "Logins": d.Logins == nil, "Keys": d.Keys == nil,
 		"Accounts": d.Accounts == nil, "Sources": d.Sources == nil, "Imports": d.Imports == nil, "Probe": d.Probe == nil, "Content": d.Content == nil,
 		"ContentDeleter": d.ContentDeleter == nil, "Duplicates": d.Duplicates == nil, "Entities": d.Entities == nil, "Relationships": d.Relationships == nil, "Graph": d.Graph == nil,
-		"Dashboard": d.Dashboard == nil, "Audit": d.Audit == nil,
+		"Work": d.Work == nil, "Dashboard": d.Dashboard == nil, "Audit": d.Audit == nil,
 	} {
 		if absent {
 			missing = append(missing, fmt.Errorf("httpapi: Deps.%s is missing", name))
