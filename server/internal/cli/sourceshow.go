@@ -200,6 +200,9 @@ func (r sourceReport) deciding() [][2]string {
 	redirect := ""
 	if p := s.State.Redirect; p != nil {
 		redirect = fmt.Sprintf("to %s, since %s (seen %d times)", p.URL, when(&p.Since), p.Fetches)
+		if p.Announced {
+			redirect = fmt.Sprintf("the feed names %s, since %s (read there %d times in a row)", p.URL, when(&p.Since), p.Verified)
+		}
 	}
 	domain := "no limit"
 	if r.Domain != "" && r.Rate.Interval > 0 {
