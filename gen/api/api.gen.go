@@ -2192,7 +2192,7 @@ type PendingRedirect struct {
 
 // Problem An error as in RFC 9457
 type Problem struct {
-	// Code Stable code of the error: invalid_request, unauthenticated, invalid_credentials, forbidden, insufficient_scope, not_found, conflict, precondition_failed, idempotency_key_reused, idempotency_in_progress, method_not_allowed, not_acceptable, unsupported_media_type, too_large, rate_limited, unavailable, timeout, storage_full, fetch_failed, feed_invalid, internal. The list may grow.
+	// Code Stable code of the error: invalid_request, unauthenticated, invalid_credentials, forbidden, insufficient_scope, not_found, conflict, precondition_failed, idempotency_key_reused, idempotency_in_progress, method_not_allowed, not_acceptable, unsupported_media_type, too_large, rate_limited, unavailable, timeout, storage_full, fetch_failed, feed_invalid, lease_lost, consent_denied, result_invalid, internal. The list may grow.
 	Code string `json:"code"`
 
 	// Detail What went wrong this time
@@ -3177,7 +3177,7 @@ type WorkLease struct {
 	// Max Tasks at most
 	Max *int `json:"max,omitempty"`
 
-	// WaitSeconds How long to wait for the first task
+	// WaitSeconds How long to wait for the first task; answers come after 25 at the latest
 	WaitSeconds *int `json:"wait_seconds,omitempty"`
 }
 

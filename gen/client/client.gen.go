@@ -2194,7 +2194,7 @@ type PendingRedirect struct {
 
 // Problem An error as in RFC 9457
 type Problem struct {
-	// Code Stable code of the error: invalid_request, unauthenticated, invalid_credentials, forbidden, insufficient_scope, not_found, conflict, precondition_failed, idempotency_key_reused, idempotency_in_progress, method_not_allowed, not_acceptable, unsupported_media_type, too_large, rate_limited, unavailable, timeout, storage_full, fetch_failed, feed_invalid, internal. The list may grow.
+	// Code Stable code of the error: invalid_request, unauthenticated, invalid_credentials, forbidden, insufficient_scope, not_found, conflict, precondition_failed, idempotency_key_reused, idempotency_in_progress, method_not_allowed, not_acceptable, unsupported_media_type, too_large, rate_limited, unavailable, timeout, storage_full, fetch_failed, feed_invalid, lease_lost, consent_denied, result_invalid, internal. The list may grow.
 	Code string `json:"code"`
 
 	// Detail What went wrong this time
@@ -3179,7 +3179,7 @@ type WorkLease struct {
 	// Max Tasks at most
 	Max *int `json:"max,omitempty"`
 
-	// WaitSeconds How long to wait for the first task
+	// WaitSeconds How long to wait for the first task; answers come after 25 at the latest
 	WaitSeconds *int `json:"wait_seconds,omitempty"`
 }
 
@@ -4957,7 +4957,7 @@ type ClientInterface interface {
 
 	// LeaseWorkWithBody Take tasks to work on
 	//
-	// Tasks by priority, then in an order that is fair between sources. Each is leased to the caller until lease_until and handed out again after that. With wait_seconds the answer waits for the first task. Nobody holds more than 500 tasks.
+	// Tasks by priority, then in an order that is fair between sources. Each is leased to the caller until lease_until and handed out again after that. With wait_seconds the answer waits for the first task, 25 seconds at most. Nobody holds more than 500 tasks: whoever asks for more gets 429. Tasks are of the lane ai, which new items get tasks of with KGL_EXTRACTOR=pull or push; otherwise there are none, and getWorkStats says that the lane is not active.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4966,7 +4966,7 @@ type ClientInterface interface {
 
 	// LeaseWork Take tasks to work on
 	//
-	// Tasks by priority, then in an order that is fair between sources. Each is leased to the caller until lease_until and handed out again after that. With wait_seconds the answer waits for the first task. Nobody holds more than 500 tasks.
+	// Tasks by priority, then in an order that is fair between sources. Each is leased to the caller until lease_until and handed out again after that. With wait_seconds the answer waits for the first task, 25 seconds at most. Nobody holds more than 500 tasks: whoever asks for more gets 429. Tasks are of the lane ai, which new items get tasks of with KGL_EXTRACTOR=pull or push; otherwise there are none, and getWorkStats says that the lane is not active.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5005,7 +5005,7 @@ type ClientInterface interface {
 
 	// CompleteWorkWithBody Hand in the result of a task
 	//
-	// The result and the end of the task are stored together, or not at all. The same call again answers the same run. 409 when the lease is lost or the item was edited meanwhile; 422 names what is wrong with the result, and the lease goes on.
+	// The result and the end of the task are stored together, or not at all. The same call again answers the same run. 409 when the lease is lost, as in extendWork; 422 (result_invalid) names the field that is wrong with the result, and the lease goes on.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5014,7 +5014,7 @@ type ClientInterface interface {
 
 	// CompleteWork Hand in the result of a task
 	//
-	// The result and the end of the task are stored together, or not at all. The same call again answers the same run. 409 when the lease is lost or the item was edited meanwhile; 422 names what is wrong with the result, and the lease goes on.
+	// The result and the end of the task are stored together, or not at all. The same call again answers the same run. 409 when the lease is lost, as in extendWork; 422 (result_invalid) names the field that is wrong with the result, and the lease goes on.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5023,7 +5023,7 @@ type ClientInterface interface {
 
 	// ExtendWorkWithBody Keep a lease longer
 	//
-	// 409 when the lease is lost: somebody else may have the task.
+	// 409 when the lease is lost, with the code lease_lost (the task was handed out again, has ended, or is leased to somebody else), conflict (the item was edited) or consent_denied (the source withdrew its consent). 404 when the item was removed.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -5032,7 +5032,7 @@ type ClientInterface interface {
 
 	// ExtendWork Keep a lease longer
 	//
-	// 409 when the lease is lost: somebody else may have the task.
+	// 409 when the lease is lost, with the code lease_lost (the task was handed out again, has ended, or is leased to somebody else), conflict (the item was edited) or consent_denied (the source withdrew its consent). 404 when the item was removed.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6753,7 +6753,7 @@ func (c *Client) ListWork(ctx context.Context, params *ListWorkParams, reqEditor
 
 // LeaseWorkWithBody Take tasks to work on
 //
-// Tasks by priority, then in an order that is fair between sources. Each is leased to the caller until lease_until and handed out again after that. With wait_seconds the answer waits for the first task. Nobody holds more than 500 tasks.
+// Tasks by priority, then in an order that is fair between sources. Each is leased to the caller until lease_until and handed out again after that. With wait_seconds the answer waits for the first task, 25 seconds at most. Nobody holds more than 500 tasks: whoever asks for more gets 429. Tasks are of the lane ai, which new items get tasks of with KGL_EXTRACTOR=pull or push; otherwise there are none, and getWorkStats says that the lane is not active.
 //
 // Takes any type of body and a specified content type.
 //
@@ -6772,7 +6772,7 @@ func (c *Client) LeaseWorkWithBody(ctx context.Context, contentType string, body
 
 // LeaseWork Take tasks to work on
 //
-// Tasks by priority, then in an order that is fair between sources. Each is leased to the caller until lease_until and handed out again after that. With wait_seconds the answer waits for the first task. Nobody holds more than 500 tasks.
+// Tasks by priority, then in an order that is fair between sources. Each is leased to the caller until lease_until and handed out again after that. With wait_seconds the answer waits for the first task, 25 seconds at most. Nobody holds more than 500 tasks: whoever asks for more gets 429. Tasks are of the lane ai, which new items get tasks of with KGL_EXTRACTOR=pull or push; otherwise there are none, and getWorkStats says that the lane is not active.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6861,7 +6861,7 @@ func (c *Client) GetWork(ctx context.Context, taskID ID, params *GetWorkParams, 
 
 // CompleteWorkWithBody Hand in the result of a task
 //
-// The result and the end of the task are stored together, or not at all. The same call again answers the same run. 409 when the lease is lost or the item was edited meanwhile; 422 names what is wrong with the result, and the lease goes on.
+// The result and the end of the task are stored together, or not at all. The same call again answers the same run. 409 when the lease is lost, as in extendWork; 422 (result_invalid) names the field that is wrong with the result, and the lease goes on.
 //
 // Takes any type of body and a specified content type.
 //
@@ -6880,7 +6880,7 @@ func (c *Client) CompleteWorkWithBody(ctx context.Context, taskID ID, contentTyp
 
 // CompleteWork Hand in the result of a task
 //
-// The result and the end of the task are stored together, or not at all. The same call again answers the same run. 409 when the lease is lost or the item was edited meanwhile; 422 names what is wrong with the result, and the lease goes on.
+// The result and the end of the task are stored together, or not at all. The same call again answers the same run. 409 when the lease is lost, as in extendWork; 422 (result_invalid) names the field that is wrong with the result, and the lease goes on.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6899,7 +6899,7 @@ func (c *Client) CompleteWork(ctx context.Context, taskID ID, body CompleteWorkJ
 
 // ExtendWorkWithBody Keep a lease longer
 //
-// 409 when the lease is lost: somebody else may have the task.
+// 409 when the lease is lost, with the code lease_lost (the task was handed out again, has ended, or is leased to somebody else), conflict (the item was edited) or consent_denied (the source withdrew its consent). 404 when the item was removed.
 //
 // Takes any type of body and a specified content type.
 //
@@ -6918,7 +6918,7 @@ func (c *Client) ExtendWorkWithBody(ctx context.Context, taskID ID, contentType 
 
 // ExtendWork Keep a lease longer
 //
-// 409 when the lease is lost: somebody else may have the task.
+// 409 when the lease is lost, with the code lease_lost (the task was handed out again, has ended, or is leased to somebody else), conflict (the item was edited) or consent_denied (the source withdrew its consent). 404 when the item was removed.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -13572,7 +13572,7 @@ type ClientWithResponsesInterface interface {
 
 	// LeaseWorkWithBodyWithResponse Take tasks to work on
 	//
-	// Tasks by priority, then in an order that is fair between sources. Each is leased to the caller until lease_until and handed out again after that. With wait_seconds the answer waits for the first task. Nobody holds more than 500 tasks.
+	// Tasks by priority, then in an order that is fair between sources. Each is leased to the caller until lease_until and handed out again after that. With wait_seconds the answer waits for the first task, 25 seconds at most. Nobody holds more than 500 tasks: whoever asks for more gets 429. Tasks are of the lane ai, which new items get tasks of with KGL_EXTRACTOR=pull or push; otherwise there are none, and getWorkStats says that the lane is not active.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -13581,7 +13581,7 @@ type ClientWithResponsesInterface interface {
 
 	// LeaseWorkWithResponse Take tasks to work on
 	//
-	// Tasks by priority, then in an order that is fair between sources. Each is leased to the caller until lease_until and handed out again after that. With wait_seconds the answer waits for the first task. Nobody holds more than 500 tasks.
+	// Tasks by priority, then in an order that is fair between sources. Each is leased to the caller until lease_until and handed out again after that. With wait_seconds the answer waits for the first task, 25 seconds at most. Nobody holds more than 500 tasks: whoever asks for more gets 429. Tasks are of the lane ai, which new items get tasks of with KGL_EXTRACTOR=pull or push; otherwise there are none, and getWorkStats says that the lane is not active.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -13624,7 +13624,7 @@ type ClientWithResponsesInterface interface {
 
 	// CompleteWorkWithBodyWithResponse Hand in the result of a task
 	//
-	// The result and the end of the task are stored together, or not at all. The same call again answers the same run. 409 when the lease is lost or the item was edited meanwhile; 422 names what is wrong with the result, and the lease goes on.
+	// The result and the end of the task are stored together, or not at all. The same call again answers the same run. 409 when the lease is lost, as in extendWork; 422 (result_invalid) names the field that is wrong with the result, and the lease goes on.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -13633,7 +13633,7 @@ type ClientWithResponsesInterface interface {
 
 	// CompleteWorkWithResponse Hand in the result of a task
 	//
-	// The result and the end of the task are stored together, or not at all. The same call again answers the same run. 409 when the lease is lost or the item was edited meanwhile; 422 names what is wrong with the result, and the lease goes on.
+	// The result and the end of the task are stored together, or not at all. The same call again answers the same run. 409 when the lease is lost, as in extendWork; 422 (result_invalid) names the field that is wrong with the result, and the lease goes on.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -13642,7 +13642,7 @@ type ClientWithResponsesInterface interface {
 
 	// ExtendWorkWithBodyWithResponse Keep a lease longer
 	//
-	// 409 when the lease is lost: somebody else may have the task.
+	// 409 when the lease is lost, with the code lease_lost (the task was handed out again, has ended, or is leased to somebody else), conflict (the item was edited) or consent_denied (the source withdrew its consent). 404 when the item was removed.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -13651,7 +13651,7 @@ type ClientWithResponsesInterface interface {
 
 	// ExtendWorkWithResponse Keep a lease longer
 	//
-	// 409 when the lease is lost: somebody else may have the task.
+	// 409 when the lease is lost, with the code lease_lost (the task was handed out again, has ended, or is leased to somebody else), conflict (the item was edited) or consent_denied (the source withdrew its consent). 404 when the item was removed.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -29536,7 +29536,7 @@ func (c *ClientWithResponses) ListWorkWithResponse(ctx context.Context, params *
 
 // LeaseWorkWithBodyWithResponse Take tasks to work on
 //
-// Tasks by priority, then in an order that is fair between sources. Each is leased to the caller until lease_until and handed out again after that. With wait_seconds the answer waits for the first task. Nobody holds more than 500 tasks.
+// Tasks by priority, then in an order that is fair between sources. Each is leased to the caller until lease_until and handed out again after that. With wait_seconds the answer waits for the first task, 25 seconds at most. Nobody holds more than 500 tasks: whoever asks for more gets 429. Tasks are of the lane ai, which new items get tasks of with KGL_EXTRACTOR=pull or push; otherwise there are none, and getWorkStats says that the lane is not active.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -29551,7 +29551,7 @@ func (c *ClientWithResponses) LeaseWorkWithBodyWithResponse(ctx context.Context,
 
 // LeaseWorkWithResponse Take tasks to work on
 //
-// Tasks by priority, then in an order that is fair between sources. Each is leased to the caller until lease_until and handed out again after that. With wait_seconds the answer waits for the first task. Nobody holds more than 500 tasks.
+// Tasks by priority, then in an order that is fair between sources. Each is leased to the caller until lease_until and handed out again after that. With wait_seconds the answer waits for the first task, 25 seconds at most. Nobody holds more than 500 tasks: whoever asks for more gets 429. Tasks are of the lane ai, which new items get tasks of with KGL_EXTRACTOR=pull or push; otherwise there are none, and getWorkStats says that the lane is not active.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -29624,7 +29624,7 @@ func (c *ClientWithResponses) GetWorkWithResponse(ctx context.Context, taskID ID
 
 // CompleteWorkWithBodyWithResponse Hand in the result of a task
 //
-// The result and the end of the task are stored together, or not at all. The same call again answers the same run. 409 when the lease is lost or the item was edited meanwhile; 422 names what is wrong with the result, and the lease goes on.
+// The result and the end of the task are stored together, or not at all. The same call again answers the same run. 409 when the lease is lost, as in extendWork; 422 (result_invalid) names the field that is wrong with the result, and the lease goes on.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -29639,7 +29639,7 @@ func (c *ClientWithResponses) CompleteWorkWithBodyWithResponse(ctx context.Conte
 
 // CompleteWorkWithResponse Hand in the result of a task
 //
-// The result and the end of the task are stored together, or not at all. The same call again answers the same run. 409 when the lease is lost or the item was edited meanwhile; 422 names what is wrong with the result, and the lease goes on.
+// The result and the end of the task are stored together, or not at all. The same call again answers the same run. 409 when the lease is lost, as in extendWork; 422 (result_invalid) names the field that is wrong with the result, and the lease goes on.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -29654,7 +29654,7 @@ func (c *ClientWithResponses) CompleteWorkWithResponse(ctx context.Context, task
 
 // ExtendWorkWithBodyWithResponse Keep a lease longer
 //
-// 409 when the lease is lost: somebody else may have the task.
+// 409 when the lease is lost, with the code lease_lost (the task was handed out again, has ended, or is leased to somebody else), conflict (the item was edited) or consent_denied (the source withdrew its consent). 404 when the item was removed.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -29669,7 +29669,7 @@ func (c *ClientWithResponses) ExtendWorkWithBodyWithResponse(ctx context.Context
 
 // ExtendWorkWithResponse Keep a lease longer
 //
-// 409 when the lease is lost: somebody else may have the task.
+// 409 when the lease is lost, with the code lease_lost (the task was handed out again, has ended, or is leased to somebody else), conflict (the item was edited) or consent_denied (the source withdrew its consent). 404 when the item was removed.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -1129,7 +1129,7 @@ export interface paths {
         put?: never;
         /**
          * Hand in the result of a task
-         * @description The result and the end of the task are stored together, or not at all. The same call again answers the same run. 409 when the lease is lost or the item was edited meanwhile; 422 names what is wrong with the result, and the lease goes on.
+         * @description The result and the end of the task are stored together, or not at all. The same call again answers the same run. 409 when the lease is lost, as in extendWork; 422 (result_invalid) names the field that is wrong with the result, and the lease goes on.
          */
         post: operations["completeWork"];
         delete?: never;
@@ -1149,7 +1149,7 @@ export interface paths {
         put?: never;
         /**
          * Keep a lease longer
-         * @description 409 when the lease is lost: somebody else may have the task.
+         * @description 409 when the lease is lost, with the code lease_lost (the task was handed out again, has ended, or is leased to somebody else), conflict (the item was edited) or consent_denied (the source withdrew its consent). 404 when the item was removed.
          */
         post: operations["extendWork"];
         delete?: never;
@@ -1209,7 +1209,7 @@ export interface paths {
         put?: never;
         /**
          * Take tasks to work on
-         * @description Tasks by priority, then in an order that is fair between sources. Each is leased to the caller until lease_until and handed out again after that. With wait_seconds the answer waits for the first task. Nobody holds more than 500 tasks.
+         * @description Tasks by priority, then in an order that is fair between sources. Each is leased to the caller until lease_until and handed out again after that. With wait_seconds the answer waits for the first task, 25 seconds at most. Nobody holds more than 500 tasks: whoever asks for more gets 429. Tasks are of the lane ai, which new items get tasks of with KGL_EXTRACTOR=pull or push; otherwise there are none, and getWorkStats says that the lane is not active.
          */
         post: operations["leaseWork"];
         delete?: never;
@@ -2356,7 +2356,7 @@ export interface components {
         } | null;
         /** @description An error as in RFC 9457 */
         Problem: {
-            /** @description Stable code of the error: invalid_request, unauthenticated, invalid_credentials, forbidden, insufficient_scope, not_found, conflict, precondition_failed, idempotency_key_reused, idempotency_in_progress, method_not_allowed, not_acceptable, unsupported_media_type, too_large, rate_limited, unavailable, timeout, storage_full, fetch_failed, feed_invalid, internal. The list may grow. */
+            /** @description Stable code of the error: invalid_request, unauthenticated, invalid_credentials, forbidden, insufficient_scope, not_found, conflict, precondition_failed, idempotency_key_reused, idempotency_in_progress, method_not_allowed, not_acceptable, unsupported_media_type, too_large, rate_limited, unavailable, timeout, storage_full, fetch_failed, feed_invalid, lease_lost, consent_denied, result_invalid, internal. The list may grow. */
             code: string;
             /** @description What went wrong this time */
             detail: string;
@@ -3163,7 +3163,7 @@ export interface components {
              */
             max: number;
             /**
-             * @description How long to wait for the first task
+             * @description How long to wait for the first task; answers come after 25 at the latest
              * @default 0
              */
             wait_seconds: number;
