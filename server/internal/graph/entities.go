@@ -29,31 +29,35 @@ type NewEntity struct {
 	Type        string
 	Description string
 	Aliases     []string
+	ExternalIDs []kgl.ExternalID
 	Attributes  json.RawMessage // a JSON object; empty for none
 	Confidence  *float64        // nil: 1
 }
 
 // EntityPatch changes an entity. A nil field is left as it is; a pointer to the
-// zero value clears the description, the aliases or the attributes. Name and
-// Type cannot be cleared; a Confidence of 0 is a value like any other.
+// zero value clears the description, the aliases, the external ids or the
+// attributes. Name and Type cannot be cleared; a Confidence of 0 is a value like
+// any other.
 type EntityPatch struct {
 	Name        *string
 	Type        *string
 	Description *string
 	Aliases     *[]string
+	ExternalIDs *[]kgl.ExternalID
 	Attributes  *json.RawMessage
 	Confidence  *float64
 	IfVersion   *int64 // only change this version
 }
 
 // Create adds an entity. CodeInvalid names the field; CodeConflict: one with
-// the same type and name exists.
+// the same type and name exists, or another one has an external id, which Fields
+// names then.
 func (s *Entities) Create(ctx context.Context, n NewEntity) (kgl.Entity, error) {
 	now := s.clock.Now()
 	e := kgl.Entity{
 		ID: s.ids.NewID(), Name: n.Name, Type: n.Type, Description: n.Description,
-		Aliases: n.Aliases, Attributes: n.Attributes, Confidence: 1,
-		Extractor: kgl.ExtractorManual, Version: 1, CreatedAt: now, UpdatedAt: now,
+		Aliases: n.Aliases, ExternalIDs: n.ExternalIDs, Attributes: n.Attributes, Confidence: 1,
+		Extractor: kgl.ExtractorManual, Status: kgl.EntityActive, Version: 1, CreatedAt: now, UpdatedAt: now,
 	}
 	if n.Confidence != nil {
 		e.Confidence = *n.Confidence
@@ -68,13 +72,17 @@ func (s *Entities) Create(ctx context.Context, n NewEntity) (kgl.Entity, error) 
 		return s.record(ctx, tx, kgl.EventEntityCreated, "entity.create", e, nil)
 	})
 	if err != nil {
-		return kgl.Entity{}, sameEntity(err)
+		return kgl.Entity{}, err
 	}
 	return e, nil
 }
 
-// Get returns an entity. CodeNotFound.
-func (s *Entities) Get(ctx context.Context, id string) (kgl.Entity, error) {
+// Get returns an entity. Of one that was merged into another it returns the
+// other one, or with follow false itself. CodeNotFound.
+func (s *Entities) Get(ctx context.Context, id string, follow bool) (kgl.Entity, error) {
+	if follow {
+		return s.store.FollowEntity(ctx, id)
+	}
 	return s.store.Entity(ctx, id)
 }
 
@@ -87,7 +95,7 @@ func (s *Entities) List(ctx context.Context, f kgl.EntityFilter, sort kgl.Entity
 	switch sort {
 	case "":
 		sort = kgl.EntityByName
-	case kgl.EntityByName, kgl.EntityMostConfident, kgl.EntityNewestFirst:
+	case kgl.EntityByName, kgl.EntityMostConfident, kgl.EntityNewestFirst, kgl.EntityLastSeenFirst, kgl.EntityMostConnected:
 	default:
 		return kgl.List[kgl.Entity]{}, kgl.Invalid("sort", "is not an order of entities")
 	}
@@ -102,7 +110,8 @@ func (s *Entities) List(ctx context.Context, f kgl.EntityFilter, sort kgl.Entity
 
 // Update changes an entity. A patch that changes nothing writes nothing.
 // CodeInvalid; CodeNotFound; CodePreconditionFailed: IfVersion is not the stored
-// version; CodeConflict: another entity has that type and name.
+// version; CodeConflict: another entity has that type and name or an external
+// id, or this one was merged into another.
 func (s *Entities) Update(ctx context.Context, id string, p EntityPatch) (kgl.Entity, error) {
 	var e kgl.Entity
 	var err error
@@ -121,7 +130,7 @@ func (s *Entities) Update(ctx context.Context, id string, p EntityPatch) (kgl.En
 func (s *Entities) updateOnce(ctx context.Context, id string, p EntityPatch) (kgl.Entity, error) {
 	var result kgl.Entity
 	err := s.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
-		before, err := tx.Entity(ctx, id)
+		before, err := changeable(ctx, tx, id)
 		if err != nil {
 			return err
 		}
@@ -144,16 +153,28 @@ func (s *Entities) updateOnce(ctx context.Context, id string, p EntityPatch) (kg
 		return s.record(ctx, tx, kgl.EventEntityUpdated, "entity.update", result, fields)
 	})
 	if err != nil {
-		return kgl.Entity{}, sameEntity(err)
+		return kgl.Entity{}, err
 	}
 	return result, nil
 }
 
-// Delete removes an entity with its mentions and relationships. CodeNotFound;
-// CodePreconditionFailed: ifVersion is given and not the stored version.
+// changeable returns an entity that may be changed: one that was merged into
+// another is kept as it is, so that the merge can be undone. CodeNotFound;
+// CodeConflict names the other one.
+func changeable(ctx context.Context, tx kgl.Store, id string) (kgl.Entity, error) {
+	e, err := tx.Entity(ctx, id)
+	if err == nil && e.MergedInto != nil {
+		return e, kgl.Errorf(kgl.CodeConflict, "the entity was merged into %s; change that one, or undo the merge", *e.MergedInto)
+	}
+	return e, err
+}
+
+// Delete removes an entity with its mentions and relationships, and with what
+// was merged into it. CodeNotFound; CodePreconditionFailed: ifVersion is given
+// and not the stored version; CodeConflict: it was merged into another one.
 func (s *Entities) Delete(ctx context.Context, id string, ifVersion *int64) error {
 	return s.store.InTx(ctx, func(ctx context.Context, tx kgl.Store) error {
-		e, err := tx.Entity(ctx, id)
+		e, err := changeable(ctx, tx, id)
 		if err != nil {
 			return err
 		}
@@ -180,10 +201,11 @@ func (s *Entities) Relationships(ctx context.Context, id string, d kgl.Direction
 	if typ != "" && !kgl.ValidType(typ) {
 		return kgl.List[kgl.Relationship]{}, invalidType("type")
 	}
-	if _, err := s.store.Entity(ctx, id); err != nil {
+	e, err := s.store.FollowEntity(ctx, id)
+	if err != nil {
 		return kgl.List[kgl.Relationship]{}, err
 	}
-	return s.store.EntityRelationships(ctx, id, kgl.EntityRelationshipFilter{Direction: d, Type: typ}, kgl.RelationshipNewestFirst, bounded(p))
+	return s.store.EntityRelationships(ctx, e.ID, kgl.EntityRelationshipFilter{Direction: d, Type: typ}, kgl.RelationshipNewestFirst, bounded(p))
 }
 
 // OfContent returns a page of the entities that a content item mentions, by
@@ -213,6 +235,7 @@ func (p EntityPatch) apply(e kgl.Entity) kgl.Entity {
 	assign(&e.Type, p.Type)
 	assign(&e.Description, p.Description)
 	assign(&e.Aliases, p.Aliases)
+	assign(&e.ExternalIDs, p.ExternalIDs)
 	assign(&e.Attributes, p.Attributes)
 	assign(&e.Confidence, p.Confidence)
 	return e
@@ -230,14 +253,6 @@ func checkVersion(want *int64, stored int64) error {
 		return kgl.Errorf(kgl.CodePreconditionFailed, "the entity was changed meanwhile")
 	}
 	return nil
-}
-
-// sameEntity words the store's conflict for the user.
-func sameEntity(err error) error {
-	if kgl.Is(err, kgl.CodeConflict) {
-		return kgl.Wrap(err, kgl.CodeConflict, "an entity with this type and name exists")
-	}
-	return err
 }
 
 // bounded returns the page with a limit inside the bounds of lists.

@@ -99,7 +99,7 @@ func TestCreateEntity(t *testing.T) {
 	if want := []string{"Z.S.", "zs", "ŽS"}; !slices.Equal(e.Aliases, want) {
 		t.Errorf("aliases %q, want %q", e.Aliases, want)
 	}
-	stored, err := w.entities.Get(w.ctx, e.ID)
+	stored, err := w.entities.Get(w.ctx, e.ID, true)
 	w.must(err)
 	if !slices.Equal(stored.Aliases, e.Aliases) || stored.Name != e.Name || !stored.CreatedAt.Equal(e.CreatedAt) {
 		t.Errorf("created %+v, stored %+v", e, stored)

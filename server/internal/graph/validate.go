@@ -2,11 +2,13 @@ package graph
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -20,6 +22,8 @@ const (
 	MaxNameRunes        = 300
 	MaxDescriptionRunes = 5_000
 	MaxAliases          = 100
+	MaxExternalIDs      = 20
+	MaxExternalRunes    = 300
 	MaxAttributeBytes   = 16 << 10
 	maxFilterTypes      = 20
 )
@@ -45,6 +49,7 @@ func normalizeEntity(e *kgl.Entity) error {
 	} else {
 		e.Aliases = normalizeAliases(e.Aliases, &faults)
 	}
+	e.ExternalIDs = normalizeExternalIDs(e.ExternalIDs, &faults)
 	attributes, fault := normalizeAttributes(e.Attributes)
 	e.Attributes = attributes
 	faults.add("attributes", fault)
@@ -71,6 +76,33 @@ func normalizeAliases(aliases []string, faults *faults) []string {
 		kept = append(kept, byKey[key])
 	}
 	return kept
+}
+
+// schemePattern is what the contract allows as the scheme of an external id.
+var schemePattern = regexp.MustCompile(`^[a-z][a-z0-9_.-]{0,39}$`)
+
+// normalizeExternalIDs trims the values, drops repetitions and puts the ids in
+// the order in which the store returns them.
+func normalizeExternalIDs(ids []kgl.ExternalID, faults *faults) []kgl.ExternalID {
+	if len(ids) > MaxExternalIDs {
+		faults.add("external_ids", fmt.Sprintf("must be at most %d", MaxExternalIDs))
+		return nil
+	}
+	kept := make([]kgl.ExternalID, 0, len(ids))
+	for i, x := range ids {
+		x.Value = strings.TrimSpace(x.Value)
+		if !schemePattern.MatchString(x.Scheme) {
+			faults.add(fmt.Sprintf("external_ids[%d].scheme", i), "must be a lower-case word of at most 40 letters, digits, dots, hyphens and underscores")
+		}
+		if fault := textFault(x.Value, 1, MaxExternalRunes); fault != "" {
+			faults.add(fmt.Sprintf("external_ids[%d].value", i), fault)
+		}
+		kept = append(kept, x)
+	}
+	slices.SortFunc(kept, func(a, b kgl.ExternalID) int {
+		return cmp.Or(cmp.Compare(a.Scheme, b.Scheme), cmp.Compare(a.Value, b.Value))
+	})
+	return slices.Compact(kept)
 }
 
 // normalizeAttributes returns the compact form of a JSON object, or what is
@@ -160,6 +192,7 @@ func changedFields(a, b kgl.Entity) []string {
 		{"type", a.Type != b.Type},
 		{"description", a.Description != b.Description},
 		{"aliases", !slices.Equal(a.Aliases, b.Aliases)},
+		{"external_ids", !slices.Equal(a.ExternalIDs, b.ExternalIDs)},
 		{"attributes", !bytes.Equal(a.Attributes, b.Attributes)},
 		{"confidence", a.Confidence != b.Confidence},
 	} {
@@ -172,12 +205,10 @@ func changedFields(a, b kgl.Entity) []string {
 
 func checkEntityFilter(f kgl.EntityFilter) error {
 	var faults faults
-	if len(f.Types) > maxFilterTypes {
-		faults.add("type", fmt.Sprintf("must be at most %d types", maxFilterTypes))
-	}
-	for _, t := range f.Types {
-		if !kgl.ValidType(t) {
-			faults = append(faults, invalidType("type").Fields...)
+	faults.addTypes(f.Types)
+	for _, status := range f.Statuses {
+		if status != kgl.EntityActive && status != kgl.EntityMerged && status != kgl.EntityRejected {
+			faults.add("status", "must be active, merged or rejected")
 			break
 		}
 	}
@@ -194,6 +225,16 @@ type faults []kgl.FieldError
 func (f *faults) add(field, message string) {
 	if message != "" {
 		*f = append(*f, kgl.FieldError{Field: field, Message: message})
+	}
+}
+
+// addTypes checks the types of a filter.
+func (f *faults) addTypes(types []string) {
+	if len(types) > maxFilterTypes {
+		f.add("type", fmt.Sprintf("must be at most %d types", maxFilterTypes))
+	}
+	if slices.ContainsFunc(types, func(t string) bool { return !kgl.ValidType(t) }) {
+		*f = append(*f, invalidType("type").Fields...)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/peermesh/kgl-backend/server/internal/auth"
@@ -290,11 +291,25 @@ type entities struct {
 	*fault
 	created []graph.NewEntity
 	patch   graph.EntityPatch
+
+	resolved []graph.Name
+}
+
+func testBrief() kgl.ContentBrief {
+	return kgl.ContentBrief{ID: testContentID, SourceID: testSourceID, Title: "Title", URL: "https://a.test/1", PublishedAt: testTime}
+}
+
+func testMention() kgl.Mention {
+	return kgl.Mention{ID: testUserID, Start: 1, End: 2, Quote: "x", Type: "grant", Revision: 1, Confidence: 1, Extractor: "mock", CreatedAt: testTime}
+}
+
+func testMatch() graph.Match {
+	return graph.Match{Entity: testEntity().Summary(), Score: .9, Kind: graph.MatchAlias, Matched: "OCF"}
 }
 
 func testEntity() kgl.Entity {
 	return kgl.Entity{
-		ID: testEntityID, Name: "Fund", Type: "grant", Confidence: .9, Extractor: "mock", Version: 3,
+		ID: testEntityID, Name: "Fund", Type: "grant", Confidence: .9, Extractor: "mock", Version: 3, Status: kgl.EntityActive,
 		Attributes: json.RawMessage(`{"amount":12345678901234567890}`), CreatedAt: testTime, UpdatedAt: testTime,
 	}
 }
@@ -310,8 +325,28 @@ func (e *entities) Create(_ context.Context, n graph.NewEntity) (kgl.Entity, err
 	e.created = append(e.created, n)
 	return result(e.fault, testEntity())
 }
-func (e *entities) Get(context.Context, string) (kgl.Entity, error) {
+func (e *entities) Get(context.Context, string, bool) (kgl.Entity, error) {
 	return result(e.fault, testEntity())
+}
+func (e *entities) Aliases(context.Context, string, kgl.Page) (kgl.List[kgl.Alias], error) {
+	return result(e.fault, one(kgl.Alias{EntityID: testEntityID, Alias: "OCF", Source: "manual"}))
+}
+func (e *entities) AddAlias(_ context.Context, id, alias, language string) (kgl.Alias, error) {
+	return result(e.fault, kgl.Alias{EntityID: id, Alias: alias, Language: language, Source: "manual"})
+}
+func (e *entities) RemoveAlias(context.Context, string, string) error { return e.check() }
+func (e *entities) Mentions(context.Context, string, float64, kgl.Page) (kgl.List[kgl.EntityMention], error) {
+	return result(e.fault, one(kgl.EntityMention{Content: testBrief(), Mention: testMention()}))
+}
+func (e *entities) Contents(context.Context, string, kgl.Page) (kgl.List[kgl.EntityContent], error) {
+	return result(e.fault, one(kgl.EntityContent{Content: testBrief(), MentionCount: 2}))
+}
+func (e *entities) Suggest(context.Context, string, []string, int) ([]graph.Match, error) {
+	return result(e.fault, []graph.Match{testMatch()})
+}
+func (e *entities) Resolve(_ context.Context, names []graph.Name, _ int, _ float64) ([][]graph.Match, error) {
+	e.resolved = names
+	return result(e.fault, slices.Repeat([][]graph.Match{{testMatch()}}, len(names)))
 }
 func (e *entities) List(context.Context, kgl.EntityFilter, kgl.EntitySort, kgl.Page) (kgl.List[kgl.Entity], error) {
 	return result(e.fault, one(testEntity()))
@@ -325,7 +360,7 @@ func (e *entities) Relationships(context.Context, string, kgl.Direction, string,
 	return result(e.fault, one(testRelationship()))
 }
 func (e *entities) OfContent(context.Context, string, kgl.Page) (kgl.List[kgl.EntityMentions], error) {
-	return result(e.fault, one(kgl.EntityMentions{Entity: testEntity(), Mentions: []kgl.Mention{{Start: 1, End: 2, Quote: "x", Revision: 1, Confidence: 1, Extractor: "mock", CreatedAt: testTime}}}))
+	return result(e.fault, one(kgl.EntityMentions{Entity: testEntity(), Mentions: []kgl.Mention{testMention()}}))
 }
 
 type relationships struct{ *fault }
