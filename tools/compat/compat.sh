@@ -6,6 +6,9 @@
 #
 # Fails on a change that could break a client of that contract (docs/versioning.md), and when a contract
 # that differs from the released one still has its version. OASDIFF names the program when it is built.
+#
+# openapi/ai.yaml is what others serve to us: there, a module that was built on the released contract must
+# still do for what is asked now. So it is compared the other way round.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
@@ -55,20 +58,38 @@ old=$(mktemp -d)
 trap 'rm -rf "$old"' EXIT
 git show "$base:$contract" >"$old/base.yaml" 2>/dev/null || { say "$base has no $contract: nothing to compare with"; exit 0; }
 
+# compare OLD NEW ARGUMENT...: what breaks clients of OLD; 0, 1 or, when the two cannot be compared, more.
+compare() { "${OASDIFF:-oasdiff}" breaking "$1" "$2" --color never --allow-external-refs=false "${@:3}"; }
+
+# raised OLD CONTRACT: a contract that differs from that of a release has a higher version.
+raised() {
+  if [ -z "$release" ] || cmp -s "$1" "$2"; then return 0; fi
+  local was is
+  was=$(version_of "$1") is=$(version_of "$2")
+  newer "$is" "$was" || die "$2 differs from that of $release and still has version $is: raise info.version"
+}
+
 accepted=()
 # Breaks that a person judged to be harmless, in the words of the report.
 [ -s tools/compat/accepted.txt ] && accepted=(--err-ignore tools/compat/accepted.txt --warn-ignore tools/compat/accepted.txt)
 status=0
-"${OASDIFF:-oasdiff}" breaking "$old/base.yaml" "$contract" --fail-on WARN --color never --allow-external-refs=false \
-  --deprecation-days-stable "$notice" --severity-levels "$here/levels.txt" "${accepted[@]}" || status=$?
+compare "$old/base.yaml" "$contract" --fail-on WARN --deprecation-days-stable "$notice" \
+  --severity-levels "$here/levels.txt" "${accepted[@]}" || status=$?
 case $status in
   0) ;;
   1) die "the contract breaks clients of $base: make the change additive, or see docs/versioning.md" ;;
   *) die "oasdiff could not compare the contracts (status $status)" ;;
 esac
+raised "$old/base.yaml" "$contract"
 
-if [ -n "$release" ] && ! cmp -s "$old/base.yaml" "$contract"; then
-  was=$(version_of "$old/base.yaml") is=$(version_of "$contract")
-  newer "$is" "$was" || die "the contract differs from that of $release and still has version $is: raise info.version"
+ai=openapi/ai.yaml
+if [ -e "$ai" ] && git show "$base:$ai" >"$old/ai.yaml" 2>/dev/null; then
+  compare "$ai" "$old/ai.yaml" --fail-on ERR --severity-levels "$here/levels-ai.txt" "${accepted[@]}" || status=$?
+  case $status in
+    0) ;;
+    1) die "an AI module that was built on $base does not do for $ai any more: ask for less, or see docs/versioning.md" ;;
+    *) die "oasdiff could not compare $ai (status $status)" ;;
+  esac
+  raised "$old/ai.yaml" "$ai"
 fi
 say "compatible with $base"

@@ -233,3 +233,87 @@ test("a contract that cannot be read is not called a break", () => {
   assert.equal(status, 1, text);
   assert.match(text, /could not compare/);
 });
+
+const module = `openapi: 3.0.3
+info:
+  title: fixture of a module
+  version: 1.0.0
+paths:
+  /work:
+    post:
+      operationId: work
+      requestBody:
+        required: true
+        content:
+          application/json:
+            schema:
+              type: object
+              required: [text]
+              properties:
+                text: {type: string, maxLength: 100}
+                title: {type: string}
+      responses:
+        "200":
+          description: Done
+          content:
+            application/json:
+              schema:
+                type: object
+                required: [state]
+                properties:
+                  state: {type: string, enum: [good, bad]}
+                  note: {type: string, maxLength: 50}
+        "202": {description: Later}
+`;
+
+/** Checks a contract of the AI module against the released one. */
+function checkModule(...replacements) {
+  const at = repository({ tags: false });
+  const file = join(at, "openapi/ai.yaml");
+  writeFileSync(file, module);
+  git(at, "add", "openapi");
+  git(at, "commit", "--quiet", "-m", "with a module");
+  git(at, "tag", "v1.0.0");
+  writeFileSync(file, replacements.reduce((text, [from, to]) => {
+    assert.ok(text.includes(from), `the fixture has no ${from}`);
+    return text.replace(from, to);
+  }, module));
+  return compat(at);
+}
+
+for (const [name, ...replacements] of [
+  ["a field of an answer becomes required", ["required: [state]", "required: [state, note]"]],
+  ["a field of a request is not promised any more", ["              required: [text]\n", ""]],
+  ["texts become longer", ["maxLength: 100", "maxLength: 200"]],
+  ["less of an answer is taken", ["maxLength: 50", "maxLength: 20"]],
+  ["a value of an answer is not known any more", ["enum: [good, bad]", "enum: [good]"]],
+  ["an answer is not understood any more", ['        "202": {description: Later}\n', ""]],
+  ["an operation is added", ["paths:\n", 'paths:\n  /more:\n    get: {operationId: more, responses: {"200": {description: More}}}\n']],
+]) {
+  test(`found in the AI module's contract: ${name}`, () => {
+    const { status, text } = checkModule(raised, ...replacements);
+    assert.equal(status, 1, text);
+    assert.match(text, /built on v1\.0\.0 does not do/);
+  });
+}
+
+for (const [name, ...replacements] of [
+  ["nothing but the version"],
+  ["an optional field of an answer", ["                  note:", "                  more: {type: string}\n                  note:"]],
+  ["a field of a request", ["                title: {type: string}", "                title: {type: string}\n                more: {type: string}"]],
+  ["a required field of a request", ["required: [text]", "required: [text, more]"], ["                title: {type: string}", "                title: {type: string}\n                more: {type: string}"]],
+  ["a field of a request is dropped", ["                title: {type: string}\n", ""]],
+  ["a value of an answer", ["enum: [good, bad]", "enum: [good, bad, ugly]"]],
+]) {
+  test(`let pass in the AI module's contract: ${name}`, () => {
+    const { status, text } = checkModule(raised, ...replacements);
+    assert.equal(status, 0, text);
+    assert.match(text, /compatible with v1\.0\.0/);
+  });
+}
+
+test("a changed contract of the AI module needs a higher version, too", () => {
+  const { status, text } = checkModule(["title: fixture of a module", "title: other"]);
+  assert.equal(status, 1, text);
+  assert.match(text, /ai\.yaml differs .* raise info\.version/);
+});
