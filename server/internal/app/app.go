@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/peermesh/kgl-backend/server/internal/auth"
+	"github.com/peermesh/kgl-backend/server/internal/builtin"
 	"github.com/peermesh/kgl-backend/server/internal/config"
 	"github.com/peermesh/kgl-backend/server/internal/enrich"
 	"github.com/peermesh/kgl-backend/server/internal/graph"
@@ -49,6 +50,7 @@ type App struct {
 	Explainer     *ingest.Explainer
 	Entities      *graph.Entities
 	Relationships *graph.Relationships
+	Merges        *graph.Merges
 	Graph         *graph.Traversals
 	Recorder      *enrich.Recorder // stores what extractors find
 	Runs          *enrich.Runs
@@ -120,9 +122,10 @@ func open(ctx context.Context, cfg *config.Config, env Env, trustedFeedOrigin st
 		Explainer:     ingest.NewExplainer(db, env.Clock, fetchSchedule(cfg, env), domainRate(cfg)),
 		Contents:      ingest.NewContents(db, env.Clock, ids),
 		Entities:      graph.NewEntities(db, env.Clock, ids),
-		Relationships: graph.NewRelationships(db),
+		Relationships: graph.NewRelationships(db, env.Clock, ids),
+		Merges:        graph.NewMerges(db, env.Clock, ids),
 		Graph:         graph.NewTraversals(db),
-		Recorder:      enrich.NewRecorder(db, env.Clock, ids, nil),
+		Recorder:      enrich.NewRecorder(db, env.Clock, ids, builtin.WithCoOccurrences),
 		Runs:          enrich.NewRuns(db, env.Clock, ids),
 		cfg:           cfg, env: env, hasher: hasher, wake: wake, clock: shared,
 	}, nil

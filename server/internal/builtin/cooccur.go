@@ -68,6 +68,13 @@ func CoOccurrences(x kgl.Extraction, text string) []kgl.ExtractedRelationship {
 	return list
 }
 
+// WithCoOccurrences returns an extraction with its CoOccurrences. It has the form
+// that the recorder of results takes.
+func WithCoOccurrences(x kgl.Extraction, text string) kgl.Extraction {
+	x.Relationships = slices.Concat(x.Relationships, CoOccurrences(x, text))
+	return x
+}
+
 // pairing is two entities that sentences name together.
 type pairing struct{ a, b, sentence, count int }
 
@@ -98,7 +105,10 @@ func together(entities []kgl.ExtractedEntity, tokens []token) map[int][]int {
 // sameName reports whether two entities are rather one, or two readings of one
 // place.
 func sameName(a, b kgl.ExtractedEntity) bool {
-	return kgl.NormalizeName(a.Name) == kgl.NormalizeName(b.Name) || a.Spans[0].Start < b.Spans[0].End && b.Spans[0].Start < a.Spans[0].End
+	if kgl.NormalizeName(a.Name) == kgl.NormalizeName(b.Name) {
+		return true
+	}
+	return len(a.Spans) > 0 && len(b.Spans) > 0 && a.Spans[0].Start < b.Spans[0].End && b.Spans[0].Start < a.Spans[0].End
 }
 
 func (p pairing) relationship(entities []kgl.ExtractedEntity, tokens []token, text string) kgl.ExtractedRelationship {
