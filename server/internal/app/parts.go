@@ -45,7 +45,7 @@ func (a *App) newAPI(keys *auth.Keyring, metrics *telemetry.Metrics, s *server) 
 		Services: httpapi.Services{
 			Logins: s.logins, Keys: keys, Accounts: auth.NewAccounts(deps),
 			Sources: a.Sources, Imports: a.Imports, Probe: a.Probe, Schedules: a.Explainer, Content: a.Store, ContentDeleter: a.Contents, Duplicates: a.Contents,
-			Entities: a.Entities, Relationships: a.Relationships, Extractions: s.demand, Runs: a.Runs, Graph: a.Graph, Work: s.leases,
+			Entities: a.Entities, Relationships: a.Relationships, Merges: a.Merges, Extractions: s.demand, Runs: a.Runs, Graph: a.Graph, Work: s.leases,
 			Dashboard: a.Store, Audit: a.Store,
 		},
 	})
@@ -97,12 +97,13 @@ func (a *App) newEnrichWorker(metrics *telemetry.Metrics) func(context.Context) 
 }
 
 // newLeases makes what hands tasks out to callers.
-func (a *App) newLeases(metrics *telemetry.Metrics) *enrich.Leases {
+func (a *App) newLeases(metrics *telemetry.Metrics) (*enrich.Leases, error) {
 	leases := enrich.NewLeases(a.Store, a.Recorder, a.env.Clock, a.IDs, a.env.Log, enrichMetrics{metrics.Enrich},
 		enrich.LeaseConfig{Active: []string{lane(a.cfg)}, Wake: a.wake.enrich})
 	notify := leases.Notify
 	a.wake.leases.Store(&notify)
-	return leases
+	queue := &backlog{leases: leases, clock: a.env.Clock}
+	return leases, metrics.Registry().Register(telemetry.NewWorkCollector(queue.tasks, leases.Waiting))
 }
 
 // fetchSchedule returns the policy of fetching as the configuration sets it.

@@ -46,7 +46,8 @@ type EntityPatch struct {
 	ExternalIDs *[]kgl.ExternalID
 	Attributes  *json.RawMessage
 	Confidence  *float64
-	IfVersion   *int64 // only change this version
+	Status      *kgl.EntityStatus // EntityActive or EntityRejected
+	IfVersion   *int64            // only change this version
 }
 
 // Create adds an entity. CodeInvalid names the field; CodeConflict: one with
@@ -147,7 +148,7 @@ func (s *Entities) updateOnce(ctx context.Context, id string, p EntityPatch) (kg
 			return nil
 		}
 		after.UpdatedAt = s.clock.Now()
-		if result, err = tx.UpdateEntity(ctx, after); err != nil {
+		if result, err = storeEntity(ctx, tx, before, after, fields); err != nil {
 			return err
 		}
 		return s.record(ctx, tx, kgl.EventEntityUpdated, "entity.update", result, fields)
@@ -188,26 +189,6 @@ func (s *Entities) Delete(ctx context.Context, id string, ifVersion *int64) erro
 	})
 }
 
-// Relationships returns a page of the relationships of an entity, newest
-// first; typ empty means every type. CodeNotFound: no such entity; CodeInvalid.
-func (s *Entities) Relationships(ctx context.Context, id string, d kgl.Direction, typ string, p kgl.Page) (kgl.List[kgl.Relationship], error) {
-	switch d {
-	case "":
-		d = kgl.DirectionAny
-	case kgl.DirectionAny, kgl.DirectionIn, kgl.DirectionOut:
-	default:
-		return kgl.List[kgl.Relationship]{}, kgl.Invalid("direction", "must be any, in or out")
-	}
-	if typ != "" && !kgl.ValidType(typ) {
-		return kgl.List[kgl.Relationship]{}, invalidType("type")
-	}
-	e, err := s.store.FollowEntity(ctx, id)
-	if err != nil {
-		return kgl.List[kgl.Relationship]{}, err
-	}
-	return s.store.EntityRelationships(ctx, e.ID, kgl.EntityRelationshipFilter{Direction: d, Type: typ}, kgl.RelationshipNewestFirst, bounded(p))
-}
-
 // OfContent returns a page of the entities that a content item mentions, by
 // name, each with its mentions. CodeNotFound: no such item.
 func (s *Entities) OfContent(ctx context.Context, contentID string, p kgl.Page) (kgl.List[kgl.EntityMentions], error) {
@@ -238,6 +219,7 @@ func (p EntityPatch) apply(e kgl.Entity) kgl.Entity {
 	assign(&e.ExternalIDs, p.ExternalIDs)
 	assign(&e.Attributes, p.Attributes)
 	assign(&e.Confidence, p.Confidence)
+	assign(&e.Status, p.Status)
 	return e
 }
 

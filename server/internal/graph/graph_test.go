@@ -25,6 +25,7 @@ type world struct {
 
 	entities      *Entities
 	relationships *Relationships
+	merges        *Merges
 }
 
 func newWorld(t *testing.T) *world {
@@ -48,7 +49,7 @@ func newWorld(t *testing.T) *world {
 	ids := kgl.NewUUIDv7(clock, rand.Reader)
 	return &world{
 		t: t, ctx: ctx, db: db, clock: clock, ids: ids,
-		entities: NewEntities(db, clock, ids), relationships: NewRelationships(db),
+		entities: NewEntities(db, clock, ids), relationships: NewRelationships(db, clock, ids), merges: NewMerges(db, clock, ids),
 	}
 }
 
@@ -361,25 +362,25 @@ func TestRelationships(t *testing.T) {
 	}{
 		{"", "", 1}, {kgl.DirectionAny, "founded", 1}, {kgl.DirectionOut, "", 1}, {kgl.DirectionIn, "", 0}, {kgl.DirectionAny, "offers", 0},
 	} {
-		list, err := w.entities.Relationships(w.ctx, a.ID, c.direction, c.typ, kgl.Page{})
+		list, err := w.entities.Relationships(w.ctx, a.ID, kgl.EntityRelationshipFilter{Direction: c.direction, Type: c.typ}, "", kgl.Page{})
 		w.must(err)
 		if len(list.Rows) != c.want {
 			t.Errorf("%+v: %d rows", c, len(list.Rows))
 		}
 	}
-	_, err = w.entities.Relationships(w.ctx, w.ids.NewID(), "", "", kgl.Page{})
+	_, err = w.entities.Relationships(w.ctx, w.ids.NewID(), kgl.EntityRelationshipFilter{}, "", kgl.Page{})
 	wantCode(t, err, kgl.CodeNotFound)
-	_, err = w.entities.Relationships(w.ctx, a.ID, "up", "", kgl.Page{})
+	_, err = w.entities.Relationships(w.ctx, a.ID, kgl.EntityRelationshipFilter{Direction: "up"}, "", kgl.Page{})
 	wantCode(t, err, kgl.CodeInvalid)
-	_, err = w.entities.Relationships(w.ctx, a.ID, "", "A B", kgl.Page{})
+	_, err = w.entities.Relationships(w.ctx, a.ID, kgl.EntityRelationshipFilter{Type: "A B"}, "", kgl.Page{})
 	wantCode(t, err, kgl.CodeInvalid)
 
-	list, err := w.relationships.List(w.ctx, kgl.RelationshipFilter{FromEntityID: a.ID, MinConfidence: 0.5}, kgl.Page{})
+	list, err := w.relationships.List(w.ctx, kgl.RelationshipFilter{FromEntityID: a.ID, MinConfidence: 0.5}, "", kgl.Page{})
 	w.must(err)
 	if len(list.Rows) != 1 {
 		t.Errorf("%d rows", len(list.Rows))
 	}
-	_, err = w.relationships.List(w.ctx, kgl.RelationshipFilter{Type: "?", MinConfidence: -1}, kgl.Page{})
+	_, err = w.relationships.List(w.ctx, kgl.RelationshipFilter{Type: "?", MinConfidence: -1}, "", kgl.Page{})
 	wantCode(t, err, kgl.CodeInvalid)
 }
 

@@ -195,6 +195,7 @@ func changedFields(a, b kgl.Entity) []string {
 		{"external_ids", !slices.Equal(a.ExternalIDs, b.ExternalIDs)},
 		{"attributes", !bytes.Equal(a.Attributes, b.Attributes)},
 		{"confidence", a.Confidence != b.Confidence},
+		{fieldStatus, a.Status != b.Status},
 	} {
 		if f.changed {
 			fields = append(fields, f.name)

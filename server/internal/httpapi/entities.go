@@ -15,7 +15,7 @@ type EntityService interface {
 	List(ctx context.Context, f kgl.EntityFilter, sort kgl.EntitySort, p kgl.Page) (kgl.List[kgl.Entity], error)
 	Update(ctx context.Context, id string, p graph.EntityPatch) (kgl.Entity, error)
 	Delete(ctx context.Context, id string, ifVersion *int64) error
-	Relationships(ctx context.Context, id string, d kgl.Direction, typ string, p kgl.Page) (kgl.List[kgl.Relationship], error)
+	Relationships(ctx context.Context, id string, f kgl.EntityRelationshipFilter, sort kgl.RelationshipSort, p kgl.Page) (kgl.List[kgl.Relationship], error)
 	OfContent(ctx context.Context, contentID string, p kgl.Page) (kgl.List[kgl.EntityMentions], error)
 	Aliases(ctx context.Context, id string, p kgl.Page) (kgl.List[kgl.Alias], error)
 	AddAlias(ctx context.Context, id, alias, language string) (kgl.Alias, error)
@@ -83,7 +83,7 @@ func (s *server) UpdateEntity(ctx context.Context, r api.UpdateEntityRequestObje
 	entity, err := s.Entities.Update(ctx, r.EntityID, graph.EntityPatch{
 		Name: r.Body.Name, Type: r.Body.Type, Description: cleared(r.Body.Description), Aliases: cleared(r.Body.Aliases),
 		ExternalIDs: clearedExternalIDs(r.Body.ExternalIds), Attributes: cleared(r.Body.Attributes),
-		Confidence: r.Body.Confidence, IfVersion: version,
+		Confidence: r.Body.Confidence, Status: (*kgl.EntityStatus)(r.Body.Status), IfVersion: version,
 	})
 	if err != nil {
 		return nil, err
@@ -101,22 +101,4 @@ func (s *server) DeleteEntity(ctx context.Context, r api.DeleteEntityRequestObje
 		return nil, err
 	}
 	return api.DeleteEntity204Response{}, nil
-}
-
-// ListEntityRelationships lists the relationships of an entity.
-func (s *server) ListEntityRelationships(ctx context.Context, r api.ListEntityRelationshipsRequestObject) (api.ListEntityRelationshipsResponseObject, error) {
-	page, err := pageOf(ctx, r.Params.Limit, r.Params.Cursor)
-	if err != nil {
-		return nil, err
-	}
-	direction := kgl.Direction(valueOr(r.Params.Direction, api.ListEntityRelationshipsParamsDirectionAny))
-	list, err := s.Entities.Relationships(ctx, r.EntityID, direction, valueOr(r.Params.Type, ""), page)
-	if err != nil {
-		return nil, err
-	}
-	pagination, err := paginationOf(ctx, page, list.Next)
-	if err != nil {
-		return nil, err
-	}
-	return api.ListEntityRelationships200JSONResponse{Body: api.RelationshipList{Data: convertAll(list.Rows, toRelationship), Pagination: pagination}}, nil
 }

@@ -292,7 +292,9 @@ type entities struct {
 	created []graph.NewEntity
 	patch   graph.EntityPatch
 
-	resolved []graph.Name
+	resolved   []graph.Name
+	edgeFilter kgl.EntityRelationshipFilter
+	edgeSort   kgl.RelationshipSort
 }
 
 func testBrief() kgl.ContentBrief {
@@ -317,7 +319,7 @@ func testEntity() kgl.Entity {
 func testRelationship() kgl.Relationship {
 	return kgl.Relationship{
 		ID: testRelationID, From: kgl.EntityRef{ID: testEntityID, Name: "a", Type: "grant"}, To: kgl.EntityRef{ID: testUserID, Name: "b", Type: "person"},
-		Type: "offers", Confidence: .5, Extractor: "mock", EvidenceCount: 1, Version: 1, CreatedAt: testTime, UpdatedAt: testTime,
+		Type: "offers", Confidence: .5, Extractor: "mock", EvidenceCount: 1, Weight: .5, Status: kgl.RelationshipActive, ValidFrom: "2026-11", Version: 1, CreatedAt: testTime, UpdatedAt: testTime,
 	}
 }
 
@@ -356,20 +358,12 @@ func (e *entities) Update(_ context.Context, _ string, p graph.EntityPatch) (kgl
 	return result(e.fault, testEntity())
 }
 func (e *entities) Delete(context.Context, string, *int64) error { return e.check() }
-func (e *entities) Relationships(context.Context, string, kgl.Direction, string, kgl.Page) (kgl.List[kgl.Relationship], error) {
+func (e *entities) Relationships(_ context.Context, _ string, f kgl.EntityRelationshipFilter, sort kgl.RelationshipSort, _ kgl.Page) (kgl.List[kgl.Relationship], error) {
+	e.edgeFilter, e.edgeSort = f, sort
 	return result(e.fault, one(testRelationship()))
 }
 func (e *entities) OfContent(context.Context, string, kgl.Page) (kgl.List[kgl.EntityMentions], error) {
 	return result(e.fault, one(kgl.EntityMentions{Entity: testEntity(), Mentions: []kgl.Mention{testMention()}}))
-}
-
-type relationships struct{ *fault }
-
-func (r *relationships) Get(context.Context, string) (graph.RelationshipDetail, error) {
-	return result(r.fault, graph.RelationshipDetail{Relationship: testRelationship(), Evidence: []kgl.Evidence{{ContentID: testContentID, Revision: 1, Quote: "q", Confidence: 1, Extractor: "mock", CreatedAt: testTime}}})
-}
-func (r *relationships) List(context.Context, kgl.RelationshipFilter, kgl.Page) (kgl.List[kgl.Relationship], error) {
-	return result(r.fault, one(testRelationship()))
 }
 
 type reports struct {

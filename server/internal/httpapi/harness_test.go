@@ -50,6 +50,9 @@ type harness struct {
 	entities *entities
 	reports  *reports
 
+	relationships *relationships
+	merges        *merges
+
 	extractions *extractions
 	runs        *runs
 
@@ -67,7 +70,7 @@ func newHarness(t *testing.T, change ...func(*Deps)) *harness {
 	h := &harness{
 		t: t, fault: f, logins: &logins{fault: f}, users: &users{fault: f}, sources: &sources{fault: f},
 		imports: &imports{fault: f}, probe: &probe{fault: f},
-		contents: &contents{fault: f}, entities: &entities{fault: f}, reports: &reports{fault: f}, extractions: &extractions{fault: f}, runs: &runs{fault: f},
+		contents: &contents{fault: f}, entities: &entities{fault: f}, relationships: &relationships{fault: f}, merges: &merges{fault: f}, reports: &reports{fault: f}, extractions: &extractions{fault: f}, runs: &runs{fault: f},
 		keys: &keyStore{records: map[string]kgl.IdempotencyRecord{}}, clock: kgl.NewFakeClock(testTime), log: &bytes.Buffer{},
 	}
 	principals := tokens{adminToken: {Type: kgl.PrincipalUser, ID: testUserID, Role: kgl.RoleAdmin, Scopes: auth.AllScopes()}}
@@ -86,7 +89,7 @@ func newHarness(t *testing.T, change ...func(*Deps)) *harness {
 		Checks: []Check{{Name: "database", Run: func(context.Context) error { return f.err }}},
 		Services: Services{
 			Logins: h.logins, Keys: h.logins, Accounts: h.users, Sources: h.sources, Imports: h.imports, Probe: h.probe, Schedules: fakeSchedules{h.sources}, Content: h.contents, ContentDeleter: h.contents, Duplicates: h.contents,
-			Entities: h.entities, Relationships: &relationships{fault: f}, Graph: &graphs{fault: f}, Extractions: h.extractions, Runs: h.runs, Work: &work{fault: f}, Dashboard: h.reports, Audit: h.reports,
+			Entities: h.entities, Relationships: h.relationships, Merges: h.merges, Graph: &graphs{fault: f}, Extractions: h.extractions, Runs: h.runs, Work: &work{fault: f}, Dashboard: h.reports, Audit: h.reports,
 		},
 	}
 	for _, c := range change {

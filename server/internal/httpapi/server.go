@@ -61,6 +61,7 @@ type Services struct {
 	Duplicates     DuplicateService
 	Entities       EntityService
 	Relationships  RelationshipService
+	Merges         MergeService
 	Graph          GraphService
 	Extractions    ExtractionService
 	Runs           RunService
@@ -175,7 +176,7 @@ func (d *Deps) check() error {
 		"Log": d.Log == nil, "Clock": d.Clock == nil, "IDs": d.IDs == nil, "Registry": d.Registry == nil,
 		"Authenticator": d.Authenticator == nil, "Tx": d.Tx == nil, "Logins": d.Logins == nil, "Keys": d.Keys == nil,
 		"Accounts": d.Accounts == nil, "Sources": d.Sources == nil, "Imports": d.Imports == nil, "Probe": d.Probe == nil, "Content": d.Content == nil,
-		"ContentDeleter": d.ContentDeleter == nil, "Duplicates": d.Duplicates == nil, "Entities": d.Entities == nil, "Relationships": d.Relationships == nil, "Graph": d.Graph == nil,
+		"ContentDeleter": d.ContentDeleter == nil, "Duplicates": d.Duplicates == nil, "Entities": d.Entities == nil, "Relationships": d.Relationships == nil, "Merges": d.Merges == nil, "Graph": d.Graph == nil,
 		"Work": d.Work == nil, "Dashboard": d.Dashboard == nil, "Audit": d.Audit == nil,
 	} {
 		if absent {
