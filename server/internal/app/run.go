@@ -43,7 +43,10 @@ func (a *App) newServer(ctx context.Context) (*server, error) {
 	}
 	s := &server{app: a, keys: keys, stopTime: cfg.HTTP.StopTimeout}
 	demand, serveDemand := a.newOnDemand()
-	s.demand, s.leases = demand, a.newLeases(metrics)
+	s.demand = demand
+	if s.leases, err = a.newLeases(metrics); err != nil {
+		return nil, err
+	}
 	handler, err := a.newAPI(keys, metrics, s)
 	if err != nil {
 		return nil, err

@@ -359,7 +359,7 @@ func TestLeaseWaits(t *testing.T) {
 			got <- len(tasks)
 		})
 	}
-	for waiting(l) < 3 {
+	for l.Waiting() < 3 {
 		time.Sleep(time.Millisecond)
 	}
 	w.add(kgl.LaneAI, "one")
@@ -376,12 +376,6 @@ func TestLeaseWaits(t *testing.T) {
 	if tasks, err := l.Lease(as(t, "a"), r); err != nil || len(tasks) != 0 {
 		t.Errorf("after the end: %v (%v)", tasks, err)
 	}
-}
-
-func waiting(l *Leases) int {
-	l.line.mu.Lock()
-	defer l.line.mu.Unlock()
-	return l.line.waiting.Len()
 }
 
 // TestLeaseEndsWithItsCaller: a caller who leaves gives its turn to the next.
@@ -401,7 +395,7 @@ func TestLeaseEndsWithItsCaller(t *testing.T) {
 		l.leave(first)
 		<-second.turn
 		l.leave(second)
-		if !l.empty() {
+		if l.length() > 0 {
 			t.Error("somebody still waits")
 		}
 		l.close()

@@ -94,10 +94,10 @@ func (l *line) isClosed() bool {
 	return l.closed
 }
 
-func (l *line) empty() bool {
+func (l *line) length() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.waiting.Len() == 0
+	return l.waiting.Len()
 }
 
 func signal(c chan struct{}) {
@@ -106,6 +106,9 @@ func signal(c chan struct{}) {
 	default: // it is set already
 	}
 }
+
+// Waiting returns how many callers wait for work.
+func (l *Leases) Waiting() int { return l.line.length() }
 
 // Notify tells waiting callers that there may be new tasks. It never blocks.
 func (l *Leases) Notify() { signal(l.line.woken) }
@@ -116,7 +119,7 @@ func (l *Leases) Notify() { signal(l.line.woken) }
 func (l *Leases) Run(ctx context.Context) {
 	defer l.line.close()
 	for ctx.Err() == nil {
-		if l.line.empty() {
+		if l.line.length() == 0 {
 			select {
 			case <-ctx.Done():
 				return

@@ -166,7 +166,7 @@ func leaseEnd(t kgl.EnrichmentTask) time.Time {
 	if t.LeaseUntil == nil {
 		return t.AvailableAt
 	}
-	return *t.LeaseUntil
+	return t.LeaseUntil.UTC()
 }
 
 func toWorkItem(l enrich.Leased) api.WorkItem {

@@ -159,7 +159,14 @@ func TestMetrics(t *testing.T) {
 	if err := m.Registry().Register(NewPoolCollector("postgres", func() PoolStats { return state })); err != nil {
 		t.Fatal(err)
 	}
+	lanes := []LaneTasks{{Lane: "ai", ByState: map[string]int64{"pending": 12, "dead": 2}, Oldest: time.Minute}}
+	if err := m.Registry().Register(NewWorkCollector(func() []LaneTasks { return lanes }, func() int { return 3 })); err != nil {
+		t.Fatal(err)
+	}
 	for _, want := range []string{
+		"kgl_work_tasks{lane=\"ai\",state=\"dead\"} 2\nkgl_work_tasks{lane=\"ai\",state=\"pending\"} 12",
+		`kgl_work_oldest_pending_seconds{lane="ai"} 60`,
+		`kgl_work_waiting_callers 3`,
 		`kgl_build_info{version="v1.2.3"} 1`,
 		`kgl_ingest_fetched_bytes_total 2048`,
 		"kgl_ingest_items_total{result=\"created\"} 3\nkgl_ingest_items_total{result=\"failed\"} 1\nkgl_ingest_items_total{result=\"updated\"} 2",
