@@ -20,14 +20,17 @@ type limiter struct {
 
 	mu     sync.Mutex
 	limit  float64
-	probed bool // the module was overloaded once
+	resume float64 // the limit after the next success; 0: one more
+	probed bool    // the module was overloaded once
 	busy   int
 	round  int // grows with every decrease
 	queue  []chan struct{}
 }
 
 func newLimiter(most int, tell func(busy, limit int)) *limiter {
-	return &limiter{most: most, limit: float64(min(most, firstLimit)), tell: tell}
+	l := &limiter{most: most, limit: float64(min(most, firstLimit)), tell: tell}
+	l.show()
+	return l
 }
 
 // acquire waits for a place and returns the round that it was taken in, or
@@ -91,6 +94,8 @@ func (l *limiter) release(round int, found load) {
 		l.limit = max(float64(min(l.busy, int(l.limit)))/2, 1)
 		l.probed = true
 		l.round++
+	case found == loadFine && l.resume > 0:
+		l.limit, l.resume = l.resume, 0
 	case found != loadFine || l.busy < int(l.limit):
 	case l.probed:
 		l.limit = min(l.limit+1/l.limit, float64(l.most))
@@ -111,11 +116,12 @@ func (l *limiter) admit() {
 	l.show()
 }
 
-// restart begins anew with one call at a time, as for a module that was away.
+// restart allows one call for a module that was away; once it succeeds, as many
+// as at the beginning.
 func (l *limiter) restart() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.limit, l.probed = 1, false
+	l.limit, l.resume, l.probed = 1, float64(min(l.most, firstLimit)), false
 	l.round++
 	l.show()
 }

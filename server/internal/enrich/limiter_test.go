@@ -73,6 +73,25 @@ func TestLimiterDoesNotGrowUnused(t *testing.T) {
 	}
 }
 
+// After an outage one call finds out whether it is over.
+func TestLimiterRestarts(t *testing.T) {
+	l := newLimiter(100, nil)
+	turnOver(t, l, loadFine)
+	l.restart()
+	for range 2 {
+		if n := turnOver(t, l, loadUnknown); n != 1 {
+			t.Errorf("%d places, want 1", n)
+		}
+	}
+	turnOver(t, l, loadFine)
+	if n := turnOver(t, l, loadFine); n != firstLimit {
+		t.Errorf("%d places, want %d", n, firstLimit)
+	}
+	if n := turnOver(t, l, loadFine); n <= firstLimit {
+		t.Errorf("%d places, want more", n)
+	}
+}
+
 func TestLimiterHoldsItsBound(t *testing.T) {
 	l := newLimiter(4, nil)
 	var mu sync.Mutex
