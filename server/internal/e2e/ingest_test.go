@@ -145,7 +145,7 @@ func testFeedFailing(t *testing.T, b *backend) {
 	}
 }
 
-// testFeedGone lets a publisher withdraw a feed, and someone resume it.
+// testFeedGone lets a publisher withdraw a feed, and someone ask for it again.
 func testFeedGone(t *testing.T, b *backend) {
 	c, f := b.as(t, client.RoleModerator), newFeedServer(t)
 	f.handle("/feed.xml", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) })
@@ -160,10 +160,12 @@ func testFeedGone(t *testing.T, b *backend) {
 	if gone := c.source(t, s.ID); gone.Status != client.SourceStatusGone || gone.Health.State != client.SourceHealthStateGone || !gone.NextFetchAt.IsNull() {
 		t.Errorf("a day later: %+v", gone)
 	}
-	c.do("POST", "/api/v1/sources/"+s.ID+"/refresh", "").want(t, http.StatusConflict)
+	c.refetch(t, s.ID)
+	if gone := c.source(t, s.ID); gone.Status != client.SourceStatusGone || !gone.NextFetchAt.IsNull() {
+		t.Errorf("after a refresh: %+v", gone)
+	}
 	f.serve("/feed.xml", rssFeed("Back", newItem("one")))
-	c.do("PATCH", "/api/v1/sources/"+s.ID, `{"status":"active"}`).want(t, 200)
-	c.waitForFetches(t, s.ID, 3)
+	c.refetch(t, s.ID)
 	if back := c.source(t, s.ID); back.Status != client.SourceStatusActive || back.ContentCount != 1 {
 		t.Errorf("source = %+v", back)
 	}
