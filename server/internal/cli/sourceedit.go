@@ -18,6 +18,7 @@ func newSourceEdit(env *Env) *cobra.Command {
 	var add, drop, set []string
 	var interval time.Duration
 	var maxItems, maxAge int64
+	var consents consentFlags
 	cmd := &cobra.Command{
 		Use: "edit [ID...]", Short: "Change many sources at once",
 		Long: `Edit changes the sources with the ids, or those that --tag, --health, --status and
@@ -26,7 +27,8 @@ told of and keep no other from it. A tag is renamed by adding the new one and
 removing the old one.`,
 		Example: `  kgl source edit --tag grant --add-tag grants --remove-tag grant
   kgl source edit --health gone --delete --dry-run
-  kgl source edit --host blog.example.org --interval 6h`,
+  kgl source edit --host blog.example.org --interval 6h
+  kgl source edit --tag press --ai-processing=deny --publication=allow`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			which, err := f.selection(args, all)
 			if err != nil {
@@ -45,6 +47,9 @@ removing the old one.`,
 			}
 			if changed("max-age-days") {
 				what.MaxAgeDays = &maxAge
+			}
+			if what.Consents, err = consents.choice(); err != nil {
+				return err
 			}
 			switch {
 			case pause && resume:
@@ -69,6 +74,7 @@ removing the old one.`,
 	cmd.Flags().DurationVar(&interval, "interval", 0, "time between fetches; 0 for the default")
 	cmd.Flags().Int64Var(&maxItems, "max-items", 0, "newest items to keep; 0 for the default")
 	cmd.Flags().Int64Var(&maxAge, "max-age-days", 0, "days after publication to keep an item; 0 for the default")
+	consents.add(cmd)
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only tell what would be changed")
 	return cmd
 }

@@ -71,6 +71,11 @@ func readReport(ctx context.Context, a *app.App, idOrURL string, fetches int) (r
 		return r, err
 	}
 	r.items = counts[id]
+	consents, err := a.Store.Consents(ctx, []string{id})
+	if err != nil {
+		return r, err
+	}
+	r.Source.Consents = consents[id]
 	if fetches == 0 {
 		return r, nil
 	}
@@ -158,6 +163,7 @@ func (r sourceReport) source() [][2]string {
 		{"title", s.Title}, {"id", s.ID}, {"url", s.URL}, {"former urls", strings.Join(s.State.FormerURLs, " ")}, {"site", s.SiteURL},
 		{"format", strings.TrimSpace(s.Format + " " + s.Language)}, {"tags", strings.Join(s.Tags, ", ")}, {"items", strconv.FormatInt(r.items, 10)},
 		{"status", string(s.Status)}, {"health", health}, {"sent along", sent},
+		{"ai processing", consentText(s.Consents.AIProcessing)}, {"publication", consentText(s.Consents.Publication)},
 	}
 }
 
