@@ -26,7 +26,12 @@ func newFixture(t *testing.T, b *backend) fixture {
 		t.Fatalf("list relationships: %v %s", err, relationships.Body)
 	}
 	edge := relationships.JSON200.Data[0]
+	work, err := c.ListWorkWithResponse(t.Context(), nil)
+	if err != nil || work.JSON200 == nil || len(work.JSON200.Data) == 0 {
+		t.Fatalf("list tasks: %v %s", err, work.Body)
+	}
 	return fixture{
+		"task_id": work.JSON200.Data[0].ID,
 		"user_id": b.newAccount(t, client.RoleUser).id, "source_id": ids[0], "content_id": c.content(t, ids[0])[0].ID,
 		"entity_id": edge.From.ID, "relationship_id": edge.ID,
 		"import_id": c.importList(t, `<opml><body><outline text="x" xmlUrl="https://x.example/"/></body></opml>`, "?dry_run=true").ID,
@@ -166,7 +171,7 @@ func provocations(b *backend, t *testing.T) []provocation {
 
 // newIDs are the names of the parameters of paths.
 func newIDs() map[string]bool {
-	return map[string]bool{"user_id": true, "source_id": true, "content_id": true, "entity_id": true, "relationship_id": true, "import_id": true}
+	return map[string]bool{"user_id": true, "source_id": true, "content_id": true, "entity_id": true, "relationship_id": true, "import_id": true, "task_id": true}
 }
 
 // testDocumentedAnswers provokes what can be provoked in the same way for every

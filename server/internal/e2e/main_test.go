@@ -87,6 +87,7 @@ var shared = []struct {
 	{"deleted content", testDeletedContent},
 	{"refresh", testRefresh},
 	{"enrichment", testEnrichment},
+	{"work", testWork},
 	{"dashboard", testDashboard},
 	{"metrics", testMetrics},
 	{"audit rows", testAuditRows},
