@@ -160,8 +160,8 @@ func (d *document) trim(from, to int) (int, int) {
 		}
 		break
 	}
-	for to > from && d.tokens[to-1].kind == mark {
-		to--
+	for to > from && (d.tokens[to-1].kind == mark || to-from > 1 && d.tokens[to-1].upper && d.lex.is(d.tokens[to-1].lower, "title")) {
+		to-- // "Micro Focus CTO"
 	}
 	return from, to
 }
@@ -170,7 +170,7 @@ func (d *document) trim(from, to int) (int, int) {
 // with the capital of a sentence's beginning, or of emphasis.
 func (d *document) nameHere(i int) bool {
 	t := d.tokens[i]
-	if len(t.text) < 2 {
+	if len(t.text) < 2 || d.lex.is(t.lower, "noise") {
 		return false
 	}
 	e, n := lookup(d.lex.names, d.tokens, i, i+1, false)
@@ -213,6 +213,9 @@ func (d *document) titled(from, to int) ([]mention, bool) {
 	}
 	if d.tokens[at].kind != word || !d.capitalised(at) {
 		return nil, false
+	}
+	if last := d.tokens[to-1].lower; d.lex.is(last, "title", "common") && !d.lex.given[d.tokens[at].lower] {
+		return nil, false // "Chief Human Resources Officer"
 	}
 	if to-at == 1 && !d.lex.given[d.tokens[at].lower] && !d.lex.is(d.tokens[at-1].lower, "honorific") {
 		return nil, false
@@ -282,7 +285,10 @@ func (d *document) innerListed(from, to int) ([]mention, bool) {
 			return []mention{{from: from, to: to, typ: typeOrganization, rule: "nationality first"}}, true
 		}
 		return append([]mention{d.listedMention(e, from, n)}, d.split(from+n, to)...), true
-	case typeOrganization, typePlatform:
+	case typeOrganization, typePlatform, typeProduct:
+		if e.typ == typeProduct {
+			return []mention{{from: from, to: to, typ: typeProduct, rule: "product first"}}, true
+		}
 		if !d.prose || d.tokens[from].headline {
 			return []mention{d.listedMention(e, from, n)}, true
 		}

@@ -2,6 +2,7 @@ package builtin
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -211,7 +212,7 @@ func (d *document) byVerb(m mention) (string, string) {
 	if t, ok := d.before(m.from); ok && (t.lower == "said" || t.lower == "says") && d.personal(m) {
 		return typePerson, "said"
 	}
-	if d.objectOf(m.from) {
+	if !d.lex.given[d.tokens[m.from].lower] && d.objectOf(m.from) {
 		return typeOrganization, "object"
 	}
 	t, ok := d.after(m.to)
@@ -260,7 +261,7 @@ func (d *document) byPlace(m mention) (string, string) {
 		}
 	}
 	t, ok := d.before(m.from)
-	if !ok || m.to-m.from > 3 || !d.lex.is(t.lower, "before") || d.tokens[m.to-1].possessive {
+	if !ok || m.to-m.from > 3 || !d.lex.is(t.lower, "before") || d.tokens[m.to-1].possessive || camel(d.tokens[m.from].text) {
 		return "", ""
 	}
 	if t.lower == "in" || t.lower == "near" {
@@ -270,4 +271,15 @@ func (d *document) byPlace(m mention) (string, string) {
 		return "", ""
 	}
 	return typeLocation, "at"
+}
+
+// camel reports whether a word has a capital inside, as the names of programs
+// have and those of places do not.
+func camel(w string) bool {
+	for i, r := range w {
+		if i > 0 && unicode.IsUpper(r) && !strings.ContainsAny(w[:i], "-'’.") {
+			return true
+		}
+	}
+	return false
 }

@@ -30,8 +30,8 @@ const (
 
 // CoOccurrences returns the relationships of type CoOccursWith to add to an
 // extraction from text, whoever made it: one for each pair of entities that a
-// sentence names and that the extraction does not relate, at most 20. Amounts
-// and dates are left out. A pair is ordered by type and normalised name, so that
+// sentence names and that the extraction does not relate, at most 20. Amounts,
+// dates and nationalities are left out. A pair is ordered by type and normalised name, so that
 // it is the same in every item; its evidence is the sentence. Pairs that more
 // sentences name come first.
 func CoOccurrences(x kgl.Extraction, text string) []kgl.ExtractedRelationship {
@@ -83,7 +83,7 @@ type pairing struct{ a, b, sentence, count int }
 func together(entities []kgl.ExtractedEntity, tokens []token) map[int][]int {
 	list := map[int][]int{}
 	for i, e := range entities {
-		if e.Type == typeAmount || e.Type == typeDate || e.Confidence < minPairConfidence {
+		if e.Type == typeAmount || e.Type == typeDate || e.Type == typeNationality || e.Confidence < minPairConfidence {
 			continue
 		}
 		for _, span := range e.Spans {

@@ -48,7 +48,7 @@ func TestCoOccurrences(t *testing.T) {
 		t.Errorf("evidence is %q", q)
 	}
 	x.Relationships = append(x.Relationships, list...)
-	x.Extractor = Version
+	x.Extractor, x.ConfigHash = Version, "0123456789abcdef"
 	for i := range x.Relationships[:1] {
 		x.Relationships[i].Fact, x.Relationships[i].Evidence = "Ann works for Twitch.", list[0].Evidence
 	}

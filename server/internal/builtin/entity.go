@@ -16,6 +16,7 @@ const (
 	typeProgram      = "program"
 	typeEvent        = "event"
 	typeWork         = "work"        // a book, a film, a song
+	typeProduct      = "product"     // a device, a program, a game
 	typeNationality  = "nationality" // a people, a language, a religion
 	typeMisc         = "misc"        // a name whose type does not show
 	typeConcept      = "concept"

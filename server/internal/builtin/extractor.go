@@ -26,10 +26,13 @@ const (
 
 // Extractor reads items with rules and lists. It is safe for concurrent use: it
 // is not changed once it is made.
-type Extractor struct{ lex *lexicon }
+type Extractor struct {
+	lex  *lexicon
+	hash string // of the lists
+}
 
 // New returns the extractor with its lists.
-func New() *Extractor { return &Extractor{lex: newLexicon()} }
+func New() *Extractor { return &Extractor{lex: newLexicon(), hash: listsHash()} }
 
 // Name returns the lane of the extractor.
 func (*Extractor) Name() string { return Lane }
@@ -41,8 +44,9 @@ func (x *Extractor) Extract(ctx context.Context, c kgl.Content) (kgl.Extraction,
 	if err := ctx.Err(); err != nil {
 		return kgl.Extraction{}, kgl.Wrap(err, kgl.CodeTimeout, "the extraction did not end in time")
 	}
-	d := x.read(c)
-	return d.result(c.Title), nil
+	found := x.read(c).result(c.Title)
+	found.ConfigHash = x.hash
+	return found, nil
 }
 
 // read finds the mentions of an item.

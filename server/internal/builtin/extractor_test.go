@@ -28,7 +28,7 @@ func extract(t testing.TB, x *Extractor, c kgl.ContentBody) kgl.Extraction {
 // check fails when a result breaks a rule of the contract.
 func check(t testing.TB, x kgl.Extraction, text string) {
 	t.Helper()
-	if x.Extractor != Version || len(x.Entities) > maxEntities || len(x.Relationships) > maxRelationships {
+	if x.Extractor != Version || len(x.ConfigHash) != 16 || len(x.Entities) > maxEntities || len(x.Relationships) > maxRelationships {
 		t.Fatalf("%s: %d entities, %d relationships", x.Extractor, len(x.Entities), len(x.Relationships))
 	}
 	runes := []rune(text)

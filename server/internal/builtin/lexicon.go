@@ -1,7 +1,9 @@
 package builtin
 
 import (
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"slices"
 	"strings"
 )
@@ -43,6 +45,7 @@ func newLexicon() *lexicon {
 	addNames(l.names, items("places"), typeLocation)
 	addNames(l.names, plurals(items("nationalities")), typeNationality)
 	addNames(l.names, lines("events"), typeEvent)
+	addNames(l.names, lines("products"), typeProduct)
 	addNames(l.concepts, lines("concepts"), typeConcept)
 	for _, line := range lines("given") {
 		for name := range strings.FieldsSeq(line) {
@@ -102,6 +105,20 @@ func lines(name string) []string {
 		}
 	}
 	return list
+}
+
+// listsHash tells the lists of one build from those of another.
+func listsHash() string {
+	h := sha256.New()
+	entries, err := data.ReadDir("data")
+	if err != nil {
+		return ""
+	}
+	for _, e := range entries {
+		text, _ := data.ReadFile("data/" + e.Name())
+		h.Write(text)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
 }
 
 // items returns the entries of a list that is parted by commas.

@@ -8,12 +8,12 @@ import (
 
 // TestLists: every list is there, and every line of it is one that is read.
 func TestLists(t *testing.T) {
-	for _, name := range []string{"platforms", "organizations", "events", "concepts", "places", "nationalities", "given", "heads", "cues", "words", "relations", "precision"} {
+	for _, name := range []string{"platforms", "organizations", "events", "products", "concepts", "places", "nationalities", "given", "heads", "cues", "words", "relations", "precision"} {
 		if len(lines(name)) == 0 {
 			t.Errorf("data/%s.txt is empty", name)
 		}
 	}
-	types := []string{typePerson, typeOrganization, typePlatform, typeLocation, typeGrant, typeProgram, typeEvent, typeWork, typeNationality, typeMisc, typeConcept, typeAmount, typeDate}
+	types := []string{typePerson, typeOrganization, typePlatform, typeLocation, typeGrant, typeProgram, typeEvent, typeWork, typeProduct, typeNationality, typeMisc, typeConcept, typeAmount, typeDate}
 	for _, name := range []string{"heads", "cues", "words"} {
 		for _, line := range lines(name) {
 			key, list, ok := strings.Cut(line, ":")

@@ -103,7 +103,7 @@ func (d *document) phrases(i, next int) []link {
 			break
 		}
 		to := d.matches(p, i)
-		if to == 0 || !p.certain && d.doubtful(i) {
+		if to == 0 || !p.certain && d.doubtful(i) || p.relation == "works_for" && d.former(i) {
 			continue
 		}
 		found := d.apply(p, i, to, next)
@@ -175,6 +175,9 @@ func (d *document) apply(p pattern, from, to, next int) []link {
 	}
 	for _, o := range d.objects(p, to, next) {
 		for _, s := range subjects {
+			if d.guessed(s) || d.guessed(o) {
+				continue
+			}
 			l := link{from: s, to: o, at: from, pattern: p}
 			if p.reversed {
 				l.from, l.to = o, s
@@ -183,6 +186,12 @@ func (d *document) apply(p pattern, from, to, next int) []link {
 		}
 	}
 	return links
+}
+
+// guessed reports whether a mention is so unsure that what is said of it is not
+// worth telling.
+func (d *document) guessed(k int) bool {
+	return d.lex.confidence(d.found[k].rule) < minPairConfidence
 }
 
 // subjects returns the nearest fitting name before token i, or the name that
@@ -202,7 +211,7 @@ func (d *document) subjects(p pattern, i, next int) []int {
 			continue
 		}
 		list := []int{k}
-		for n := k - 1; n >= 0 && len(list) < maxList && slices.Contains(p.before, d.found[n].typ) && d.coordinated(d.found[n], d.found[n+1]); n-- {
+		for n := k - 1; n >= 0 && !p.near && (len(list) > 1 || d.joined(n, k)) && len(list) < maxList && slices.Contains(p.before, d.found[n].typ) && d.coordinated(d.found[n], d.found[n+1]); n-- {
 			list = append(list, n)
 		}
 		return list
@@ -238,13 +247,28 @@ func (d *document) objects(p pattern, to, next int) []int {
 			break
 		}
 	}
+	if len(list) > 1 && (p.near || !d.joined(list[len(list)-2], list[len(list)-1])) {
+		return list[:1]
+	}
 	return list
 }
 
-// parted reports whether a semicolon or a dash stands in tokens[from:to].
+// joined reports whether an "and" or "or" stands between two mentions: names
+// that only commas part may be anything to each other.
+func (d *document) joined(a, b int) bool {
+	for _, t := range d.tokens[d.found[a].to:max(d.found[a].to, d.found[b].from)] {
+		if t.lower == "and" || t.lower == "or" || t.lower == "&" {
+			return true
+		}
+	}
+	return false
+}
+
+// parted reports whether tokens[from:to], between a phrase and a name, hold what
+// makes the name the object of something else.
 func (d *document) parted(from, to int) bool {
 	for _, t := range d.tokens[from:to] {
-		if t.kind == mark && strings.Contains(";—", t.text) {
+		if t.kind == mark && strings.Contains(";—(", t.text) || d.lex.is(t.lower, "between") {
 			return true
 		}
 	}
@@ -350,6 +374,17 @@ func (d *document) doubtful(i int) bool {
 			return true
 		}
 		if k-i <= 4 && k > i && d.lex.is(d.tokens[k].lower, "negation") {
+			return true
+		}
+	}
+	return false
+}
+
+// former reports whether a few words before token i say that it is over.
+func (d *document) former(i int) bool {
+	for k := i; k >= 0 && k > i-4 && d.tokens[k].sentence == d.tokens[i].sentence; k-- {
+		switch d.tokens[k].lower {
+		case "former", "formerly", "past", "ex", "late", "previously", "once":
 			return true
 		}
 	}

@@ -22,6 +22,9 @@ func (d *document) capitalised(i int) bool {
 	if d.lex.is(t.lower, "function", "time") && (len(t.text) < 2 || t.headline) {
 		return false
 	}
+	if base, _, contracted := strings.Cut(t.lower, "'"); contracted && d.lex.is(base, "function") {
+		return false // "I'd", "What's"
+	}
 	r, _ := utf8.DecodeRuneInString(t.text)
 	return unicode.IsUpper(r) || unicode.IsTitle(r) || len(t.text) > 2
 }
@@ -128,7 +131,7 @@ func (d *document) capitalAt(i int) int {
 // number of "Google 3 months ago".
 func (d *document) trailingNumber(i int) int {
 	t := d.tokens[i]
-	if len(t.text) > 3 || strings.ContainsAny(t.text, ".,") || !d.tokens[i-1].capital {
+	if len(t.text) > 3 || strings.ContainsAny(t.text, ".,-") || !d.tokens[i-1].capital {
 		return -1
 	}
 	if i+1 < len(d.tokens) && d.adjacent(i+1) && (d.tokens[i+1].kind == word && !d.lex.is(d.tokens[i+1].lower, "function") || d.tokens[i+1].text == "%") {

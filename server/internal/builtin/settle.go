@@ -126,7 +126,7 @@ func (d *document) byShape(m mention) (typ, rule string) {
 	switch n := m.to - m.from; {
 	case digits:
 		return typeMisc, "shape digits" + place
-	case n == 1 && first.upper:
+	case n == 1 && first.upper && len(first.text) == len([]rune(first.text)):
 		return typeOrganization, "shape capitals" + place
 	case n == 1 && place == ", by":
 		return typeOrganization, "shape word" + place
