@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/peermesh/kgl-backend/gen/client"
@@ -52,7 +53,8 @@ func (r *Retrying) Do(req *http.Request) (*http.Response, error) {
 }
 
 // repeatable: reads and deletes; changes that name the version they build on;
-// creations with a key; and login and refresh, which are safe to repeat.
+// creations with a key; results of leased work; and login and refresh, which are
+// safe to repeat.
 func repeatable(req *http.Request) bool {
 	if req.Body != nil && req.GetBody == nil {
 		return false
@@ -62,6 +64,9 @@ func repeatable(req *http.Request) bool {
 		return true
 	case http.MethodPatch:
 		return req.Header.Get("If-Match") != ""
+	}
+	if strings.HasPrefix(req.URL.Path, "/api/v1/work/") && strings.HasSuffix(req.URL.Path, "/complete") {
+		return true
 	}
 	return req.Header.Get("Idempotency-Key") != "" || req.URL.Path == "/api/v1/auth/login" || req.URL.Path == "/api/v1/auth/refresh"
 }

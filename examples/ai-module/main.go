@@ -1,77 +1,95 @@
-// Command ai-module reads items that wait for processing, finds entities in
-// them and puts those into the knowledge graph, as far as version 1 of the
-// contract lets the AI module do so.
+// Command ai-module works for the backend as the AI module does: it leases
+// tasks, finds entities and relationships in their texts, and hands the results
+// in. Any number of it can run at once. The backend makes the tasks when it runs
+// with KGL_EXTRACTOR=pull.
 //
-//	ai-module -ledger FILE [-status new,processed] [-max 20]
+//	ai-module [-batch 8] [-lease 1m] [-once] [-think 0s]
+//
+// On Ctrl-C and SIGTERM it gives back what it has leased and not ended.
 package main
 
 import (
 	"context"
 	"flag"
-	"fmt"
 	"log"
-	"os"
 	"os/signal"
-	"strings"
+	"syscall"
+	"time"
 
 	"github.com/peermesh/kgl-backend/examples"
 	"github.com/peermesh/kgl-backend/gen/client"
 )
 
 func main() {
-	ledgerFile := flag.String("ledger", "enriched.jsonl", "file that remembers what was done")
-	status := flag.String("status", "new", "states of the items to read, with commas")
-	most := flag.Int("max", 20, "items to work on at most")
+	w := worker{}
+	flag.IntVar(&w.batch, "batch", 8, "tasks to lease at once, up to 100")
+	flag.DurationVar(&w.lease, "lease", time.Minute, "how long a lease lasts, 10s to 1h; it is extended while the model thinks")
+	flag.BoolVar(&w.once, "once", false, "end when there is no work, instead of waiting for it")
+	flag.DurationVar(&w.think, "think", 0, "how long the model thinks about an item")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *ledgerFile, *status, *most); err != nil {
+	var err error
+	if w.kgl, err = examples.Login(ctx); err == nil {
+		err = w.run(ctx)
+	}
+	if err != nil {
 		log.Fatal(err)
 	}
 }
 
-// region work
+// worker is the program with its settings.
+type worker struct {
+	kgl   *client.ClientWithResponses
+	batch int
+	lease time.Duration
+	once  bool
+	think time.Duration
+}
 
-func run(ctx context.Context, ledgerFile, status string, most int) error {
-	kgl, err := examples.Login(ctx)
-	if err != nil {
-		return err
-	}
-	ledger, err := examples.OpenLedger(ledgerFile)
-	if err != nil {
-		return err
-	}
-	defer ledger.Close()
+// region loop
 
-	var states []client.ContentStatus
-	for name := range strings.SplitSeq(status, ",") {
-		states = append(states, client.ContentStatus(name))
-	}
-	params := client.ListContentParams{Status: &states, Limit: examples.Ptr(50)}
-	for item, err := range examples.Content(ctx, kgl, params) {
-		if err != nil {
+// run works until ctx ends. While the backend cannot be reached it tries again.
+func (w *worker) run(ctx context.Context) error {
+	for pause := time.Second; ctx.Err() == nil; {
+		tasks, err := w.leaseTasks(ctx)
+		switch {
+		case ctx.Err() != nil:
+		case err != nil && w.once:
 			return err
-		}
-		if ledger.Handled(item) {
-			continue
-		}
-		for _, found := range findEntities(item) {
-			entity, err := putEntity(ctx, kgl, found)
-			if err != nil {
-				return err
+		case err != nil:
+			log.Print("no work for now: ", err)
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
 			}
-			fmt.Printf("%s %s %q in %q\n", entity.ID, entity.Type, entity.Name, item.Title)
-		}
-		// Only now: a kill before this line repeats the item, and what it
-		// found is put to the same entities.
-		if err := ledger.Done(item); err != nil {
-			return err
-		}
-		if most--; most <= 0 {
+			pause = min(2*pause, time.Minute)
+			continue
+		case len(tasks) == 0 && w.once:
 			return nil
+		}
+		pause = time.Second
+		for _, task := range tasks {
+			w.work(ctx, task) // gives it back where ctx has ended
 		}
 	}
 	return nil
 }
 
-// endregion work
+// leaseTasks waits for work: the backend answers as soon as there is some.
+func (w *worker) leaseTasks(ctx context.Context) ([]client.WorkItem, error) {
+	ask := client.WorkLease{Max: &w.batch, LeaseSeconds: examples.Ptr(int(w.lease / time.Second))}
+	if !w.once {
+		ask.WaitSeconds = examples.Ptr(25)
+	}
+	res, err := w.kgl.LeaseWorkWithResponse(ctx, ask)
+	if err != nil {
+		return nil, err
+	}
+	if res.JSON200 == nil { // 429 when this account holds 500 tasks already
+		return nil, examples.Failed("lease work", res.StatusCode(), res.Body)
+	}
+	return res.JSON200.Data, nil
+}
+
+// endregion loop

@@ -1,7 +1,8 @@
 // Runs what docs/integration.md shows, as its readers would, against bin/kgl on the sample feeds: the
 // programs of examples/, the calls with curl and the requests of gen/http. `make test-clients` runs it.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { after, before, test } from "node:test";
@@ -81,32 +82,64 @@ test("Publishing: every processed item once, also after a kill", async () => {
   assert.deepEqual(all.map((item) => item.id), [JSON.parse(oldest).id]);
 });
 
-test("AI: entities with evidence, by two at once, and nothing is lost or twice", async () => {
-  const session = await login();
-  // Two workers share the items: what the other does stands in the ledger of each as done.
-  const items = await everything(session);
-  const ledgers = [0, 1].map((worker) => {
-    const ledger = join(server.folder, `enriched-${worker}.jsonl`);
-    const others = items.filter((_, i) => i % 2 !== worker);
-    writeFileSync(ledger, others.map(({ id, revision, published_at }) => JSON.stringify({ id, revision, published_at }) + "\n").join(""));
-    return ledger;
-  });
-  const work = (ledger) => example("ai-module", "-ledger", ledger, "-status", "processed", "-max", "40");
-  const found = (await Promise.all(ledgers.map(work))).map((text) => lines(text).map((line) => line.split(" ")[0]));
-  const finders = found.map((ids) => new Set(ids));
-  assert.ok([...finders[0]].filter((id) => finders[1].has(id)).length >= 3, "some entities were found by both");
+test("AI: work by lease, by two at once, through a kill and a stop", { timeout: 180_000 }, async () => {
+  const pulled = await startDemo({ KGL_EXTRACTOR: "pull" });
+  const program = join(server.folder, "examples", "ai-module");
+  const env = { PATH: process.env.PATH, BACKEND_URL: pulled.base, BACKEND_EMAIL: email, BACKEND_PASSWORD: password };
+  const begin = (...args) => {
+    const child = spawn(program, args, { env, stdio: ["ignore", "ignore", "pipe"] });
+    let log = "";
+    child.stderr.on("data", (text) => (log += text));
+    return { child, log: () => log, ended: once(child, "exit").then(([code]) => code) };
+  };
+  try {
+    const session = new frontend.Session(pulled.base, pageStore());
+    await session.login(email, password);
+    const lane = async () => (await get(session, "/api/v1/work/stats")).lanes.find((one) => one.lane === "ai");
+    const all = await until("the tasks do not come", async () => {
+      const { content } = await get(session, "/api/v1/dashboard");
+      return content.total >= 100 && content.total;
+    }, 60);
 
-  for (const id of new Set(found.flat())) {
-    const entity = await get(session, `/api/v1/entities/${id}`);
-    assert.equal(entity.attributes.ai.model, "example-names-1");
-    const { evidence } = entity.attributes.ai;
-    assert.equal(evidence.length, Math.min(20, found.flat().filter((one) => one === id).length), `evidence of ${entity.name}`);
-    assert.equal(new Set(evidence.map((e) => JSON.stringify(e))).size, evidence.length);
-    for (const { content_id, revision, start, end, quote } of evidence) {
-      const item = items.find((one) => one.id === content_id);
-      assert.equal(item.revision, revision);
-      assert.equal([...item.content_text].slice(start, end).join(""), quote);
+    // A worker that is killed keeps what it has leased until the leases end.
+    const killed = begin("-lease", "10s", "-think", "300ms", "-batch", "4");
+    await until(() => `nothing is done: ${killed.log()}`, () => killed.log().includes(": run "));
+    killed.child.kill("SIGKILL");
+    await killed.ended;
+    assert.ok((await lane()).leased >= 1);
+
+    // One that is asked to stop gives all of it back.
+    const before = (await lane()).leased;
+    const stopped = begin("-think", "20s", "-batch", "6");
+    await until("the other worker leases nothing", async () => (await lane()).leased >= before + 6);
+    stopped.child.kill("SIGTERM");
+    assert.equal(await stopped.ended, 0, stopped.log());
+    assert.ok((await lane()).leased <= before);
+
+    const workers = [begin(), begin()]; // they wait for what the killed one left
+    await until(() => "the work does not end", async () => {
+      const n = await lane();
+      return n.done >= all && n.pending + n.waiting + n.leased + n.dead === 0;
+    }, 90);
+    workers.forEach(({ child }) => child.kill("SIGINT"));
+    for (const worker of workers) assert.equal(await worker.ended, 0, worker.log());
+
+    const { content } = await get(session, "/api/v1/dashboard");
+    assert.equal(content.new + content.processing + content.failed, 0);
+    const { data: items } = await get(session, "/api/v1/content?limit=20&status=processed");
+    for (const item of items) {
+      const { data: runs } = await get(session, `/api/v1/extraction-runs?content_id=${item.id}`);
+      assert.deepEqual(runs.map((one) => [one.extractor, one.status]), [["example-names@1", "current"]]);
+      const { data: found } = await get(session, `/api/v1/content/${item.id}/entities`);
+      for (const { mentions } of found) {
+        for (const { start, end, quote, extractor } of mentions) {
+          assert.equal(extractor, "example-names@1");
+          assert.equal([...item.content_text].slice(start, end).join(""), quote);
+        }
+      }
     }
+  } finally {
+    await pulled.stop();
   }
 });
 
