@@ -25,7 +25,7 @@ const (
 	// coOccurrenceConfidence is how many of the pairs are such that a person
 	// related them, too, on testdata/news.txt; TestCoOccurrencePrecision
 	// measures it.
-	coOccurrenceConfidence = 0.05
+	coOccurrenceConfidence = 0.07
 )
 
 // CoOccurrences returns the relationships of type CoOccursWith to add to an
