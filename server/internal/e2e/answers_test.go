@@ -30,9 +30,12 @@ func newFixture(t *testing.T, b *backend) fixture {
 	if err != nil || work.JSON200 == nil || len(work.JSON200.Data) == 0 {
 		t.Fatalf("list tasks: %v %s", err, work.Body)
 	}
+	item := c.content(t, ids[0])[0].ID
+	extraction, run := c.extraction(t, item)
 	return fixture{
+		"extraction_id": extraction, "run_id": run,
 		"task_id": work.JSON200.Data[0].ID,
-		"user_id": b.newAccount(t, client.RoleUser).id, "source_id": ids[0], "content_id": c.content(t, ids[0])[0].ID,
+		"user_id": b.newAccount(t, client.RoleUser).id, "source_id": ids[0], "content_id": item,
 		"entity_id": edge.From.ID, "relationship_id": edge.ID,
 		"import_id": c.importList(t, `<opml><body><outline text="x" xmlUrl="https://x.example/"/></body></opml>`, "?dry_run=true").ID,
 	}
@@ -150,7 +153,10 @@ func provocations(b *backend, t *testing.T) []provocation {
 		{http.StatusNotFound, func(c *caller, op operation, _, contentType, body string) answer {
 			missing := fixture{}
 			for name := range newIDs() {
-				missing[name] = "0198c6f0-0000-7000-8000-00000000dead"
+				missing[name] = missingID
+			}
+			if op.id == "createExtraction" {
+				body = `{"content_id":"` + missingID + `"}`
 			}
 			return c.do(op.method, missing.path(op), body, "Content-Type", contentType)
 		}},
@@ -171,7 +177,7 @@ func provocations(b *backend, t *testing.T) []provocation {
 
 // newIDs are the names of the parameters of paths.
 func newIDs() map[string]bool {
-	return map[string]bool{"user_id": true, "source_id": true, "content_id": true, "entity_id": true, "relationship_id": true, "import_id": true, "task_id": true}
+	return map[string]bool{"user_id": true, "source_id": true, "content_id": true, "entity_id": true, "relationship_id": true, "import_id": true, "extraction_id": true, "run_id": true, "task_id": true}
 }
 
 // testDocumentedAnswers provokes what can be provoked in the same way for every
