@@ -136,34 +136,36 @@ func (d *document) split(from, to int) []mention {
 
 // trim drops words from the left of a row that only begin a sentence.
 func (d *document) trim(from, to int) (int, int) {
-	for from < to && d.tokens[from].first {
-		t := d.tokens[from]
-		if to-from > 2 && d.lex.given[d.tokens[from+1].lower] && !d.lex.given[t.lower] && d.headType(from, to) == "" {
-			from++ // "Cartoonist Ana Lobo"
-			break
-		}
-		if !d.lex.is(t.lower, "common") || d.capitals[t.lower] > d.lower[t.lower] {
-			break
-		}
-		if to-from > 1 && !derived(t.lower) && !strings.HasSuffix(t.lower, "s") && !d.lex.is(t.lower, "lead") {
-			break
-		}
-		if _, n := lookup(d.lex.names, d.tokens, from, to, false); n > 0 {
-			break
-		}
-		if typ := d.headType(from, to); typ == typeGrant || typ == typeProgram || typ == typeOrganization && to-from > 2 {
-			break
-		}
+	if from < to && d.tokens[from].first && d.opensOnly(from, to) {
 		from++
 		for from < to && !d.capitalised(from) {
 			from++ // "Members of the ..."
 		}
-		break
 	}
 	for to > from && (d.tokens[to-1].kind == mark || to-from > 1 && d.tokens[to-1].upper && d.lex.is(d.tokens[to-1].lower, "title")) {
 		to-- // "Micro Focus CTO"
 	}
 	return from, to
+}
+
+// opensOnly reports whether the first word of a row that begins a sentence has its
+// capital for no other reason.
+func (d *document) opensOnly(from, to int) bool {
+	t := d.tokens[from]
+	typ := d.headType(from, to)
+	if to-from > 2 && typ == "" && d.lex.given[d.tokens[from+1].lower] && !d.lex.given[t.lower] {
+		return true // "Cartoonist Ana Lobo"
+	}
+	switch {
+	case !d.lex.is(t.lower, "common"), d.capitals[t.lower] > d.lower[t.lower]:
+		return false
+	case to-from > 1 && !derived(t.lower) && !strings.HasSuffix(t.lower, "s") && !d.lex.is(t.lower, "lead"):
+		return false
+	case typ == typeGrant, typ == typeProgram, typ == typeOrganization && to-from > 2:
+		return false
+	}
+	_, n := lookup(d.lex.names, d.tokens, from, to, false)
+	return n == 0
 }
 
 // nameHere reports whether the single word at token i is a name, and not a word
