@@ -289,8 +289,13 @@ func (d *document) antecedent(i int, types []string) int {
 	var nouns []string
 	switch t := d.tokens[start]; t.lower {
 	case "the", "this":
-		for k := start + 1; k < i && k <= start+3 && !d.tokens[k].capital && d.tokens[k].kind == word; k++ {
-			if nouns = antecedents(d.lex.nouns[d.tokens[k].lower]); nouns != nil {
+		for k := start + 1; k <= i && k <= start+3 && !d.tokens[k].capital && d.tokens[k].kind == word; k++ {
+			if d.tokens[k].lower == "amount" {
+				nouns = antecedents(typeGrant)
+			} else {
+				nouns = antecedents(d.lex.nouns[d.tokens[k].lower])
+			}
+			if nouns != nil {
 				break
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/peermesh/kgl-backend/server/internal/builtin"
 	"github.com/peermesh/kgl-backend/server/internal/enrich"
 	"github.com/peermesh/kgl-backend/server/internal/feed"
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
@@ -206,6 +207,48 @@ func TestMockExtractorFindsAllTypesInTheFeeds(t *testing.T) {
 	for typ, names := range entities {
 		t.Logf("%s: %d %v", typ, len(names), names)
 	}
+}
+
+// What the builtin extractor reads out of the feeds is what a new user sees first.
+func TestBuiltinExtractorReadsTheFeeds(t *testing.T) {
+	extractor := builtin.New()
+	entities, relations := map[string]map[string]bool{}, map[string]int{}
+	for _, doc := range parseAll(t, newServer(t, kgl.NewFakeClock(start()))) {
+		for _, it := range doc.Items {
+			x, err := extractor.Extract(context.Background(), kgl.Content{ContentBody: kgl.ContentBody{Title: it.Title, Text: it.ContentText}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			x = builtin.WithCoOccurrences(x, it.ContentText)
+			if err := enrich.Check(x, it.ContentText); err != nil {
+				t.Errorf("%q: %v", it.Title, err)
+			}
+			for _, e := range x.Entities {
+				note(entities, e.Type, e.Name)
+			}
+			for _, r := range x.Relationships {
+				relations[r.Type]++
+			}
+		}
+	}
+	for typ, want := range map[string]int{
+		"person": 40, "organization": 20, "platform": 10, "grant": 15, "program": 5, "location": 20, "event": 4, "concept": 15, "amount": 3,
+	} {
+		if got := len(entities[typ]); got < want {
+			t.Errorf("%d entities of type %s, want %d and more: %v", got, typ, want, entities[typ])
+		}
+	}
+	for relation, want := range map[string]int{"offers": 10, "works_for": 15, "located_in": 10, "received": 5, "funded_by": 3, builtin.CoOccursWith: 50} {
+		if got := relations[relation]; got < want {
+			t.Errorf("%d relationships %s, want %d and more", got, relation, want)
+		}
+	}
+	// Everything in the feeds but platforms, places and the Commission is invented
+	// (data/cast.json): a name without a type is a word that was taken for one.
+	if misc := entities["misc"]; len(misc) > 0 {
+		t.Errorf("names without a type: %v", misc)
+	}
+	t.Logf("relationships: %v", relations)
 }
 
 func TestFeedsAreDeterministicWithinTheHour(t *testing.T) {
