@@ -215,7 +215,7 @@ type Querier interface {
 	MoveContents(ctx context.Context, arg sqlitedb.MoveContentsParams) error
 	MoveExternalIDs(ctx context.Context, arg sqlitedb.MoveExternalIDsParams) error
 	MoveMentions(ctx context.Context, arg sqlitedb.MoveMentionsParams) (int64, error)
-	NameGramCounts(ctx context.Context, arg string) ([]sqlitedb.NameGramCountsRow, error)
+	NameGramCounts(ctx context.Context, arg sqlitedb.NameGramCountsParams) ([]sqlitedb.NameGramCountsRow, error)
 	NameKeys(ctx context.Context, arg string) ([]sqlitedb.NameKeysRow, error)
 	NearItems(ctx context.Context, arg string) ([]sqlitedb.NearItemsRow, error)
 	NearItemsOf(ctx context.Context, arg sqlitedb.NearItemsOfParams) ([]sqlitedb.NearItemsOfRow, error)
@@ -1809,8 +1809,8 @@ func (q Queries) MoveMentions(ctx context.Context, arg sqlitedb.MoveMentionsPara
 }
 
 // NameGramCounts converts and calls pgdb's.
-func (q Queries) NameGramCounts(ctx context.Context, arg string) ([]sqlitedb.NameGramCountsRow, error) {
-	rows, err := q.db.NameGramCounts(ctx, arg)
+func (q Queries) NameGramCounts(ctx context.Context, arg sqlitedb.NameGramCountsParams) ([]sqlitedb.NameGramCountsRow, error) {
+	rows, err := q.db.NameGramCounts(ctx, pgdb.NameGramCountsParams(arg))
 	if err != nil {
 		return nil, err
 	}

@@ -362,18 +362,23 @@ func (q *Queries) KeepAliases(ctx context.Context, arg KeepAliasesParams) error 
 const nameGramCounts = `-- name: NameGramCounts :many
 SELECT CAST(q.place - 1 AS BIGINT) AS place, CAST((SELECT COUNT(*) FROM (
   SELECT 1 FROM entity_name_grams g WHERE g.gram = (q.value ->> 'gram')
-    AND g.size >= CAST(q.value ->> 'low' AS BIGINT) AND g.size <= CAST(q.value ->> 'high' AS BIGINT) LIMIT 1000) AS t) AS BIGINT) AS name_count
-FROM jsonb_array_elements(CAST(CAST($1 AS TEXT) AS JSONB)) WITH ORDINALITY AS q (value, place)
+    AND g.size >= CAST(q.value ->> 'low' AS BIGINT) AND g.size <= CAST(q.value ->> 'high' AS BIGINT) LIMIT $1::bigint) AS t) AS BIGINT) AS name_count
+FROM jsonb_array_elements(CAST(CAST($2 AS TEXT) AS JSONB)) WITH ORDINALITY AS q (value, place)
 `
+
+type NameGramCountsParams struct {
+	Most  int64
+	Grams string
+}
 
 type NameGramCountsRow struct {
 	Place     int64
 	NameCount int64
 }
 
-// How many names of these lengths have a gram, counted to a thousand.
-func (q *Queries) NameGramCounts(ctx context.Context, grams string) ([]NameGramCountsRow, error) {
-	rows, err := q.db.Query(ctx, nameGramCounts, grams)
+// How many names of these lengths have a gram, counted to a bound.
+func (q *Queries) NameGramCounts(ctx context.Context, arg NameGramCountsParams) ([]NameGramCountsRow, error) {
+	rows, err := q.db.Query(ctx, nameGramCounts, arg.Most, arg.Grams)
 	if err != nil {
 		return nil, err
 	}

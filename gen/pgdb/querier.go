@@ -285,8 +285,8 @@ type Querier interface {
 	MoveExternalIDs(ctx context.Context, arg MoveExternalIDsParams) error
 	// A mention of a place that the other entity has from the same extractor stays.
 	MoveMentions(ctx context.Context, arg MoveMentionsParams) (int64, error)
-	// How many names of these lengths have a gram, counted to a thousand.
-	NameGramCounts(ctx context.Context, grams string) ([]NameGramCountsRow, error)
+	// How many names of these lengths have a gram, counted to a bound.
+	NameGramCounts(ctx context.Context, arg NameGramCountsParams) ([]NameGramCountsRow, error)
 	// The normalised names and aliases of entities.
 	NameKeys(ctx context.Context, ids string) ([]NameKeysRow, error)
 	// Items of other sources that share a key, the newest of each key. The bound per key is what a key that

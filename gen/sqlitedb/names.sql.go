@@ -382,18 +382,23 @@ func (q *Queries) KeepAliases(ctx context.Context, arg KeepAliasesParams) error 
 const nameGramCounts = `-- name: NameGramCounts :many
 SELECT CAST(q.key AS BIGINT) AS place, CAST((SELECT COUNT(*) FROM (
   SELECT 1 FROM entity_name_grams g WHERE g.gram = json_extract(q.value, '$.gram')
-    AND g.size >= json_extract(q.value, '$.low') AND g.size <= json_extract(q.value, '$.high') LIMIT 1000) AS t) AS BIGINT) AS name_count
-FROM json_each(CAST(?1 AS TEXT)) AS q
+    AND g.size >= json_extract(q.value, '$.low') AND g.size <= json_extract(q.value, '$.high') LIMIT ?1) AS t) AS BIGINT) AS name_count
+FROM json_each(CAST(?2 AS TEXT)) AS q
 `
+
+type NameGramCountsParams struct {
+	Most  int64
+	Grams string
+}
 
 type NameGramCountsRow struct {
 	Place     int64
 	NameCount int64
 }
 
-// How many names of these lengths have a gram, counted to a thousand.
-func (q *Queries) NameGramCounts(ctx context.Context, grams string) ([]NameGramCountsRow, error) {
-	rows, err := q.db.QueryContext(ctx, nameGramCounts, grams)
+// How many names of these lengths have a gram, counted to a bound.
+func (q *Queries) NameGramCounts(ctx context.Context, arg NameGramCountsParams) ([]NameGramCountsRow, error) {
+	rows, err := q.db.QueryContext(ctx, nameGramCounts, arg.Most, arg.Grams)
 	if err != nil {
 		return nil, err
 	}

@@ -74,11 +74,11 @@ ON CONFLICT (gram, size, entity_id) DO NOTHING;
 -- name: DeleteNameGrams :exec
 DELETE FROM entity_name_grams WHERE entity_id = @entity_id AND size = @size AND gram = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@grams AS TEXT) AS JSONB))));
 
--- How many names of these lengths have a gram, counted to a thousand.
+-- How many names of these lengths have a gram, counted to a bound.
 -- name: NameGramCounts :many
 SELECT CAST(q.place - 1 AS BIGINT) AS place, CAST((SELECT COUNT(*) FROM (
   SELECT 1 FROM entity_name_grams g WHERE g.gram = (q.value ->> 'gram')
-    AND g.size >= CAST(q.value ->> 'low' AS BIGINT) AND g.size <= CAST(q.value ->> 'high' AS BIGINT) LIMIT 1000) AS t) AS BIGINT) AS name_count
+    AND g.size >= CAST(q.value ->> 'low' AS BIGINT) AND g.size <= CAST(q.value ->> 'high' AS BIGINT) LIMIT @most::bigint) AS t) AS BIGINT) AS name_count
 FROM jsonb_array_elements(CAST(CAST(@grams AS TEXT) AS JSONB)) WITH ORDINALITY AS q (value, place);
 
 -- name: ActiveEntitiesByNames :many

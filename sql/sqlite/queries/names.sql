@@ -73,11 +73,11 @@ ON CONFLICT (gram, size, entity_id) DO NOTHING;
 -- name: DeleteNameGrams :exec
 DELETE FROM entity_name_grams WHERE entity_id = @entity_id AND size = @size AND gram IN (SELECT value FROM json_each(CAST(@grams AS TEXT)));
 
--- How many names of these lengths have a gram, counted to a thousand.
+-- How many names of these lengths have a gram, counted to a bound.
 -- name: NameGramCounts :many
 SELECT CAST(q.key AS BIGINT) AS place, CAST((SELECT COUNT(*) FROM (
   SELECT 1 FROM entity_name_grams g WHERE g.gram = json_extract(q.value, '$.gram')
-    AND g.size >= json_extract(q.value, '$.low') AND g.size <= json_extract(q.value, '$.high') LIMIT 1000) AS t) AS BIGINT) AS name_count
+    AND g.size >= json_extract(q.value, '$.low') AND g.size <= json_extract(q.value, '$.high') LIMIT @most) AS t) AS BIGINT) AS name_count
 FROM json_each(CAST(@grams AS TEXT)) AS q;
 
 -- name: ActiveEntitiesByNames :many
