@@ -10,20 +10,25 @@ import (
 const fieldStatus = "status"
 
 // storeEntity stores the changed fields of an entity. A change of its state
-// takes its relationships out of the graph, or brings them back.
+// takes its relationships out of the graph, or brings them back; it comes first,
+// because it needs the graph for itself.
 func storeEntity(ctx context.Context, tx kgl.Store, before, after kgl.Entity, fields []string) (kgl.Entity, error) {
-	result := before
-	if len(fields) > 1 || fields[0] != fieldStatus {
-		var err error
-		if result, err = tx.UpdateEntity(ctx, after); err != nil {
-			return result, err
-		}
-	}
 	if before.Status == after.Status {
-		return result, nil
+		return tx.UpdateEntity(ctx, after)
 	}
 	if err := tx.SetEntityStatus(ctx, after.ID, after.Status, after.UpdatedAt); err != nil {
+		return before, err
+	}
+	result, err := tx.Entity(ctx, after.ID)
+	if err != nil {
 		return result, err
 	}
-	return tx.Entity(ctx, after.ID)
+	if result.Version != before.Version+1 {
+		return result, kgl.Errorf(kgl.CodePreconditionFailed, "the entity was changed meanwhile")
+	}
+	if len(fields) == 1 {
+		return result, nil
+	}
+	after.Version = result.Version
+	return tx.UpdateEntity(ctx, after)
 }

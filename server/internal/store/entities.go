@@ -230,6 +230,9 @@ func replaceNames(ctx context.Context, c *conn, e kgl.Entity) error {
 // with it by a foreign key; what the keys do not reach is removed here.
 func (db *DB) DeleteEntity(ctx context.Context, id string) error {
 	return db.write(ctx, func(ctx context.Context, c *conn) error {
+		if err := shareGraph(ctx, c); err != nil {
+			return err
+		}
 		ids, err := c.MergedInto(ctx, id)
 		if err != nil {
 			return err

@@ -40,6 +40,9 @@ func (db *DB) UpsertEntities(ctx context.Context, es []kgl.Entity) ([]kgl.Entity
 	var out []kgl.Entity
 	var created []bool
 	err := db.write(ctx, func(ctx context.Context, c *conn) error {
+		if err := shareGraph(ctx, c); err != nil {
+			return err
+		}
 		ids, made, err := entityUpsert(ctx, c, es).run()
 		if err != nil {
 			return err

@@ -30,6 +30,9 @@ type mentionRow struct {
 func (db *DB) InsertMentions(ctx context.Context, ms []kgl.Mention) (int64, error) {
 	var stored int64
 	err := db.write(ctx, func(ctx context.Context, c *conn) error {
+		if err := shareGraph(ctx, c); err != nil {
+			return err
+		}
 		added, err := insertMentions(ctx, c, ms)
 		if err != nil {
 			return err
@@ -95,6 +98,9 @@ func (db *DB) DeleteExtractorMentions(ctx context.Context, contentID, name strin
 func (db *DB) removeMentions(ctx context.Context, remove func(*conn) ([]string, error)) (int64, error) {
 	var gone int64
 	err := db.write(ctx, func(ctx context.Context, c *conn) error {
+		if err := shareGraph(ctx, c); err != nil {
+			return err
+		}
 		removed, err := remove(c)
 		if err != nil {
 			return err
@@ -113,6 +119,9 @@ func (db *DB) ReplaceMentions(ctx context.Context, contentID, extractor string, 
 		ms[i].ContentID, ms[i].Extractor = contentID, extractor
 	}
 	return db.write(ctx, func(ctx context.Context, c *conn) error {
+		if err := shareGraph(ctx, c); err != nil {
+			return err
+		}
 		removed, err := c.DeleteMentions(ctx, sqlitedb.DeleteMentionsParams{ContentID: contentID, Extractor: extractor})
 		if err != nil {
 			return err
@@ -192,6 +201,9 @@ func eachDelta(deltas map[string]int64, add func(delta int64, ids string) error)
 // that are left without evidence. It is called before the item is deleted,
 // which would remove the rows but not count them.
 func forgetContent(ctx context.Context, c *conn, contentID string) error {
+	if err := shareGraph(ctx, c); err != nil {
+		return err
+	}
 	mentions, err := c.DeleteContentMentions(ctx, contentID)
 	if err != nil {
 		return err
@@ -212,6 +224,9 @@ func forgetContent(ctx context.Context, c *conn, contentID string) error {
 
 // forgetSource is forgetContent for all items of a source.
 func forgetSource(ctx context.Context, c *conn, sourceID string) error {
+	if err := shareGraph(ctx, c); err != nil {
+		return err
+	}
 	mentions, err := c.DeleteSourceMentions(ctx, sourceID)
 	if err != nil {
 		return err

@@ -22,6 +22,9 @@ func (db *DB) MergeEntities(ctx context.Context, m kgl.EntityMerge) (kgl.EntityM
 	}
 	var out kgl.EntityMerge
 	err := db.write(ctx, func(ctx context.Context, c *conn) error {
+		if err := ownGraph(ctx, c); err != nil {
+			return err
+		}
 		g, err := lockMerge(ctx, c, m.Winner.ID, losers)
 		if err != nil {
 			return err
@@ -51,6 +54,9 @@ func (db *DB) MergeEntities(ctx context.Context, m kgl.EntityMerge) (kgl.EntityM
 func (db *DB) UndoMerge(ctx context.Context, id, actor string, now time.Time) (kgl.EntityMerge, error) {
 	var out kgl.EntityMerge
 	err := db.write(ctx, func(ctx context.Context, c *conn) error {
+		if err := ownGraph(ctx, c); err != nil {
+			return err
+		}
 		m, err := readMerge(ctx, c, id)
 		if err != nil {
 			return err
@@ -91,39 +97,14 @@ type merging struct {
 }
 
 // lockMerge locks the winner, what answers for it, the losers with all that was
-// merged into them, and the other ends of their relationships.
+// merged into them, and the other ends of the relationships of all but the first.
 func lockMerge(ctx context.Context, c *conn, winner string, losers []string) (*merging, error) {
 	g := &merging{c: c, winner: winner, losers: losers, states: entityStates{}}
-	for {
-		var err error
-		if g.loserOf, err = mergeGroups(ctx, c, losers); err != nil {
-			return nil, err
-		}
-		list, err := listText(g.members())
-		if err != nil {
-			return nil, err
-		}
-		around, err := c.EndsAround(ctx, list)
-		if err != nil {
-			return nil, err
-		}
-		// What others changed before the locks were got is found in the next round.
-		more := slices.DeleteFunc(unique(append(around, append(g.members(), winner)...)), func(id string) bool {
-			_, known := g.states[id]
-			return known
-		})
-		if len(more) == 0 {
-			return g, nil
-		}
-		if err := lockStates(ctx, c, g.states, more); err != nil {
-			return nil, err
-		}
-		for _, id := range more {
-			if _, known := g.states[id]; !known { // there is no such entity
-				return g, nil
-			}
-		}
-	}
+	err := lockUntilStable(ctx, c, g.states, []string{winner}, func() (members []string, err error) {
+		g.loserOf, err = mergeGroups(ctx, c, losers)
+		return g.members(), err
+	})
+	return g, err
 }
 
 // lockStates is lockEntities that says what the entities are. It locks what

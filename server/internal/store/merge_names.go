@@ -62,6 +62,10 @@ func (g *merging) settleNames(ctx context.Context, groups map[string]map[string]
 	if err != nil {
 		return 0, err
 	}
+	before, err := nameKeys(ctx, g.c, all)
+	if err != nil {
+		return 0, err
+	}
 	if err := g.c.HomeAliases(ctx, list); err != nil {
 		return 0, err
 	}
@@ -86,7 +90,7 @@ func (g *merging) settleNames(ctx context.Context, groups map[string]map[string]
 			}
 		}
 	}
-	return moved, nil
+	return moved, syncNameGrams(ctx, g.c, before, all)
 }
 
 func (g *merging) giveNames(ctx context.Context, from, to string) (int64, error) {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/peermesh/kgl-backend/gen/sqlitedb"
@@ -14,6 +15,9 @@ func (db *DB) SetEntityStatus(ctx context.Context, id string, status kgl.EntityS
 		return kgl.Invalid("status", "must be active or rejected")
 	}
 	return db.write(ctx, func(ctx context.Context, c *conn) error {
+		if err := ownGraph(ctx, c); err != nil {
+			return err
+		}
 		around, err := lockAround(ctx, c, []string{id})
 		if err != nil {
 			return err
@@ -42,18 +46,46 @@ func (db *DB) SetEntityStatus(ctx context.Context, id string, status kgl.EntityS
 	})
 }
 
-// lockAround locks entities and the other ends of their relationships.
+// lockAround locks entities and the other ends of their relationships, and
+// returns what they are; an id of no entity is not among them.
 func lockAround(ctx context.Context, c *conn, ids []string) (entityStates, error) {
-	list, err := listText(ids)
-	if err != nil {
-		return nil, err
-	}
-	around, err := c.EndsAround(ctx, list)
-	if err != nil {
-		return nil, err
-	}
 	states := entityStates{}
-	return states, lockStates(ctx, c, states, unique(append(around, ids...)))
+	err := lockUntilStable(ctx, c, states, nil, func() ([]string, error) { return ids, nil })
+	return states, err
+}
+
+// lockUntilStable locks some entities, those that members returns, and the other
+// ends of the relationships of these. What others changed before the locks were got is found in
+// the next round. An id of no entity ends it.
+func lockUntilStable(ctx context.Context, c *conn, states entityStates, also []string, members func() ([]string, error)) error {
+	for {
+		ids, err := members()
+		if err != nil {
+			return err
+		}
+		list, err := listText(ids)
+		if err != nil {
+			return err
+		}
+		around, err := c.EndsAround(ctx, list)
+		if err != nil {
+			return err
+		}
+		unlocked := func(id string) bool {
+			_, known := states[id]
+			return !known
+		}
+		more := slices.DeleteFunc(unique(slices.Concat(around, ids, also)), func(id string) bool { return !unlocked(id) })
+		if len(more) == 0 {
+			return nil
+		}
+		if err := lockStates(ctx, c, states, more); err != nil {
+			return err
+		}
+		if slices.ContainsFunc(more, unlocked) {
+			return nil
+		}
+	}
 }
 
 func suppress(ctx context.Context, c *conn, id string, at int64) error {

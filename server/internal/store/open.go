@@ -108,7 +108,8 @@ type transaction interface {
 type conn struct {
 	pgadapter.Querier
 	raw
-	engine Engine
+	engine    Engine
+	graphLock string // the form in which the transaction has it, see lockGraph
 }
 
 // raw runs statements that are not generated. Arguments are numbered from 1;

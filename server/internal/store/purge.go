@@ -14,6 +14,9 @@ import (
 func (db *DB) PurgeDerived(ctx context.Context, sourceID, after string, limit int, now time.Time) (kgl.Purged, error) {
 	var out kgl.Purged
 	err := db.write(ctx, func(ctx context.Context, c *conn) error {
+		if err := shareGraph(ctx, c); err != nil {
+			return err
+		}
 		out = kgl.Purged{}
 		ids, err := c.DerivedPage(ctx, sqlitedb.DerivedPageParams{SourceID: sourceID, AfterID: after, RowLimit: int64(max(limit, 0))})
 		if err != nil || len(ids) == 0 {

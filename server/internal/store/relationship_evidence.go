@@ -30,6 +30,9 @@ type evidenceRow struct {
 func (db *DB) ReplaceEvidence(ctx context.Context, contentID, extractor string, es []kgl.Evidence) ([]string, error) {
 	var gone []string
 	err := db.write(ctx, func(ctx context.Context, c *conn) error {
+		if err := shareGraph(ctx, c); err != nil {
+			return err
+		}
 		rows, err := c.DeleteEvidence(ctx, sqlitedb.DeleteEvidenceParams{ContentID: contentID, Extractor: extractor})
 		if err != nil {
 			return err
@@ -54,6 +57,9 @@ func (db *DB) InsertEvidence(ctx context.Context, es []kgl.Evidence) error {
 		return nil
 	}
 	return db.write(ctx, func(ctx context.Context, c *conn) error {
+		if err := shareGraph(ctx, c); err != nil {
+			return err
+		}
 		if err := takeOverEvidence(ctx, c, es); err != nil {
 			return err
 		}
@@ -97,6 +103,9 @@ func takeOverEvidence(ctx context.Context, c *conn, es []kgl.Evidence) error {
 func (db *DB) DeleteRunEvidence(ctx context.Context, contentID, runID, name string) ([]string, error) {
 	var gone []string
 	err := db.write(ctx, func(ctx context.Context, c *conn) error {
+		if err := shareGraph(ctx, c); err != nil {
+			return err
+		}
 		rows, err := c.DeleteRunEvidence(ctx, sqlitedb.DeleteRunEvidenceParams{
 			// The run of no id is that of no row.
 			ContentID: contentID, RunID: &runID, Name: name, VersionFrom: name + "@", VersionUntil: name + "A",

@@ -41,6 +41,9 @@ func (db *DB) UpsertRelationships(ctx context.Context, rs []kgl.Relationship) ([
 	var out []kgl.Relationship
 	var created []bool
 	err := db.write(ctx, func(ctx context.Context, c *conn) error {
+		if err := shareGraph(ctx, c); err != nil {
+			return err
+		}
 		rs, err := lockEnds(ctx, c, rs)
 		if err != nil {
 			return err
@@ -228,6 +231,9 @@ func relationshipsInOrder(ctx context.Context, c *conn, ids []string) ([]kgl.Rel
 func (db *DB) UpdateRelationship(ctx context.Context, r kgl.Relationship) (kgl.Relationship, error) {
 	var out kgl.Relationship
 	err := db.write(ctx, func(ctx context.Context, c *conn) error {
+		if err := shareGraph(ctx, c); err != nil {
+			return err
+		}
 		stored, states, err := lockRelationship(ctx, c, r.ID)
 		if err != nil {
 			return err
@@ -297,6 +303,9 @@ func lockRelationship(ctx context.Context, c *conn, id string) (kgl.Relationship
 // DeleteRelationship implements kgl.RelationshipStore.
 func (db *DB) DeleteRelationship(ctx context.Context, id string) error {
 	return db.write(ctx, func(ctx context.Context, c *conn) error {
+		if err := shareGraph(ctx, c); err != nil {
+			return err
+		}
 		if _, _, err := lockRelationship(ctx, c, id); err != nil {
 			return err
 		}
