@@ -31,9 +31,9 @@ const noSource = "none"
 const (
 	// probeTimeout bounds the question whether the module is alive.
 	probeTimeout = 5 * time.Second
-	// readers is how many answers are taken apart at once: an answer in pieces
-	// takes several times the memory of its bytes.
-	readers = 4
+	// readers is how many answers are read and taken apart at once: an answer in
+	// pieces takes several times the memory of its bytes.
+	readers = 8
 )
 
 // AIConfig says how the AI module is called. A zero value takes its default.

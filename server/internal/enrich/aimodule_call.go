@@ -126,67 +126,63 @@ func (m *AIModule) mayHave(ctx context.Context, source string) *fault {
 func (m *AIModule) exchange(ctx context.Context, c aiCall) *fault {
 	ctx, cancel := context.WithTimeout(ctx, m.cfg.Timeout)
 	defer cancel()
-	resp, body, f := m.receive(c.send(ctx))
-	if f != nil {
+	var job aiclient.Job
+	resp, err := c.send(ctx)
+	f := m.receive(resp, err, func(body []byte) error {
+		if resp.StatusCode == http.StatusAccepted {
+			return readJob(body, "", &job)
+		}
+		return c.take(body, nil)
+	})
+	if f != nil || resp.StatusCode != http.StatusAccepted {
 		return f
 	}
-	if resp.StatusCode != http.StatusAccepted {
-		return m.reading(func() error { return c.take(body, nil) })
-	}
-	job, f := m.await(ctx, resp, body)
-	if f != nil {
-		return f
-	}
-	return m.reading(func() error { return c.take(nil, job) })
+	return m.await(ctx, resp, job, func(done aiclient.Job) error { return c.take(nil, &done) })
 }
 
-// receive reads an answer to its end. Of its statuses only 200 and 202 are left.
-func (m *AIModule) receive(resp *http.Response, err error) (*http.Response, []byte, *fault) {
+// receive reads an answer to its end and hands the body of a 200 or 202 to use.
+// Only few answers are read and taken apart at the same time: they may be large.
+func (m *AIModule) receive(resp *http.Response, err error, use func(body []byte) error) *fault {
 	if err != nil {
-		return nil, nil, transportFault(err)
+		return transportFault(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
+	m.readers <- struct{}{}
+	defer func() { <-m.readers }()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, MaxAIAnswer+1))
 	switch {
 	case err != nil:
-		return nil, nil, transportFault(err)
+		return transportFault(err)
 	case len(body) > MaxAIAnswer:
-		return nil, nil, violation(errTooLarge)
+		return violation(errTooLarge)
 	case resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusAccepted:
-		return resp, body, nil
-	}
-	after, _ := outbound.RetryAfter(resp.Header, m.clock.Now(), maxPause)
-	return resp, nil, statusFault(resp.StatusCode, after, body)
-}
-
-// reading runs fn, which takes an answer apart, with few others at the same time.
-func (m *AIModule) reading(fn func() error) *fault {
-	m.readers <- struct{}{}
-	defer func() { <-m.readers }()
-	err := fn()
-	if err == nil {
+		if err := use(body); err != nil {
+			return violation(err)
+		}
 		return nil
 	}
-	if f, ok := errors.AsType[*fault](err); ok {
-		return f
-	}
-	return violation(err)
+	after, _ := outbound.RetryAfter(resp.Header, m.clock.Now(), maxPause)
+	return statusFault(resp.StatusCode, after, body)
 }
 
-// await polls a job until it ends, and returns the one that succeeded. accepted
-// and body are the answer that named it.
-func (m *AIModule) await(ctx context.Context, accepted *http.Response, body []byte) (*aiclient.Job, *fault) {
-	job, f := m.readJob(body, "")
-	if f != nil {
-		return nil, f
-	}
+// await polls a job until it ends, and hands one that succeeded to use. accepted
+// is the answer that named it.
+func (m *AIModule) await(ctx context.Context, accepted *http.Response, job aiclient.Job, use func(aiclient.Job) error) *fault {
 	id, resp, pause := job.JobID, accepted, pollMin
+	used := false
+	read := func(body []byte) error {
+		if err := readJob(body, id, &job); err != nil || job.Status != aiclient.JobStatusSucceeded {
+			return err
+		}
+		used = true
+		return use(job)
+	}
 	for {
-		switch job.Status {
-		case aiclient.JobStatusSucceeded:
-			return job, nil
-		case aiclient.JobStatusFailed:
-			return nil, jobFault(job.Error)
+		switch {
+		case job.Status == aiclient.JobStatusFailed:
+			return jobFault(job.Error)
+		case used:
+			return nil
 		}
 		wait, named := outbound.RetryAfter(resp.Header, m.clock.Now(), maxPause)
 		if !named {
@@ -194,31 +190,22 @@ func (m *AIModule) await(ctx context.Context, accepted *http.Response, body []by
 			pause = min(pause*3/2, pollMax)
 		}
 		if err := m.sleep(ctx, max(wait, pollMin)); err != nil {
-			return nil, overdue(err)
+			return overdue(err)
 		}
-		next, body, f := m.receive(m.client.GetJob(ctx, id))
-		switch {
-		case f != nil && f.word == wordBusy: // the job goes on
-			resp = next
-			continue
-		case f != nil:
-			return nil, pollFault(f, next)
+		next, err := m.client.GetJob(ctx, id)
+		f := m.receive(next, err, read)
+		if f != nil && f.word != wordBusy { // a busy module goes on with the job
+			return pollFault(f, next)
 		}
 		resp = next
-		if job, f = m.readJob(body, id); f != nil {
-			return nil, f
-		}
 	}
 }
 
 // readJob reads the state of the job of this id; empty: any.
-func (m *AIModule) readJob(body []byte, id string) (*aiclient.Job, *fault) {
-	var job aiclient.Job
-	f := m.reading(func() error {
-		if err := json.Unmarshal(body, &job); err != nil {
-			return err
-		}
-		return checkJob(job, id)
-	})
-	return &job, f
+func readJob(body []byte, id string, job *aiclient.Job) error {
+	*job = aiclient.Job{}
+	if err := json.Unmarshal(body, job); err != nil {
+		return err
+	}
+	return checkJob(*job, id)
 }

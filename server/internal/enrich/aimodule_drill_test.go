@@ -5,16 +5,22 @@ package enrich
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	mathrand "math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/peermesh/kgl-backend/gen/aiclient"
 	"github.com/peermesh/kgl-backend/server/internal/enrich/aifake"
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
 	"github.com/peermesh/kgl-backend/server/internal/store"
@@ -148,10 +154,16 @@ func (d *drill) add(t *testing.T) {
 			"it wants to go on with it for as long as there is money left; who wants some writes a letter of two pages, "+
 			"with a plan. ", 'A'+n/20, 'a'+n%20)
 	}
+	d.addText(t, text.String())
+}
+
+// addText stores an item with this text, and its task.
+func (d *drill) addText(t *testing.T, text string) {
+	t.Helper()
 	now := d.clock.Now()
 	c := kgl.Content{ID: d.ids.NewID(), SourceID: d.source, IdentityKind: kgl.IdentityGUID, Status: kgl.ContentNew, Revision: 1, Version: 1, FetchedAt: now, UpdatedAt: now}
 	c.GUID, c.IdentityKey = c.ID, c.ID
-	c.Title, c.Text, c.PublishedAt, c.ContentHash = "A title", text.String(), now, c.ID
+	c.Title, c.Text, c.PublishedAt, c.ContentHash = "A title", text, now, c.ID
 	c.Authors, c.Categories, c.Enclosures = []kgl.Author{}, []string{}, []kgl.Enclosure{}
 	err := d.db.InTx(t.Context(), func(ctx context.Context, tx kgl.Store) error {
 		if _, err := tx.CreateContents(ctx, []kgl.Content{c}); err != nil {
@@ -179,4 +191,66 @@ func peakMemory(t *testing.T) string {
 		}
 	}
 	return "unknown"
+}
+
+// TestDrillAIMemory has a hundred items of the largest size at the module at once,
+// which answers each with as much as is read of an answer.
+func TestDrillAIMemory(t *testing.T) {
+	const items = 100
+	debug.SetMemoryLimit(400 << 20) // as the binary does, see server/cmd/kgl
+	answer := largestAnswer(t)
+	var there atomic.Int64
+	all := make(chan struct{})
+	module := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			return
+		}
+		if there.Add(1) == items {
+			close(all)
+		}
+		<-all
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(answer)
+	}))
+	t.Cleanup(module.Close)
+	d := newDrill(t)
+	text := strings.Repeat("Word of \"a text\" ", 512<<10/17)
+	for range items {
+		d.addText(t, text)
+	}
+	m := newTestModule(t, d.clock, nil, AIConfig{URL: module.URL, Concurrency: items})
+	m.limiter.limit = items
+	worker := NewWorker(d.db, NewRecorder(d.db, d.clock, d.ids, nil), m, d.clock, d.ids, slog.New(slog.DiscardHandler), d, Config{
+		Concurrency: items, Batch: items, Lease: 10 * time.Minute, ExtractTimeout: 5 * time.Minute,
+	})
+	if n, err := worker.RunOnce(t.Context()); err != nil || n != items {
+		t.Fatalf("%d tasks: %v", n, err)
+	}
+	if n := d.outcomes(OutcomeProcessed); n != items {
+		t.Errorf("%d processed, want %d", n, items)
+	}
+	t.Logf("%d items of %d KiB at once, answered with %d KiB each: peak memory of the process, module included: %s", items, len(text)>>10, len(answer)>>10, peakMemory(t))
+}
+
+// largestAnswer returns an answer of nearly MaxAIAnswer bytes.
+func largestAnswer(t *testing.T) []byte {
+	t.Helper()
+	word := "Word"
+	var a aiclient.Extraction
+	for i := range 20 {
+		e := aiclient.Entity{Name: word, Type: fmt.Sprintf("kind_%c", 'a'+i), Confidence: 0.5}
+		for n := range maxAnswerPositions {
+			e.Positions = append(e.Positions, aiclient.Position{Start: int64(n) * 17, End: int64(n)*17 + 4, Quote: &word})
+		}
+		a.Entities = append(a.Entities, e)
+	}
+	fact := strings.Repeat("It is so. ", 60)
+	for range maxAnswerRelationships - 1000 {
+		a.Relationships = append(a.Relationships, aiclient.Relationship{From: word, To: word, FromType: optional("kind_a"), ToType: optional("kind_b"), Type: "is", Fact: &fact})
+	}
+	body, err := json.Marshal(a)
+	if err != nil || len(body) > MaxAIAnswer {
+		t.Fatalf("an answer of %d bytes: %v", len(body), err)
+	}
+	return body
 }

@@ -47,6 +47,11 @@ const (
 	DefaultOutageMax      = 5 * time.Second
 )
 
+// storeAtOnce is how many results of one worker are stored at the same time. A
+// hundred that end together would wait for each other in the database until it
+// takes the wait for a fault, and their extraction would be for nothing.
+const storeAtOnce = 4
+
 // Config says how a Worker works. A zero value takes its default.
 type Config struct {
 	Owner          string        // names this replica in leases; unique among replicas
@@ -97,6 +102,7 @@ type Worker struct {
 	metrics   Metrics
 	cfg       Config
 	wake      chan struct{}
+	storing   chan struct{}
 	owed      debts
 }
 
@@ -106,7 +112,7 @@ func NewWorker(store kgl.Store, recorder *Recorder, extractor Extractor, clock k
 	return &Worker{
 		store: store, recorder: recorder, extractor: extractor, clock: clock, ids: ids,
 		log: log.With("extractor", extractor.Name()), metrics: metrics,
-		cfg: cfg.withDefaults(), wake: make(chan struct{}, 1),
+		cfg: cfg.withDefaults(), wake: make(chan struct{}, 1), storing: make(chan struct{}, storeAtOnce),
 	}
 }
 
@@ -312,6 +318,12 @@ func (w *Worker) process(ctx context.Context, t kgl.EnrichmentTask) (Outcome, er
 			return "", extractionError{err}
 		}
 	}
+	select {
+	case w.storing <- struct{}{}:
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	defer func() { <-w.storing }()
 	return w.storeResult(ctx, t, c, x, started)
 }
 
