@@ -4605,7 +4605,7 @@ type ClientInterface interface {
 
 	// CreateExtractionWithBody Extract now
 	//
-	// Of an item, whose result is stored in the graph, or of a text, whose result is only answered. Answered at once when it takes no longer than 250 ms, else with 202. The result of a text is kept for an hour.
+	// Of an item, whose result is stored in the graph, or of a text, whose result is only answered. Answered at once when it takes no longer than 250 ms, else with 202; with an Idempotency-Key always with 202. The result is kept for an hour, the text is not kept. 409 with the code consent_denied when the source of the item does not allow AI processing, with conflict when the item holds no text, or when a text is asked for and the AI module comes for its work itself.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4614,7 +4614,7 @@ type ClientInterface interface {
 
 	// CreateExtraction Extract now
 	//
-	// Of an item, whose result is stored in the graph, or of a text, whose result is only answered. Answered at once when it takes no longer than 250 ms, else with 202. The result of a text is kept for an hour.
+	// Of an item, whose result is stored in the graph, or of a text, whose result is only answered. Answered at once when it takes no longer than 250 ms, else with 202; with an Idempotency-Key always with 202. The result is kept for an hour, the text is not kept. 409 with the code consent_denied when the source of the item does not allow AI processing, with conflict when the item holds no text, or when a text is asked for and the AI module comes for its work itself.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4871,7 +4871,7 @@ type ClientInterface interface {
 
 	// PurgeSourceDerived Remove what was derived from the items of a source
 	//
-	// Mentions, evidence and runs of its items, and the relationships and entities that nothing supports after that; what people made stays. Refused with 409 while AI processing of the source is allowed: it would be derived again.
+	// Mentions, evidence and runs of its items, and the relationships and entities that nothing supports after that; what people made stays. It can be repeated, also after it was interrupted. Refused with 409 while AI processing of the source is allowed: it would be derived again.
 	//
 	// Corresponds with DELETE /api/v1/sources/{source_id}/derived (the `PurgeSourceDerived` operationId).
 	PurgeSourceDerived(ctx context.Context, sourceID SourceID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5941,7 +5941,7 @@ func (c *Client) GetExtractionRun(ctx context.Context, runID ID, params *GetExtr
 
 // CreateExtractionWithBody Extract now
 //
-// Of an item, whose result is stored in the graph, or of a text, whose result is only answered. Answered at once when it takes no longer than 250 ms, else with 202. The result of a text is kept for an hour.
+// Of an item, whose result is stored in the graph, or of a text, whose result is only answered. Answered at once when it takes no longer than 250 ms, else with 202; with an Idempotency-Key always with 202. The result is kept for an hour, the text is not kept. 409 with the code consent_denied when the source of the item does not allow AI processing, with conflict when the item holds no text, or when a text is asked for and the AI module comes for its work itself.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5960,7 +5960,7 @@ func (c *Client) CreateExtractionWithBody(ctx context.Context, params *CreateExt
 
 // CreateExtraction Extract now
 //
-// Of an item, whose result is stored in the graph, or of a text, whose result is only answered. Answered at once when it takes no longer than 250 ms, else with 202. The result of a text is kept for an hour.
+// Of an item, whose result is stored in the graph, or of a text, whose result is only answered. Answered at once when it takes no longer than 250 ms, else with 202; with an Idempotency-Key always with 202. The result is kept for an hour, the text is not kept. 409 with the code consent_denied when the source of the item does not allow AI processing, with conflict when the item holds no text, or when a text is asked for and the AI module comes for its work itself.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6547,7 +6547,7 @@ func (c *Client) UpdateSource(ctx context.Context, sourceID SourceID, params *Up
 
 // PurgeSourceDerived Remove what was derived from the items of a source
 //
-// Mentions, evidence and runs of its items, and the relationships and entities that nothing supports after that; what people made stays. Refused with 409 while AI processing of the source is allowed: it would be derived again.
+// Mentions, evidence and runs of its items, and the relationships and entities that nothing supports after that; what people made stays. It can be repeated, also after it was interrupted. Refused with 409 while AI processing of the source is allowed: it would be derived again.
 //
 // Corresponds with DELETE /api/v1/sources/{source_id}/derived (the `PurgeSourceDerived` operationId).
 func (c *Client) PurgeSourceDerived(ctx context.Context, sourceID SourceID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -13170,7 +13170,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateExtractionWithBodyWithResponse Extract now
 	//
-	// Of an item, whose result is stored in the graph, or of a text, whose result is only answered. Answered at once when it takes no longer than 250 ms, else with 202. The result of a text is kept for an hour.
+	// Of an item, whose result is stored in the graph, or of a text, whose result is only answered. Answered at once when it takes no longer than 250 ms, else with 202; with an Idempotency-Key always with 202. The result is kept for an hour, the text is not kept. 409 with the code consent_denied when the source of the item does not allow AI processing, with conflict when the item holds no text, or when a text is asked for and the AI module comes for its work itself.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -13179,7 +13179,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateExtractionWithResponse Extract now
 	//
-	// Of an item, whose result is stored in the graph, or of a text, whose result is only answered. Answered at once when it takes no longer than 250 ms, else with 202. The result of a text is kept for an hour.
+	// Of an item, whose result is stored in the graph, or of a text, whose result is only answered. Answered at once when it takes no longer than 250 ms, else with 202; with an Idempotency-Key always with 202. The result is kept for an hour, the text is not kept. 409 with the code consent_denied when the source of the item does not allow AI processing, with conflict when the item holds no text, or when a text is asked for and the AI module comes for its work itself.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -13470,7 +13470,7 @@ type ClientWithResponsesInterface interface {
 
 	// PurgeSourceDerivedWithResponse Remove what was derived from the items of a source
 	//
-	// Mentions, evidence and runs of its items, and the relationships and entities that nothing supports after that; what people made stays. Refused with 409 while AI processing of the source is allowed: it would be derived again.
+	// Mentions, evidence and runs of its items, and the relationships and entities that nothing supports after that; what people made stays. It can be repeated, also after it was interrupted. Refused with 409 while AI processing of the source is allowed: it would be derived again.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -28858,7 +28858,7 @@ func (c *ClientWithResponses) GetExtractionRunWithResponse(ctx context.Context, 
 
 // CreateExtractionWithBodyWithResponse Extract now
 //
-// Of an item, whose result is stored in the graph, or of a text, whose result is only answered. Answered at once when it takes no longer than 250 ms, else with 202. The result of a text is kept for an hour.
+// Of an item, whose result is stored in the graph, or of a text, whose result is only answered. Answered at once when it takes no longer than 250 ms, else with 202; with an Idempotency-Key always with 202. The result is kept for an hour, the text is not kept. 409 with the code consent_denied when the source of the item does not allow AI processing, with conflict when the item holds no text, or when a text is asked for and the AI module comes for its work itself.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -28873,7 +28873,7 @@ func (c *ClientWithResponses) CreateExtractionWithBodyWithResponse(ctx context.C
 
 // CreateExtractionWithResponse Extract now
 //
-// Of an item, whose result is stored in the graph, or of a text, whose result is only answered. Answered at once when it takes no longer than 250 ms, else with 202. The result of a text is kept for an hour.
+// Of an item, whose result is stored in the graph, or of a text, whose result is only answered. Answered at once when it takes no longer than 250 ms, else with 202; with an Idempotency-Key always with 202. The result is kept for an hour, the text is not kept. 409 with the code consent_denied when the source of the item does not allow AI processing, with conflict when the item holds no text, or when a text is asked for and the AI module comes for its work itself.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -29362,7 +29362,7 @@ func (c *ClientWithResponses) UpdateSourceWithResponse(ctx context.Context, sour
 
 // PurgeSourceDerivedWithResponse Remove what was derived from the items of a source
 //
-// Mentions, evidence and runs of its items, and the relationships and entities that nothing supports after that; what people made stays. Refused with 409 while AI processing of the source is allowed: it would be derived again.
+// Mentions, evidence and runs of its items, and the relationships and entities that nothing supports after that; what people made stays. It can be repeated, also after it was interrupted. Refused with 409 while AI processing of the source is allowed: it would be derived again.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -566,7 +566,7 @@ export interface paths {
         put?: never;
         /**
          * Extract now
-         * @description Of an item, whose result is stored in the graph, or of a text, whose result is only answered. Answered at once when it takes no longer than 250 ms, else with 202. The result of a text is kept for an hour.
+         * @description Of an item, whose result is stored in the graph, or of a text, whose result is only answered. Answered at once when it takes no longer than 250 ms, else with 202; with an Idempotency-Key always with 202. The result is kept for an hour, the text is not kept. 409 with the code consent_denied when the source of the item does not allow AI processing, with conflict when the item holds no text, or when a text is asked for and the AI module comes for its work itself.
          */
         post: operations["createExtraction"];
         delete?: never;
@@ -867,7 +867,7 @@ export interface paths {
         post?: never;
         /**
          * Remove what was derived from the items of a source
-         * @description Mentions, evidence and runs of its items, and the relationships and entities that nothing supports after that; what people made stays. Refused with 409 while AI processing of the source is allowed: it would be derived again.
+         * @description Mentions, evidence and runs of its items, and the relationships and entities that nothing supports after that; what people made stays. It can be repeated, also after it was interrupted. Refused with 409 while AI processing of the source is allowed: it would be derived again.
          */
         delete: operations["purgeSourceDerived"];
         options?: never;
