@@ -27,6 +27,7 @@ const last = ["refreshTokens", "logout", "issueToken", "changePassword"];
 function rank({ operationId, path, method }) {
   if (operationId === "login") return [0];
   if (last.includes(operationId)) return [2, last.indexOf(operationId)];
+  if (operationId === "leaseWork") return [1, operations.findIndex((o) => o.path === "/api/v1/work"), 1.5];
   const collection = path.replace(/\/\{.*/, "");
   const first = operations.findIndex((o) => o.path === collection || o.path === path);
   const ownItem = /\{[^/]*\}$/.test(path);
@@ -42,8 +43,13 @@ function byRank(a, b) {
 
 // ---- one request
 
+/** Requests about leased work, with the task of the lease that each is about. */
+const leased = { extendWork: 0, completeWork: 0, failWork: 1, releaseWork: 2 };
+const lease = (id, field) => `{{leaseWork.response.body.$.data[${leased[id]}].${field}}}`;
+
 /** Where the id of a path comes from: the thing that was made, else the first of the list. */
-function idOf(path) {
+function idOf({ path, operationId }) {
+  if (operationId in leased) return lease(operationId, "id");
   const collection = path.slice(0, path.indexOf("/{"));
   const made = contract.paths[collection].post;
   return made ? `{{${made.operationId}.response.body.$.id}}` : `{{${contract.paths[collection].get.operationId}.response.body.$.data[0].id}}`;
@@ -56,6 +62,7 @@ const own = {
   changePassword: { current_password: "{{password}}" },
   refreshTokens: { refresh_token: "{{login.response.body.$.refresh_token}}" },
   logout: { refresh_token: "{{refreshTokens.response.body.$.refresh_token}}" },
+  completeWork: { entities: [], relationships: [] }, // the example's are of another text
   linkContentDuplicate: { duplicate_of: "{{listContent.response.body.$.data[1].id}}" },
 };
 const relationship = "{{listRelationships.response.body.$.data[0]";
@@ -69,7 +76,8 @@ function body(operation) {
   const [type, media] = Object.entries(operation.requestBody.content)[0];
   if (typeof media.example === "string") return { type, text: media.example };
   const value = { ...media.example, ...own[operation.operationId] };
-  const text = type === "application/json" ? JSON.stringify(value, null, 2) :
+  if (operation.operationId in leased) value.lease_token = lease(operation.operationId, "lease_token");
+  const text = type === "application/json" ? JSON.stringify(value, null, 2).replace(/"(\{\{[^"]*\.lease_token\}\})"/, "$1") : // a number
     Object.entries(value).map(([k, v]) => `${k}=${String(v).startsWith("{{") ? v : encodeURIComponent(v)}`).join("&");
   return { type, text };
 }
@@ -90,7 +98,7 @@ function request(operation) {
   const scopes = security?.flatMap((s) => s.oauth2 ?? []) ?? [];
   if (scopes.length) lines.push(`# scope: ${scopes.join(" ")}`);
   for (const p of optional) lines.push(`# ${p.in === "query" ? "?" : ""}${p.name}: ${p.description}`);
-  lines.push(`${method.toUpperCase()} {{base}}${path.replace(/\{[^}]+\}/, () => idOf(path))}${query(operation, parameters)}`);
+  lines.push(`${method.toUpperCase()} {{base}}${path.replace(/\{[^}]+\}/, () => idOf(operation))}${query(operation, parameters)}`);
   if (security?.length) lines.push(`Authorization: Bearer {{${token(operationId)}.response.body.$.access_token}}`);
   if (parameters.some((p) => p.name === "Idempotency-Key")) lines.push("Idempotency-Key: {{$guid}}");
   if (operation.requestBody) {

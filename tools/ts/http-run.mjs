@@ -23,8 +23,8 @@ export function parse(text) {
 function pick(value, path) {
   const parts = path.match(/[^.[\]$]+/g) ?? [];
   const found = parts.reduce((part, name) => part?.[name], value);
-  if (typeof found !== "string") throw new Error(`no text at ${path}`);
-  return found;
+  if (typeof found !== "string" && typeof found !== "number") throw new Error(`no text and no number at ${path}`);
+  return String(found);
 }
 
 /** Sends the requests one after the other; answers go to check as they come. */
