@@ -283,6 +283,9 @@ func (d *document) innerListed(from, to int) ([]mention, bool) {
 	}
 	switch e.typ {
 	case typeNationality:
+		if n == 1 && to-from == 2 && d.lex.given[d.tokens[from].lower] {
+			return nil, false // Christian, Maya, Norman and Roman are given names too
+		}
 		if d.prose && to-from-n >= 2 && !d.tokens[from].headline {
 			return []mention{{from: from, to: to, typ: typeOrganization, rule: "nationality first"}}, true
 		}

@@ -86,6 +86,7 @@ func TestExtract(t *testing.T) {
 		{"The Open Creator Fund (OCF) is open. The OCF pays C$12m. Apply until 1 June 2026.", "grant Open Creator Fund;amount C$12m;date 1 June 2026;Open Creator Fund has_deadline 1 June 2026", "organization OCF;grant OCF"},
 		{"Apply by 2026-06-01.", "date 1 June 2026", ""},
 		{"Jordan Reyes came. Reyes was late.", "person Jordan Reyes", "person Reyes;location Jordan"},
+		{"Maya Lindqvist left. So did Roman Keller and the Roman legions.", "person Maya Lindqvist;person Roman Keller;nationality Roman", "nationality Maya"},
 		{"She lives in Jordan.", "location Jordan", ""},
 		{"Wattpad and Twitch were there.", "Twitch co_occurs_with Wattpad", ""},
 		{"He paid 3,000 euros and 20 Canadian dollars.", "amount 3,000 euros;amount 20 Canadian dollars", "nationality Canadian"},
