@@ -56,3 +56,12 @@ func (b *backlog) tasks() []telemetry.LaneTasks {
 	}
 	return b.lanes
 }
+
+// Work returns the queue of tasks, for commands: nobody waits for work there.
+func (a *App) Work() *enrich.Leases { return a.leases(nil) }
+
+func (a *App) leases(metrics enrich.Metrics) *enrich.Leases {
+	return enrich.NewLeases(a.Store, a.Recorder, a.env.Clock, a.IDs, a.env.Log, metrics, enrich.LeaseConfig{
+		Active: []string{lane(a.cfg)}, Wake: a.wake.enrich,
+	})
+}

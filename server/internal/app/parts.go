@@ -98,8 +98,7 @@ func (a *App) newEnrichWorker(metrics *telemetry.Metrics) func(context.Context) 
 
 // newLeases makes what hands tasks out to callers.
 func (a *App) newLeases(metrics *telemetry.Metrics) (*enrich.Leases, error) {
-	leases := enrich.NewLeases(a.Store, a.Recorder, a.env.Clock, a.IDs, a.env.Log, enrichMetrics{metrics.Enrich},
-		enrich.LeaseConfig{Active: []string{lane(a.cfg)}, Wake: a.wake.enrich})
+	leases := a.leases(enrichMetrics{metrics.Enrich})
 	notify := leases.Notify
 	a.wake.leases.Store(&notify)
 	queue := &backlog{leases: leases, clock: a.env.Clock}

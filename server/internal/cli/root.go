@@ -107,7 +107,7 @@ Configuration comes from environment variables that start with KGL_; see
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &usageError{err} })
 	root.AddCommand(
-		newServe(env), newDemo(env), newMigrate(env), newUser(env), newSource(env), newFeed(env),
+		newServe(env), newDemo(env), newMigrate(env), newUser(env), newSource(env), newFeed(env), newWork(env),
 		newBackup(env), newRestore(env), newDB(env), newKeys(env), newAudit(env), newConfig(env), newHealthcheck(env), newVersion(env),
 	)
 	return root

@@ -15,6 +15,11 @@ const (
 	TaskDead     TaskState = "dead" // gave up after the last attempt
 )
 
+// TaskStates returns all states of a task.
+func TaskStates() []TaskState {
+	return []TaskState{TaskPending, TaskWaiting, TaskLeased, TaskWithheld, TaskDone, TaskDead}
+}
+
 // TaskKindExtract asks for entities and relationships.
 const TaskKindExtract = "extract"
 

@@ -12,11 +12,6 @@ import (
 const taskColumns sqlText = `SELECT id, content_id, revision, extractor, state, attempts, available_at, lease_owner, lease_token, lease_until,
   last_error, created_at, updated_at, kind, source_id, priority, turn FROM enrichment_tasks`
 
-// taskStates are all states of a task.
-func taskStates() []kgl.TaskState {
-	return []kgl.TaskState{kgl.TaskPending, kgl.TaskWaiting, kgl.TaskLeased, kgl.TaskWithheld, kgl.TaskDone, kgl.TaskDead}
-}
-
 // Tasks implements kgl.TaskStore. The index of lanes is one of lanes and states,
 // so the list of a lane is put together from those of its states.
 func (db *DB) Tasks(ctx context.Context, f kgl.TaskFilter, p kgl.Page) (kgl.List[kgl.EnrichmentTask], error) {
@@ -24,7 +19,7 @@ func (db *DB) Tasks(ctx context.Context, f kgl.TaskFilter, p kgl.Page) (kgl.List
 	filters := []kgl.TaskFilter{f}
 	if f.Lane != "" && f.State == "" && f.SourceID == "" {
 		filters = nil
-		for _, state := range taskStates() {
+		for _, state := range kgl.TaskStates() {
 			filters = append(filters, kgl.TaskFilter{Lane: f.Lane, State: state})
 		}
 	}
