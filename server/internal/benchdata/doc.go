@@ -1,7 +1,7 @@
 // Package benchdata fills an empty, migrated database of either engine with
 // realistic rows, for measurements and drills: sources, items of 1 to 6 KB with
 // revisions and duplicates, entities, mentions, relationships with evidence,
-// tasks, events and the history of fetches. The rows hold what the service itself keeps true
+// tasks, runs, events and the history of fetches. The rows hold what the service itself keeps true
 // (offsets fit their quotes, counters fit their rows, every folded item has its
 // link), and are the same for the same Config.
 //

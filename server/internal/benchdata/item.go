@@ -44,6 +44,7 @@ type item struct {
 	mentions  []found
 	edge      *edgeState
 	edgeAt    int64
+	run       string // the extraction run of a processed item
 }
 
 // addItem makes item n with its links, revision, task, graph rows and events.
@@ -71,7 +72,8 @@ func (g *generator) addItem(n int) {
 		g.out.add(links, it.id, *duplicateOf, string(reason), float64(1), g.micros())
 		g.event(kgl.EventDuplicateLinked, "content", it.id, `{"duplicate_of":"`+*duplicateOf+`","reason":"`+string(reason)+`"}`)
 	}
-	g.addTask(&it, status, revision)
+	task := g.addTask(&it, status, revision)
+	g.addRun(&it, task, status, revision)
 	g.addGraph(&it, revision)
 	if n%itemsPerFetch == 0 {
 		g.addFetch(it.source)
@@ -190,8 +192,8 @@ func (g *generator) addContent(it *item, n int, status kgl.ContentStatus, revisi
 	}
 }
 
-// addTask adds the task that enriched the item, or waits to.
-func (g *generator) addTask(it *item, status kgl.ContentStatus, revision int64) {
+// addTask adds the task that enriched the item, or waits to, and returns its id.
+func (g *generator) addTask(it *item, status kgl.ContentStatus, revision int64) string {
 	state, attempts, lastError := kgl.TaskDone, int64(1), ""
 	switch status {
 	case kgl.ContentNew:
@@ -202,8 +204,27 @@ func (g *generator) addTask(it *item, status kgl.ContentStatus, revision int64) 
 	case kgl.ContentProcessed:
 		g.event(kgl.EventContentProcessed, "content", it.id, `{"extractor":"mock","revision":`+strconv.FormatInt(revision, 10)+`}`)
 	}
+	at, id := g.micros(), g.ids.NewID()
+	g.out.add(tasks, id, it.id, revision, extractor, string(state), attempts, at, "", attempts, lastError, at, at, g.sources[it.source].id)
+	return id
+}
+
+// addRun adds the run that made what is found in the item.
+func (g *generator) addRun(it *item, task string, status kgl.ContentStatus, revision int64) {
+	if status != kgl.ContentProcessed {
+		return
+	}
+	named, edges := map[int]bool{}, int64(0)
+	for _, m := range it.mentions {
+		named[m.entity] = true
+	}
+	if it.edge != nil {
+		edges = 1
+	}
 	at := g.micros()
-	g.out.add(tasks, g.ids.NewID(), it.id, revision, extractor, string(state), attempts, at, "", attempts, lastError, at, at, g.sources[it.source].id)
+	it.run = g.ids.NewID()
+	g.out.add(runs, it.run, it.id, revision, extractor, extractor, "", "", "enrich", string(kgl.RunCurrent), task, int64(1), int64(len(named)),
+		int64(len(it.mentions)), edges, at, at)
 }
 
 func (g *generator) addGraph(it *item, revision int64) {
@@ -215,11 +236,11 @@ func (g *generator) addGraph(it *item, revision int64) {
 		}
 		seen[m] = true
 		e := g.entities[m.entity]
-		g.out.add(mentions, g.ids.NewID(), it.id, revision, e.id, m.start, m.end, e.name, g.confidence(), extractor, at, e.typ, it.published)
+		g.out.add(mentions, g.ids.NewID(), it.id, revision, e.id, m.start, m.end, e.name, g.confidence(), extractor, at, e.typ, it.published, it.run)
 	}
 	if it.edge != nil {
 		g.out.add(evidence, g.ids.NewID(), it.edge.id, it.id, revision, it.edgeAt, it.edgeAt+it.edge.sentence.runes, it.edge.sentence.text,
-			g.confidence(), extractor, at)
+			g.confidence(), extractor, at, it.run)
 	}
 }
 

@@ -19,6 +19,7 @@ const (
 	links
 	signatures
 	tasks
+	runs
 	mentions
 	evidence
 	events
@@ -48,10 +49,12 @@ func tables() [tableCount]table {
 		signatures: {"content_signatures", []string{"content_id", "key_version", "seen_at", "key0", "key1", "key2", "key3", "key4", "key5"}},
 		tasks: {"enrichment_tasks", []string{"id", "content_id", "revision", "extractor", "state", "attempts", "available_at", "lease_owner",
 			"lease_token", "last_error", "created_at", "updated_at", "source_id"}},
+		runs: {"extraction_runs", []string{"id", "content_id", "revision", "extractor", "name", "model", "config_hash", "actor", "status", "task_id",
+			"lease_token", "entities", "mentions", "relationships", "started_at", "finished_at"}},
 		mentions: {"mentions", []string{"id", "content_id", "revision", "entity_id", "start_offset", "end_offset", "quote", "confidence",
-			"extractor", "created_at", "type", "published_at"}},
+			"extractor", "created_at", "type", "published_at", "run_id"}},
 		evidence: {"relationship_evidence", []string{"id", "relationship_id", "content_id", "revision", "start_offset", "end_offset", "quote",
-			"confidence", "extractor", "created_at"}},
+			"confidence", "extractor", "created_at", "run_id"}},
 		events: {"events", []string{"tx_id", "id", "type", "subject_type", "subject_id", "data", "occurred_at"}},
 		fetches: {"source_fetches", []string{"id", "source_id", "started_at", "duration_us", "outcome", "http_status", "bytes", "items_seen",
 			"items_created", "items_updated", "items_failed", "error_code", "error", "warnings"}},
