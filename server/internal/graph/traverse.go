@@ -13,7 +13,7 @@ import (
 // all entities that are asked for together.
 const (
 	maxScan      = 5_000
-	maxScanAtAll = 200_000
+	maxScanAtAll = 100_000
 )
 
 // maxResolve bounds the merges that one id is followed through.

@@ -51,7 +51,9 @@ func neighborsSQLite(ctx context.Context, c *conn, q kgl.NeighborQuery, hubs map
 }
 
 // packedNeighbors returns the statement. That of hubs looks at no more than the
-// heaviest edges of each direction for those of the filter.
+// heaviest edges of each direction for those of the filter, and stops when it has
+// enough: SQLite hands the rows of an ordered subquery with a limit on as they
+// come. To be told the order again it would read all of them and sort.
 func packedNeighbors(ids []string, q kgl.NeighborQuery, hub bool) (string, []any, error) {
 	list, err := listText(ids)
 	if err != nil {
@@ -63,8 +65,8 @@ func packedNeighbors(ids []string, q kgl.NeighborQuery, hub bool) (string, []any
 		if !hub {
 			return string(h) + "k.value" + filterEdges(l, " AND", q.Filter)
 		}
-		return "SELECT id, other, outgoing, type, weight, confidence FROM (" + string(h) + "k.value" + string(edgeOrder) +
-			l.bind(int64(q.Scan)) + ")" + filterEdges(l, " WHERE", q.Filter)
+		return "SELECT * FROM (SELECT id, other, outgoing, type, weight, confidence FROM (" + string(h) + "k.value" + string(edgeOrder) +
+			l.bind(int64(q.Scan)) + ")" + filterEdges(l, " WHERE", q.Filter) + " LIMIT " + limit + ")"
 	}
 	among := ""
 	if q.Among != nil {

@@ -174,7 +174,7 @@ func neighborsRandom(t *testing.T, db *store.DB) {
 		ids[i] = e.ID
 	}
 	for range 40 {
-		q := kgl.NeighborQuery{IDs: ids, PerEntity: 1 + r.IntN(40), Scan: 1000}
+		q := kgl.NeighborQuery{IDs: ids, PerEntity: 1 + r.IntN(40), Scan: []int{1000, 1 + r.IntN(30)}[r.IntN(2)]}
 		if r.IntN(2) == 0 {
 			q.Filter = kgl.EdgeFilter{Types: []string{"knows", "funds"}[:1+r.IntN(2)], MinConfidence: float64(r.IntN(9)) / 8}
 		}
@@ -187,20 +187,29 @@ func neighborsRandom(t *testing.T, db *store.DB) {
 
 // heaviestOf is what Neighbors promises of one entity.
 func heaviestOf(entity string, rs []kgl.Relationship, q kgl.NeighborQuery) kgl.EntityEdges {
-	var edges []kgl.GraphEdge
-	for _, e := range edgesOf(rs...) {
-		if (e.FromID == entity || e.ToID == entity) && e.Confidence >= q.Filter.MinConfidence &&
-			(len(q.Filter.Types) == 0 || slices.Contains(q.Filter.Types, e.Type)) {
-			edges = append(edges, e)
+	order := func(a, b kgl.GraphEdge) int {
+		return cmp.Or(cmp.Compare(b.Weight, a.Weight), cmp.Compare(a.Other(entity), b.Other(entity)), cmp.Compare(a.ID, b.ID))
+	}
+	var out kgl.EntityEdges
+	for _, end := range []func(e kgl.GraphEdge) string{
+		func(e kgl.GraphEdge) string { return e.FromID }, func(e kgl.GraphEdge) string { return e.ToID },
+	} {
+		half := slices.DeleteFunc(edgesOf(rs...), func(e kgl.GraphEdge) bool { return end(e) != entity })
+		slices.SortFunc(half, order)
+		if !q.Filter.Empty() && len(half) > q.Scan {
+			half, out.Cut = half[:q.Scan], true
+		}
+		for _, e := range half {
+			if e.Confidence >= q.Filter.MinConfidence && (len(q.Filter.Types) == 0 || slices.Contains(q.Filter.Types, e.Type)) {
+				out.Edges = append(out.Edges, e)
+			}
 		}
 	}
-	slices.SortFunc(edges, func(a, b kgl.GraphEdge) int {
-		return cmp.Or(cmp.Compare(b.Weight, a.Weight), cmp.Compare(a.Other(entity), b.Other(entity)), cmp.Compare(a.ID, b.ID))
-	})
-	if len(edges) > q.PerEntity {
-		return kgl.EntityEdges{Edges: edges[:q.PerEntity], Cut: true}
+	slices.SortFunc(out.Edges, order)
+	if len(out.Edges) > q.PerEntity {
+		return kgl.EntityEdges{Edges: out.Edges[:q.PerEntity], Cut: true}
 	}
-	return kgl.EntityEdges{Edges: edges}
+	return out
 }
 
 func edgesBetween(t *testing.T, db *store.DB) {
