@@ -4477,6 +4477,8 @@ type ClientInterface interface {
 
 	// DeleteEntity Delete an entity with its mentions and relationships
 	//
+	// What was merged into it is deleted with it. One that was merged into another is refused with 409: delete that one, or undo the merge.
+	//
 	// Corresponds with DELETE /api/v1/entities/{entity_id} (the `DeleteEntity` operationId).
 	DeleteEntity(ctx context.Context, entityID EntityID, params *DeleteEntityParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
@@ -4556,7 +4558,7 @@ type ClientInterface interface {
 
 	// MergeEntitiesWithBody Merge other entities into this one
 	//
-	// Mentions, relationships, evidence, aliases and external ids of the others become those of this entity; their ids go on to answer with it. Everything that moved is remembered, so that the merge can be undone.
+	// Mentions, relationships, evidence, aliases and external ids of the others become those of this entity; their ids go on to answer with it. Of relationships that become the same one stands for all, with their evidence. Everything that moved is remembered, so that the merge can be undone. All must be active: 409 names one that is not.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4565,7 +4567,7 @@ type ClientInterface interface {
 
 	// MergeEntities Merge other entities into this one
 	//
-	// Mentions, relationships, evidence, aliases and external ids of the others become those of this entity; their ids go on to answer with it. Everything that moved is remembered, so that the merge can be undone.
+	// Mentions, relationships, evidence, aliases and external ids of the others become those of this entity; their ids go on to answer with it. Of relationships that become the same one stands for all, with their evidence. Everything that moved is remembered, so that the merge can be undone. All must be active: 409 names one that is not.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4574,7 +4576,7 @@ type ClientInterface interface {
 
 	// UndoEntityMerge Undo a merge
 	//
-	// What the merge moved goes back, as far as it still exists; what was found since stays with this entity. Later merges of the same entity are undone first: 409 names the one that stands in the way.
+	// What the merge moved goes back, as far as it still exists; what was found since stays with this entity. Merges can be undone in any order, each once: 409 says that this one was undone. The entity may be any that took part, or the one that answers for them now.
 	//
 	// Corresponds with DELETE /api/v1/entities/{entity_id}/merges/{merge_id} (the `UndoEntityMerge` operationId).
 	UndoEntityMerge(ctx context.Context, entityID EntityID, mergeID ID, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4656,7 +4658,7 @@ type ClientInterface interface {
 
 	// CreateRelationshipWithBody Add a relationship
 	//
-	// Ends and type together are unique.
+	// Ends and type together are unique, also of relationships that are rejected or not shown: 409 names the one that is there. Ends that were merged stand for what they were merged into; a rejected end is refused with 409.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4665,7 +4667,7 @@ type ClientInterface interface {
 
 	// CreateRelationship Add a relationship
 	//
-	// Ends and type together are unique.
+	// Ends and type together are unique, also of relationships that are rejected or not shown: 409 names the one that is there. Ends that were merged stand for what they were merged into; a rejected end is refused with 409.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4688,7 +4690,7 @@ type ClientInterface interface {
 
 	// UpdateRelationshipWithBody Change a relationship
 	//
-	// A rejected relationship is no part of the graph any more, and stays rejected when it is found again.
+	// A rejected relationship is no part of the graph any more, and stays rejected when it is found again. One that was merged into another is refused with 409.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4697,7 +4699,7 @@ type ClientInterface interface {
 
 	// UpdateRelationship Change a relationship
 	//
-	// A rejected relationship is no part of the graph any more, and stays rejected when it is found again.
+	// A rejected relationship is no part of the graph any more, and stays rejected when it is found again. One that was merged into another is refused with 409.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5633,6 +5635,8 @@ func (c *Client) SuggestEntities(ctx context.Context, params *SuggestEntitiesPar
 
 // DeleteEntity Delete an entity with its mentions and relationships
 //
+// What was merged into it is deleted with it. One that was merged into another is refused with 409: delete that one, or undo the merge.
+//
 // Corresponds with DELETE /api/v1/entities/{entity_id} (the `DeleteEntity` operationId).
 func (c *Client) DeleteEntity(ctx context.Context, entityID EntityID, params *DeleteEntityParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewDeleteEntityRequest(c.Server, entityID, params)
@@ -5822,7 +5826,7 @@ func (c *Client) ListEntityMerges(ctx context.Context, entityID EntityID, params
 
 // MergeEntitiesWithBody Merge other entities into this one
 //
-// Mentions, relationships, evidence, aliases and external ids of the others become those of this entity; their ids go on to answer with it. Everything that moved is remembered, so that the merge can be undone.
+// Mentions, relationships, evidence, aliases and external ids of the others become those of this entity; their ids go on to answer with it. Of relationships that become the same one stands for all, with their evidence. Everything that moved is remembered, so that the merge can be undone. All must be active: 409 names one that is not.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5841,7 +5845,7 @@ func (c *Client) MergeEntitiesWithBody(ctx context.Context, entityID EntityID, p
 
 // MergeEntities Merge other entities into this one
 //
-// Mentions, relationships, evidence, aliases and external ids of the others become those of this entity; their ids go on to answer with it. Everything that moved is remembered, so that the merge can be undone.
+// Mentions, relationships, evidence, aliases and external ids of the others become those of this entity; their ids go on to answer with it. Of relationships that become the same one stands for all, with their evidence. Everything that moved is remembered, so that the merge can be undone. All must be active: 409 names one that is not.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5860,7 +5864,7 @@ func (c *Client) MergeEntities(ctx context.Context, entityID EntityID, params *M
 
 // UndoEntityMerge Undo a merge
 //
-// What the merge moved goes back, as far as it still exists; what was found since stays with this entity. Later merges of the same entity are undone first: 409 names the one that stands in the way.
+// What the merge moved goes back, as far as it still exists; what was found since stays with this entity. Merges can be undone in any order, each once: 409 says that this one was undone. The entity may be any that took part, or the one that answers for them now.
 //
 // Corresponds with DELETE /api/v1/entities/{entity_id}/merges/{merge_id} (the `UndoEntityMerge` operationId).
 func (c *Client) UndoEntityMerge(ctx context.Context, entityID EntityID, mergeID ID, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6062,7 +6066,7 @@ func (c *Client) ListRelationships(ctx context.Context, params *ListRelationship
 
 // CreateRelationshipWithBody Add a relationship
 //
-// Ends and type together are unique.
+// Ends and type together are unique, also of relationships that are rejected or not shown: 409 names the one that is there. Ends that were merged stand for what they were merged into; a rejected end is refused with 409.
 //
 // Takes any type of body and a specified content type.
 //
@@ -6081,7 +6085,7 @@ func (c *Client) CreateRelationshipWithBody(ctx context.Context, params *CreateR
 
 // CreateRelationship Add a relationship
 //
-// Ends and type together are unique.
+// Ends and type together are unique, also of relationships that are rejected or not shown: 409 names the one that is there. Ends that were merged stand for what they were merged into; a rejected end is refused with 409.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -6134,7 +6138,7 @@ func (c *Client) GetRelationship(ctx context.Context, relationshipID Relationshi
 
 // UpdateRelationshipWithBody Change a relationship
 //
-// A rejected relationship is no part of the graph any more, and stays rejected when it is found again.
+// A rejected relationship is no part of the graph any more, and stays rejected when it is found again. One that was merged into another is refused with 409.
 //
 // Takes any type of body and a specified content type.
 //
@@ -6153,7 +6157,7 @@ func (c *Client) UpdateRelationshipWithBody(ctx context.Context, relationshipID 
 
 // UpdateRelationship Change a relationship
 //
-// A rejected relationship is no part of the graph any more, and stays rejected when it is found again.
+// A rejected relationship is no part of the graph any more, and stays rejected when it is found again. One that was merged into another is refused with 409.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -13018,6 +13022,8 @@ type ClientWithResponsesInterface interface {
 
 	// DeleteEntityWithResponse Delete an entity with its mentions and relationships
 	//
+	// What was merged into it is deleted with it. One that was merged into another is refused with 409: delete that one, or undo the merge.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /api/v1/entities/{entity_id} (the `DeleteEntity` operationId).
@@ -13111,7 +13117,7 @@ type ClientWithResponsesInterface interface {
 
 	// MergeEntitiesWithBodyWithResponse Merge other entities into this one
 	//
-	// Mentions, relationships, evidence, aliases and external ids of the others become those of this entity; their ids go on to answer with it. Everything that moved is remembered, so that the merge can be undone.
+	// Mentions, relationships, evidence, aliases and external ids of the others become those of this entity; their ids go on to answer with it. Of relationships that become the same one stands for all, with their evidence. Everything that moved is remembered, so that the merge can be undone. All must be active: 409 names one that is not.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -13120,7 +13126,7 @@ type ClientWithResponsesInterface interface {
 
 	// MergeEntitiesWithResponse Merge other entities into this one
 	//
-	// Mentions, relationships, evidence, aliases and external ids of the others become those of this entity; their ids go on to answer with it. Everything that moved is remembered, so that the merge can be undone.
+	// Mentions, relationships, evidence, aliases and external ids of the others become those of this entity; their ids go on to answer with it. Of relationships that become the same one stands for all, with their evidence. Everything that moved is remembered, so that the merge can be undone. All must be active: 409 names one that is not.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -13129,7 +13135,7 @@ type ClientWithResponsesInterface interface {
 
 	// UndoEntityMergeWithResponse Undo a merge
 	//
-	// What the merge moved goes back, as far as it still exists; what was found since stays with this entity. Later merges of the same entity are undone first: 409 names the one that stands in the way.
+	// What the merge moved goes back, as far as it still exists; what was found since stays with this entity. Merges can be undone in any order, each once: 409 says that this one was undone. The entity may be any that took part, or the one that answers for them now.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -13231,7 +13237,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateRelationshipWithBodyWithResponse Add a relationship
 	//
-	// Ends and type together are unique.
+	// Ends and type together are unique, also of relationships that are rejected or not shown: 409 names the one that is there. Ends that were merged stand for what they were merged into; a rejected end is refused with 409.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -13240,7 +13246,7 @@ type ClientWithResponsesInterface interface {
 
 	// CreateRelationshipWithResponse Add a relationship
 	//
-	// Ends and type together are unique.
+	// Ends and type together are unique, also of relationships that are rejected or not shown: 409 names the one that is there. Ends that were merged stand for what they were merged into; a rejected end is refused with 409.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -13267,7 +13273,7 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateRelationshipWithBodyWithResponse Change a relationship
 	//
-	// A rejected relationship is no part of the graph any more, and stays rejected when it is found again.
+	// A rejected relationship is no part of the graph any more, and stays rejected when it is found again. One that was merged into another is refused with 409.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -13276,7 +13282,7 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateRelationshipWithResponse Change a relationship
 	//
-	// A rejected relationship is no part of the graph any more, and stays rejected when it is found again.
+	// A rejected relationship is no part of the graph any more, and stays rejected when it is found again. One that was merged into another is refused with 409.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -17377,6 +17383,11 @@ type DeleteEntityResponse406Headers struct {
 	XRequestID *string
 }
 
+// DeleteEntityResponse409Headers the declared response headers of an HTTP 409 response for DeleteEntity
+type DeleteEntityResponse409Headers struct {
+	XRequestID *string
+}
+
 // DeleteEntityResponse412Headers the declared response headers of an HTTP 412 response for DeleteEntity
 type DeleteEntityResponse412Headers struct {
 	XRequestID *string
@@ -17412,6 +17423,8 @@ type DeleteEntityResponse struct {
 	ApplicationProblemJSON404 *NotFound
 	// ApplicationProblemJSON406 the response for an HTTP 406 `application/problem+json` response
 	ApplicationProblemJSON406 *NotAcceptable
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
 	// ApplicationProblemJSON412 the response for an HTTP 412 `application/problem+json` response
 	ApplicationProblemJSON412 *PreconditionFailed
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
@@ -17430,6 +17443,8 @@ type DeleteEntityResponse struct {
 	Headers404 *DeleteEntityResponse404Headers
 	// Headers406 the parsed response headers for an HTTP 406 response
 	Headers406 *DeleteEntityResponse406Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *DeleteEntityResponse409Headers
 	// Headers412 the parsed response headers for an HTTP 412 response
 	Headers412 *DeleteEntityResponse412Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
@@ -17463,6 +17478,11 @@ func (r DeleteEntityResponse) GetApplicationProblemJSON404() *NotFound {
 // GetApplicationProblemJSON406 returns the response for an HTTP 406 `application/problem+json` response
 func (r DeleteEntityResponse) GetApplicationProblemJSON406() *NotAcceptable {
 	return r.ApplicationProblemJSON406
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r DeleteEntityResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
 }
 
 // GetApplicationProblemJSON412 returns the response for an HTTP 412 `application/problem+json` response
@@ -28598,6 +28618,8 @@ func (c *ClientWithResponses) SuggestEntitiesWithResponse(ctx context.Context, p
 
 // DeleteEntityWithResponse Delete an entity with its mentions and relationships
 //
+// What was merged into it is deleted with it. One that was merged into another is refused with 409: delete that one, or undo the merge.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /api/v1/entities/{entity_id} (the `DeleteEntity` operationId).
@@ -28757,7 +28779,7 @@ func (c *ClientWithResponses) ListEntityMergesWithResponse(ctx context.Context, 
 
 // MergeEntitiesWithBodyWithResponse Merge other entities into this one
 //
-// Mentions, relationships, evidence, aliases and external ids of the others become those of this entity; their ids go on to answer with it. Everything that moved is remembered, so that the merge can be undone.
+// Mentions, relationships, evidence, aliases and external ids of the others become those of this entity; their ids go on to answer with it. Of relationships that become the same one stands for all, with their evidence. Everything that moved is remembered, so that the merge can be undone. All must be active: 409 names one that is not.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -28772,7 +28794,7 @@ func (c *ClientWithResponses) MergeEntitiesWithBodyWithResponse(ctx context.Cont
 
 // MergeEntitiesWithResponse Merge other entities into this one
 //
-// Mentions, relationships, evidence, aliases and external ids of the others become those of this entity; their ids go on to answer with it. Everything that moved is remembered, so that the merge can be undone.
+// Mentions, relationships, evidence, aliases and external ids of the others become those of this entity; their ids go on to answer with it. Of relationships that become the same one stands for all, with their evidence. Everything that moved is remembered, so that the merge can be undone. All must be active: 409 names one that is not.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -28787,7 +28809,7 @@ func (c *ClientWithResponses) MergeEntitiesWithResponse(ctx context.Context, ent
 
 // UndoEntityMergeWithResponse Undo a merge
 //
-// What the merge moved goes back, as far as it still exists; what was found since stays with this entity. Later merges of the same entity are undone first: 409 names the one that stands in the way.
+// What the merge moved goes back, as far as it still exists; what was found since stays with this entity. Merges can be undone in any order, each once: 409 says that this one was undone. The entity may be any that took part, or the one that answers for them now.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -28961,7 +28983,7 @@ func (c *ClientWithResponses) ListRelationshipsWithResponse(ctx context.Context,
 
 // CreateRelationshipWithBodyWithResponse Add a relationship
 //
-// Ends and type together are unique.
+// Ends and type together are unique, also of relationships that are rejected or not shown: 409 names the one that is there. Ends that were merged stand for what they were merged into; a rejected end is refused with 409.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -28976,7 +28998,7 @@ func (c *ClientWithResponses) CreateRelationshipWithBodyWithResponse(ctx context
 
 // CreateRelationshipWithResponse Add a relationship
 //
-// Ends and type together are unique.
+// Ends and type together are unique, also of relationships that are rejected or not shown: 409 names the one that is there. Ends that were merged stand for what they were merged into; a rejected end is refused with 409.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -29021,7 +29043,7 @@ func (c *ClientWithResponses) GetRelationshipWithResponse(ctx context.Context, r
 
 // UpdateRelationshipWithBodyWithResponse Change a relationship
 //
-// A rejected relationship is no part of the graph any more, and stays rejected when it is found again.
+// A rejected relationship is no part of the graph any more, and stays rejected when it is found again. One that was merged into another is refused with 409.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -29036,7 +29058,7 @@ func (c *ClientWithResponses) UpdateRelationshipWithBodyWithResponse(ctx context
 
 // UpdateRelationshipWithResponse Change a relationship
 //
-// A rejected relationship is no part of the graph any more, and stays rejected when it is found again.
+// A rejected relationship is no part of the graph any more, and stays rejected when it is found again. One that was merged into another is refused with 409.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -34376,6 +34398,13 @@ func ParseDeleteEntityResponse(rsp *http.Response) (*DeleteEntityResponse, error
 		}
 		response.ApplicationProblemJSON406 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
 		var dest PreconditionFailed
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -34471,6 +34500,16 @@ func ParseDeleteEntityResponse(rsp *http.Response) (*DeleteEntityResponse, error
 			headers.XRequestID = &value
 		}
 		response.Headers406 = &headers
+	case rsp.StatusCode == 409:
+		var headers DeleteEntityResponse409Headers
+		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-ID", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.Headers409 = &headers
 	case rsp.StatusCode == 412:
 		var headers DeleteEntityResponse412Headers
 		if values := rsp.Header.Values("X-Request-ID"); len(values) > 0 {

@@ -340,7 +340,10 @@ export interface paths {
         get: operations["getEntity"];
         put?: never;
         post?: never;
-        /** Delete an entity with its mentions and relationships */
+        /**
+         * Delete an entity with its mentions and relationships
+         * @description What was merged into it is deleted with it. One that was merged into another is refused with 409: delete that one, or undo the merge.
+         */
         delete: operations["deleteEntity"];
         options?: never;
         head?: never;
@@ -428,7 +431,7 @@ export interface paths {
         put?: never;
         /**
          * Merge other entities into this one
-         * @description Mentions, relationships, evidence, aliases and external ids of the others become those of this entity; their ids go on to answer with it. Everything that moved is remembered, so that the merge can be undone.
+         * @description Mentions, relationships, evidence, aliases and external ids of the others become those of this entity; their ids go on to answer with it. Of relationships that become the same one stands for all, with their evidence. Everything that moved is remembered, so that the merge can be undone. All must be active: 409 names one that is not.
          */
         post: operations["mergeEntities"];
         delete?: never;
@@ -449,7 +452,7 @@ export interface paths {
         post?: never;
         /**
          * Undo a merge
-         * @description What the merge moved goes back, as far as it still exists; what was found since stays with this entity. Later merges of the same entity are undone first: 409 names the one that stands in the way.
+         * @description What the merge moved goes back, as far as it still exists; what was found since stays with this entity. Merges can be undone in any order, each once: 409 says that this one was undone. The entity may be any that took part, or the one that answers for them now.
          */
         delete: operations["undoEntityMerge"];
         options?: never;
@@ -684,7 +687,7 @@ export interface paths {
         put?: never;
         /**
          * Add a relationship
-         * @description Ends and type together are unique.
+         * @description Ends and type together are unique, also of relationships that are rejected or not shown: 409 names the one that is there. Ends that were merged stand for what they were merged into; a rejected end is refused with 409.
          */
         post: operations["createRelationship"];
         delete?: never;
@@ -716,7 +719,7 @@ export interface paths {
         head?: never;
         /**
          * Change a relationship
-         * @description A rejected relationship is no part of the graph any more, and stays rejected when it is found again.
+         * @description A rejected relationship is no part of the graph any more, and stays rejected when it is found again. One that was merged into another is refused with 409.
          */
         patch: operations["updateRelationship"];
         trace?: never;
@@ -4877,6 +4880,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             406: components["responses"]["NotAcceptable"];
+            409: components["responses"]["Conflict"];
             412: components["responses"]["PreconditionFailed"];
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
