@@ -29,6 +29,9 @@ func runEntities(t *testing.T, open Open) {
 		{"lists filter", entityFilter},
 		{"a prefix finds names and aliases", entityPrefix},
 		{"pages of a prefix cover names and aliases once", entityPrefixPages},
+		{"lists hold the active unless asked for others", entityStatuses},
+		{"lists by time and degree, and of those seen since", entitySeenAndDegree},
+		{"an entity that moves in the order leaves the others where they are", entityMoves},
 	})
 }
 
@@ -340,6 +343,123 @@ func entityPrefixPages(t *testing.T, db *store.DB) {
 				})
 				same(t, idsOf(all, entityID), idsOf(want, entityID))
 			})
+		}
+	}
+}
+
+func entityStatuses(t *testing.T, db *store.DB) {
+	es := orderedEntities(t, db)
+	must(t, db.SetEntityStatus(ctx(t), es[1].ID, kgl.EntityRejected, minute(50)))
+	must(t, db.SetEntityStatus(ctx(t), es[5].ID, kgl.EntityRejected, minute(50)))
+	mergeInto(t, db, 1, es[0].ID, es[3].ID)
+	status := func(s ...kgl.EntityStatus) []kgl.EntityStatus { return s }
+	active := []int{0, 2, 4}
+	for n := 6; n < 24; n++ {
+		active = append(active, n)
+	}
+	for _, tc := range []struct {
+		name   string
+		filter kgl.EntityFilter
+		want   []int
+	}{
+		{"as it is", kgl.EntityFilter{}, active},
+		{"active", kgl.EntityFilter{Statuses: status(kgl.EntityActive)}, active},
+		{"rejected", kgl.EntityFilter{Statuses: status(kgl.EntityRejected)}, []int{1, 5}},
+		{"merged", kgl.EntityFilter{Statuses: status(kgl.EntityMerged)}, []int{3}},
+		{"not active", kgl.EntityFilter{Statuses: status(kgl.EntityMerged, kgl.EntityRejected)}, []int{1, 3, 5}},
+		{"rejected of a type", kgl.EntityFilter{Statuses: status(kgl.EntityRejected), Types: []string{"grant"}}, []int{5}},
+		{"rejected by name", kgl.EntityFilter{Statuses: status(kgl.EntityRejected), NamePrefix: "name a"}, []int{1}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			all := pages(t, 2, func(p kgl.Page) (kgl.List[kgl.Entity], error) {
+				return db.Entities(ctx(t), tc.filter, kgl.EntityByName, p)
+			})
+			same(t, idsOf(all, entityID), numbered(tc.want))
+		})
+	}
+}
+
+// connectedEntities stores twelve entities: number n is mentioned by the items
+// up to n/2, and has n/3 relationships at least.
+func connectedEntities(t *testing.T, db *store.DB) []kgl.Entity {
+	t.Helper()
+	cs := graphContents(t, db, 6)
+	var es []kgl.Entity
+	for n := range 12 {
+		es = append(es, addEntity(t, db, n, []string{"person", "grant"}[n%2], fmt.Sprintf("Name %02d", n)))
+	}
+	number := 100
+	for i, content := range cs {
+		var ms []kgl.Mention
+		for n := 2 * i; n < 12; n++ {
+			if number++; n > 1 {
+				ms = append(ms, newMention(number, content, es[n].ID))
+			}
+		}
+		got(db.InsertMentions(ctx(t), ms))(t)
+	}
+	for n := range es {
+		for k := range n / 3 {
+			number++
+			addRelationships(t, db, newRelationship(number, es[n], es[k], fmt.Sprint("kind", n)))
+		}
+	}
+	for i, e := range es {
+		es[i] = got(db.Entity(ctx(t), e.ID))(t)
+	}
+	return es
+}
+
+func entitySeenAndDegree(t *testing.T, db *store.DB) {
+	es := connectedEntities(t, db)
+	seen := func(e kgl.Entity) int64 {
+		if e.LastSeenAt == nil {
+			return 0
+		}
+		return e.LastSeenAt.UnixMicro()
+	}
+	for sort, order := range map[kgl.EntitySort]func(a, b kgl.Entity) int{
+		kgl.EntityLastSeenFirst: func(a, b kgl.Entity) int { return cmp.Or(cmp.Compare(seen(b), seen(a)), cmp.Compare(b.ID, a.ID)) },
+		kgl.EntityMostConnected: func(a, b kgl.Entity) int { return cmp.Or(cmp.Compare(b.Degree, a.Degree), cmp.Compare(b.ID, a.ID)) },
+	} {
+		since := minute(4)
+		for name, f := range map[string]kgl.EntityFilter{
+			"all": {}, "of a type": {Types: []string{"grant"}}, "seen since": {SeenSince: &since}, "by prefix": {NamePrefix: "name 1"},
+		} {
+			t.Run(fmt.Sprint(sort, " ", name), func(t *testing.T) {
+				want := slices.SortedFunc(slices.Values(es), order)
+				want = slices.DeleteFunc(want, func(e kgl.Entity) bool {
+					return len(f.Types) > 0 && e.Type != "grant" || f.SeenSince != nil && seen(e) < since.UnixMicro() ||
+						f.NamePrefix != "" && e.NameKey < "name 1"
+				})
+				if len(want) == 0 {
+					t.Fatal("nothing is expected")
+				}
+				for _, limit := range []int{1, 5, 50} {
+					all := pages(t, limit, func(p kgl.Page) (kgl.List[kgl.Entity], error) { return db.Entities(ctx(t), f, sort, p) })
+					same(t, idsOf(all, entityID), idsOf(want, entityID))
+				}
+			})
+		}
+	}
+}
+
+// entityMoves changes the confidence of an entity between two pages.
+func entityMoves(t *testing.T, db *store.DB) {
+	es := orderedEntities(t, db)
+	first := got(db.Entities(ctx(t), kgl.EntityFilter{}, kgl.EntityMostConfident, kgl.Page{Limit: 6}))(t)
+	moving := es[0]
+	moving.Confidence = 1
+	got(db.UpdateEntity(ctx(t), moving))(t)
+	p := kgl.Page{Limit: 50, After: first.Next}
+	rest := got(db.Entities(ctx(t), kgl.EntityFilter{}, kgl.EntityMostConfident, p))(t)
+	met := map[string]int{}
+	for _, e := range slices.Concat(first.Rows, rest.Rows) {
+		met[e.ID]++
+	}
+	for _, e := range es {
+		if e.ID != moving.ID && met[e.ID] != 1 {
+			t.Fatalf("%s came %d times", e.ID, met[e.ID])
 		}
 	}
 }
