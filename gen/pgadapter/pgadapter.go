@@ -229,6 +229,7 @@ type Querier interface {
 	PingWrite(ctx context.Context) error
 	PurgeEvidence(ctx context.Context, arg sqlitedb.PurgeEvidenceParams) ([]sqlitedb.PurgeEvidenceRow, error)
 	PurgeMentions(ctx context.Context, arg sqlitedb.PurgeMentionsParams) ([]sqlitedb.PurgeMentionsRow, error)
+	PurgeRequests(ctx context.Context, arg string) error
 	PurgeRuns(ctx context.Context, arg string) ([]string, error)
 	PutSignature(ctx context.Context, arg sqlitedb.PutSignatureParams) error
 	PutSignatures(ctx context.Context, arg string) error
@@ -1941,6 +1942,11 @@ func (q Queries) PurgeMentions(ctx context.Context, arg sqlitedb.PurgeMentionsPa
 		out[i] = sqlitedb.PurgeMentionsRow(row)
 	}
 	return out, nil
+}
+
+// PurgeRequests converts and calls pgdb's.
+func (q Queries) PurgeRequests(ctx context.Context, arg string) error {
+	return q.db.PurgeRequests(ctx, arg)
 }
 
 // PurgeRuns converts and calls pgdb's.

@@ -203,6 +203,16 @@ func (q *Queries) PurgeMentions(ctx context.Context, arg PurgeMentionsParams) ([
 	return items, nil
 }
 
+const purgeRequests = `-- name: PurgeRequests :exec
+DELETE FROM extraction_requests WHERE content_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB))))
+`
+
+// What was answered on demand about the items.
+func (q *Queries) PurgeRequests(ctx context.Context, contentIds string) error {
+	_, err := q.db.Exec(ctx, purgeRequests, contentIds)
+	return err
+}
+
 const purgeRuns = `-- name: PurgeRuns :many
 DELETE FROM extraction_runs WHERE content_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB))))
 RETURNING content_id

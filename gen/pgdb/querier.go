@@ -307,6 +307,8 @@ type Querier interface {
 	PingWrite(ctx context.Context) error
 	PurgeEvidence(ctx context.Context, arg PurgeEvidenceParams) ([]PurgeEvidenceRow, error)
 	PurgeMentions(ctx context.Context, arg PurgeMentionsParams) ([]PurgeMentionsRow, error)
+	// What was answered on demand about the items.
+	PurgeRequests(ctx context.Context, contentIds string) error
 	PurgeRuns(ctx context.Context, contentIds string) ([]string, error)
 	PutSignature(ctx context.Context, arg PutSignatureParams) error
 	PutSignatures(ctx context.Context, rowsJson string) error

@@ -221,6 +221,16 @@ func (q *Queries) PurgeMentions(ctx context.Context, arg PurgeMentionsParams) ([
 	return items, nil
 }
 
+const purgeRequests = `-- name: PurgeRequests :exec
+DELETE FROM extraction_requests WHERE content_id IN (SELECT value FROM json_each(CAST(?1 AS TEXT)))
+`
+
+// What was answered on demand about the items.
+func (q *Queries) PurgeRequests(ctx context.Context, contentIds string) error {
+	_, err := q.db.ExecContext(ctx, purgeRequests, contentIds)
+	return err
+}
+
 const purgeRuns = `-- name: PurgeRuns :many
 DELETE FROM extraction_runs WHERE content_id IN (SELECT value FROM json_each(CAST(?1 AS TEXT)))
 RETURNING content_id

@@ -23,7 +23,7 @@ func (w *Worker) storeResult(ctx context.Context, t kgl.EnrichmentTask, c kgl.Co
 	var err error
 	if hasText(c) {
 		_, err = w.recorder.Record(ctx, Result{
-			Lane: t.Extractor, Task: &t, Content: c, Extraction: x, Actor: kgl.PrincipalFrom(ctx).ID, StartedAt: started,
+			Lane: t.Extractor, Task: &t, Content: c, Extraction: x, Actor: ownerOf(kgl.PrincipalFrom(ctx)), StartedAt: started,
 		})
 	} else {
 		outcome, err = OutcomeSkipped, w.recorder.Skip(ctx, t.Extractor, t, c)

@@ -51,6 +51,9 @@ func (p *purge) run(ctx context.Context, ids []string) error {
 	if err != nil {
 		return err
 	}
+	if err := p.c.PurgeRequests(ctx, items); err != nil {
+		return err
+	}
 	runs, err := p.c.PurgeRuns(ctx, items)
 	if err != nil {
 		return err

@@ -11,6 +11,10 @@ RETURNING content_id, entity_id;
 DELETE FROM relationship_evidence WHERE content_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@content_ids AS TEXT) AS JSONB)))) AND extractor <> @manual
 RETURNING content_id, relationship_id, origin_id;
 
+-- What was answered on demand about the items.
+-- name: PurgeRequests :exec
+DELETE FROM extraction_requests WHERE content_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@content_ids AS TEXT) AS JSONB))));
+
 -- name: PurgeRuns :many
 DELETE FROM extraction_runs WHERE content_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@content_ids AS TEXT) AS JSONB))))
 RETURNING content_id;

@@ -222,6 +222,8 @@ CREATE TABLE extraction_requests (
 );
 CREATE INDEX extraction_requests_open ON extraction_requests (created_at, id) WHERE status IN ('pending', 'running');
 CREATE INDEX extraction_requests_expires ON extraction_requests (expires_at);
+CREATE INDEX extraction_requests_content ON extraction_requests (content_id) WHERE content_id IS NOT NULL;
+CREATE INDEX extraction_requests_run ON extraction_requests (run_id) WHERE run_id IS NOT NULL;
 
 INSERT INTO settings (key, value, updated_at) VALUES ('schema_compatible_from', '1', 0)
 ON CONFLICT (key) DO UPDATE SET value = excluded.value;

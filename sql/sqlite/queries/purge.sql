@@ -11,6 +11,10 @@ RETURNING content_id, entity_id;
 DELETE FROM relationship_evidence WHERE content_id IN (SELECT value FROM json_each(CAST(@content_ids AS TEXT))) AND extractor <> @manual
 RETURNING content_id, relationship_id, origin_id;
 
+-- What was answered on demand about the items.
+-- name: PurgeRequests :exec
+DELETE FROM extraction_requests WHERE content_id IN (SELECT value FROM json_each(CAST(@content_ids AS TEXT)));
+
 -- name: PurgeRuns :many
 DELETE FROM extraction_runs WHERE content_id IN (SELECT value FROM json_each(CAST(@content_ids AS TEXT)))
 RETURNING content_id;

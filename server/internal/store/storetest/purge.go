@@ -67,6 +67,7 @@ func purgeSource(t *testing.T, db *store.DB) {
 	items, runs := twoSources(t, db)
 	here, both, there := addEntity(t, db, 1, "person", "Here"), addEntity(t, db, 2, "person", "Both"), addEntity(t, db, 3, "person", "There")
 	rs := addRelationships(t, db, newRelationship(10, here, both, "knows"), newRelationship(11, both, there, "knows"))
+	asked, askedThere := addRequest(t, db, 1, items[0]), addRequest(t, db, 2, items[1])
 	mentionOf(t, db, 20, items[0], here, runs[0])
 	mentionOf(t, db, 21, items[0], both, runs[0])
 	mentionOf(t, db, 22, items[1], both, runs[1])
@@ -82,7 +83,10 @@ func purgeSource(t *testing.T, db *store.DB) {
 	same(t, got(db.Entity(ctx(t), both.ID))(t).Degree, int64(1))
 	_, err := db.Run(ctx(t), runs[0].ID)
 	wantCode(t, err, kgl.CodeNotFound)
+	_, err = db.ExtractionRequest(ctx(t), asked.ID)
+	wantCode(t, err, kgl.CodeNotFound)
 	same(t, got(db.Run(ctx(t), runs[1].ID))(t), runs[1])
+	same(t, got(db.ExtractionRequest(ctx(t), askedThere.ID))(t), askedThere)
 	same(t, purgeAll(t, db, id(5001), 10), kgl.Purged{})
 	wantThere(t, db, there) // nothing spoke of it, but not because of this source
 }
