@@ -481,7 +481,7 @@ type ClientInterface interface {
 
 	// GetHealth Whether the module takes work
 	//
-	// Asked after an outage, before work is sent again. Any answer below 500 counts as alive, so that a module without this path works, too.
+	// Asked after an outage, before work is sent again. Any answer below 500 counts as alive, and so does 501: a module without this path works, too.
 	//
 	// Corresponds with GET /health (the `GetHealth` operationId).
 	GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -616,7 +616,7 @@ func (c *Client) Summarize(ctx context.Context, params *SummarizeParams, body Su
 
 // GetHealth Whether the module takes work
 //
-// Asked after an outage, before work is sent again. Any answer below 500 counts as alive, so that a module without this path works, too.
+// Asked after an outage, before work is sent again. Any answer below 500 counts as alive, and so does 501: a module without this path works, too.
 //
 // Corresponds with GET /health (the `GetHealth` operationId).
 func (c *Client) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -962,7 +962,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetHealthWithResponse Whether the module takes work
 	//
-	// Asked after an outage, before work is sent again. Any answer below 500 counts as alive, so that a module without this path works, too.
+	// Asked after an outage, before work is sent again. Any answer below 500 counts as alive, and so does 501: a module without this path works, too.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -1666,7 +1666,7 @@ func (c *ClientWithResponses) SummarizeWithResponse(ctx context.Context, params 
 
 // GetHealthWithResponse Whether the module takes work
 //
-// Asked after an outage, before work is sent again. Any answer below 500 counts as alive, so that a module without this path works, too.
+// Asked after an outage, before work is sent again. Any answer below 500 counts as alive, and so does 501: a module without this path works, too.
 //
 // Returns a wrapper object for the known response body format(s).
 //

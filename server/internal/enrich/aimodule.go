@@ -121,7 +121,7 @@ func NewAIModule(doer aiclient.HttpRequestDoer, clock kgl.Clock, log *slog.Logge
 func (m *AIModule) Name() string { return kgl.LaneAI }
 
 // Ready implements Pacer. After an outage it asks the module for its health: any
-// answer below 500 will do.
+// answer below 500 will do, and 501 of a module that knows no such question.
 func (m *AIModule) Ready(ctx context.Context) time.Duration {
 	return m.breaker.probe(func() error {
 		ctx, cancel := context.WithTimeout(ctx, probeTimeout)
@@ -131,7 +131,7 @@ func (m *AIModule) Ready(ctx context.Context) time.Duration {
 			return err
 		}
 		_ = resp.Body.Close()
-		if resp.StatusCode >= http.StatusInternalServerError {
+		if resp.StatusCode >= http.StatusInternalServerError && resp.StatusCode != http.StatusNotImplemented {
 			return fmt.Errorf("health: status %d", resp.StatusCode)
 		}
 		return nil

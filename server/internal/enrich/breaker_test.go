@@ -47,6 +47,23 @@ func TestAIModuleIsAskedWhetherItIsReadyAgain(t *testing.T) {
 	}
 }
 
+// A module that knows no such question is alive when it says so.
+func TestAIModuleNeedsNoHealth(t *testing.T) {
+	for _, status := range []int{401, 404, 405, 501} {
+		w := newAIWorld(t, AIConfig{})
+		w.Down()
+		for range tripAfter {
+			w.wantFailure(BlameExtractor, "cannot be reached")
+		}
+		w.clock.Advance(breakMin)
+		w.Up()
+		w.Health(aifake.Status(status, "what?"))
+		if got := w.module.Ready(t.Context()); got != 0 {
+			t.Errorf("status %d: ready in %v, want now", status, got)
+		}
+	}
+}
+
 // The breaker opens after failures in a row, asks for the health of the module
 // before it lets work through, and waits longer each time that this does not help.
 func TestAIModuleBreaker(t *testing.T) {
