@@ -34,6 +34,7 @@ type generator struct {
 type sourceState struct {
 	id, host string
 	fetches  int
+	turns    int64 // of the pending tasks
 }
 
 type entityState struct{ id, name, typ string }

@@ -204,8 +204,12 @@ func (g *generator) addTask(it *item, status kgl.ContentStatus, revision int64) 
 	case kgl.ContentProcessed:
 		g.event(kgl.EventContentProcessed, "content", it.id, `{"extractor":"mock","revision":`+strconv.FormatInt(revision, 10)+`}`)
 	}
-	at, id := g.micros(), g.ids.NewID()
-	g.out.add(tasks, id, it.id, revision, extractor, string(state), attempts, at, "", attempts, lastError, at, at, g.sources[it.source].id)
+	at, id, s := g.micros(), g.ids.NewID(), &g.sources[it.source]
+	turn := s.turns
+	if state == kgl.TaskPending {
+		s.turns++
+	}
+	g.out.add(tasks, id, it.id, revision, extractor, string(state), attempts, at, "", attempts, lastError, at, at, s.id, turn)
 	return id
 }
 

@@ -48,7 +48,7 @@ func tables() [tableCount]table {
 		links:      {"duplicate_links", []string{"content_id", "duplicate_of", "reason", "score", "created_at"}},
 		signatures: {"content_signatures", []string{"content_id", "key_version", "seen_at", "key0", "key1", "key2", "key3", "key4", "key5"}},
 		tasks: {"enrichment_tasks", []string{"id", "content_id", "revision", "extractor", "state", "attempts", "available_at", "lease_owner",
-			"lease_token", "last_error", "created_at", "updated_at", "source_id"}},
+			"lease_token", "last_error", "created_at", "updated_at", "source_id", "turn"}},
 		runs: {"extraction_runs", []string{"id", "content_id", "revision", "extractor", "name", "model", "config_hash", "actor", "status", "task_id",
 			"lease_token", "entities", "mentions", "relationships", "started_at", "finished_at"}},
 		mentions: {"mentions", []string{"id", "content_id", "revision", "entity_id", "start_offset", "end_offset", "quote", "confidence",
