@@ -36,7 +36,7 @@ func newFixture(t *testing.T, b *backend) fixture {
 		"extraction_id": extraction, "run_id": run,
 		"task_id": work.JSON200.Data[0].ID,
 		"user_id": b.newAccount(t, client.RoleUser).id, "source_id": ids[0], "content_id": item,
-		"entity_id": edge.From.ID, "relationship_id": edge.ID,
+		"entity_id": edge.From.ID, "relationship_id": edge.ID, "merge_id": c.mergeOf(t, c.newEntity(t, "grant").ID, c.newEntity(t, "grant").ID).ID,
 		"import_id": c.importList(t, `<opml><body><outline text="x" xmlUrl="https://x.example/"/></body></opml>`, "?dry_run=true").ID,
 	}
 }
@@ -177,7 +177,7 @@ func provocations(b *backend, t *testing.T) []provocation {
 
 // newIDs are the names of the parameters of paths.
 func newIDs() map[string]bool {
-	return map[string]bool{"user_id": true, "source_id": true, "content_id": true, "entity_id": true, "relationship_id": true, "import_id": true, "extraction_id": true, "run_id": true, "task_id": true}
+	return map[string]bool{"user_id": true, "source_id": true, "content_id": true, "entity_id": true, "relationship_id": true, "import_id": true, "extraction_id": true, "run_id": true, "task_id": true, "merge_id": true}
 }
 
 // testDocumentedAnswers provokes what can be provoked in the same way for every

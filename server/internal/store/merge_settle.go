@@ -40,6 +40,15 @@ func (s entityStates) root(id string) string {
 	return id
 }
 
+// depth returns how many merges lie between an entity and its root.
+func (s entityStates) depth(id string) int {
+	n := 0
+	for ; s[id].into != ""; n++ {
+		id = s[id].into
+	}
+	return n
+}
+
 func (s entityStates) active(id string) bool { return s[id].status == kgl.EntityActive }
 
 // place returns the ends at which a relationship belongs: those entities that
@@ -49,8 +58,8 @@ func (s entityStates) place(e edge) relationshipKey {
 }
 
 // settlement gives relationships the places and the states that follow from
-// which entities are merged. Relationships of one place are one: one of them
-// stands there, that which was stored with these ends before the oldest, and the
+// which entities are merged. Relationships of one place are one: that which the
+// fewest merges brought there stands for all, the oldest of several, and the
 // others stand at their own ends and are merged into it. A relationship of which
 // both ends became one entity stands at its own ends too. The outcome hangs on
 // which merges are in force, not on their order.
@@ -85,7 +94,7 @@ func settleEdges(states entityStates, edges map[string]edge) map[string]edge {
 // sure as the surest of them that nobody rejected.
 func (s *settlement) join(place relationshipKey, ids []string) {
 	first := s.edges[slices.MinFunc(ids, func(a, b string) int {
-		return cmp.Or(order(s.edges[a].origin != place, s.edges[b].origin != place), cmp.Compare(a, b))
+		return cmp.Or(cmp.Compare(s.distance(a), s.distance(b)), cmp.Compare(a, b))
 	})]
 	first.stands = place
 	for _, id := range ids {
@@ -100,15 +109,11 @@ func (s *settlement) join(place relationshipKey, ids []string) {
 	s.edges[first.id] = first
 }
 
-// order puts false before true.
-func order(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case a:
-		return 1
-	}
-	return -1
+// distance returns how many merges lie between the ends that a relationship was
+// stored with and those that answer for them.
+func (s *settlement) distance(id string) int {
+	e := s.edges[id]
+	return s.states.depth(e.origin.From) + s.states.depth(e.origin.To)
 }
 
 func (s *settlement) status(e edge) kgl.RelationshipStatus {
