@@ -1454,10 +1454,10 @@ type EntityMatch struct {
 	// Match What was found to fit
 	Match EntityMatchMatch `json:"match"`
 
-	// Matched The name or alias that fits
+	// Matched The name or alias that fits, or the value of the external id
 	Matched string `json:"matched"`
 
-	// Score 1 for the same name
+	// Score How well it fits; 1 for the same name or external id
 	Score float64 `json:"score"`
 }
 

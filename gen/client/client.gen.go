@@ -1456,10 +1456,10 @@ type EntityMatch struct {
 	// Match What was found to fit
 	Match EntityMatchMatch `json:"match"`
 
-	// Matched The name or alias that fits
+	// Matched The name or alias that fits, or the value of the external id
 	Matched string `json:"matched"`
 
-	// Score 1 for the same name
+	// Score How well it fits; 1 for the same name or external id
 	Score float64 `json:"score"`
 }
 
@@ -4427,7 +4427,7 @@ type ClientInterface interface {
 
 	// ListEntities List entities
 	//
-	// By name unless asked otherwise.
+	// By name unless asked otherwise. An entity whose place in the order changes while the list is read may come twice or not at all; every other one comes once.
 	//
 	// Corresponds with GET /api/v1/entities (the `ListEntities` operationId).
 	ListEntities(ctx context.Context, params *ListEntitiesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4452,7 +4452,7 @@ type ClientInterface interface {
 
 	// ResolveEntitiesWithBody Find the entities that names stand for
 	//
-	// For each name the candidates, best first: the same external id, the same name, an alias, a similar name. A name with a type is compared with entities of that type before others. Nothing is stored.
+	// For each name the candidates, best first: the same external id, the same name, an alias, a similar name. A name with a type prefers entities of that type. Only active entities. Nothing is stored.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4461,7 +4461,7 @@ type ClientInterface interface {
 
 	// ResolveEntities Find the entities that names stand for
 	//
-	// For each name the candidates, best first: the same external id, the same name, an alias, a similar name. A name with a type is compared with entities of that type before others. Nothing is stored.
+	// For each name the candidates, best first: the same external id, the same name, an alias, a similar name. A name with a type prefers entities of that type. Only active entities. Nothing is stored.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -4470,7 +4470,7 @@ type ClientInterface interface {
 
 	// SuggestEntities Complete a name while it is typed
 	//
-	// Names and aliases that begin so come first, the best connected before the others, then similar names. Only active entities.
+	// Entities that are called so exactly come first, then those of which a name or an alias begins so, the best connected before the others, then similar names. Only active entities.
 	//
 	// Corresponds with GET /api/v1/entities/suggest (the `SuggestEntities` operationId).
 	SuggestEntities(ctx context.Context, params *SuggestEntitiesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4491,7 +4491,7 @@ type ClientInterface interface {
 
 	// UpdateEntityWithBody Change an entity
 	//
-	// Send If-Match, and read the entity again on 412: extractors and other people change entities too. A name and type that another entity has are refused with 409.
+	// Send If-Match, and read the entity again on 412: extractors and other people change entities too. A name and type or an external id that another entity has are refused with 409, and so is a change of an entity that was merged into another one.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -4500,7 +4500,7 @@ type ClientInterface interface {
 
 	// UpdateEntity Change an entity
 	//
-	// Send If-Match, and read the entity again on 412: extractors and other people change entities too. A name and type that another entity has are refused with 409.
+	// Send If-Match, and read the entity again on 412: extractors and other people change entities too. A name and type or an external id that another entity has are refused with 409, and so is a change of an entity that was merged into another one.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -5525,7 +5525,7 @@ func (c *Client) GetDashboard(ctx context.Context, params *GetDashboardParams, r
 
 // ListEntities List entities
 //
-// By name unless asked otherwise.
+// By name unless asked otherwise. An entity whose place in the order changes while the list is read may come twice or not at all; every other one comes once.
 //
 // Corresponds with GET /api/v1/entities (the `ListEntities` operationId).
 func (c *Client) ListEntities(ctx context.Context, params *ListEntitiesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5580,7 +5580,7 @@ func (c *Client) CreateEntity(ctx context.Context, params *CreateEntityParams, b
 
 // ResolveEntitiesWithBody Find the entities that names stand for
 //
-// For each name the candidates, best first: the same external id, the same name, an alias, a similar name. A name with a type is compared with entities of that type before others. Nothing is stored.
+// For each name the candidates, best first: the same external id, the same name, an alias, a similar name. A name with a type prefers entities of that type. Only active entities. Nothing is stored.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5599,7 +5599,7 @@ func (c *Client) ResolveEntitiesWithBody(ctx context.Context, contentType string
 
 // ResolveEntities Find the entities that names stand for
 //
-// For each name the candidates, best first: the same external id, the same name, an alias, a similar name. A name with a type is compared with entities of that type before others. Nothing is stored.
+// For each name the candidates, best first: the same external id, the same name, an alias, a similar name. A name with a type prefers entities of that type. Only active entities. Nothing is stored.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -5618,7 +5618,7 @@ func (c *Client) ResolveEntities(ctx context.Context, body ResolveEntitiesJSONRe
 
 // SuggestEntities Complete a name while it is typed
 //
-// Names and aliases that begin so come first, the best connected before the others, then similar names. Only active entities.
+// Entities that are called so exactly come first, then those of which a name or an alias begins so, the best connected before the others, then similar names. Only active entities.
 //
 // Corresponds with GET /api/v1/entities/suggest (the `SuggestEntities` operationId).
 func (c *Client) SuggestEntities(ctx context.Context, params *SuggestEntitiesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5669,7 +5669,7 @@ func (c *Client) GetEntity(ctx context.Context, entityID EntityID, params *GetEn
 
 // UpdateEntityWithBody Change an entity
 //
-// Send If-Match, and read the entity again on 412: extractors and other people change entities too. A name and type that another entity has are refused with 409.
+// Send If-Match, and read the entity again on 412: extractors and other people change entities too. A name and type or an external id that another entity has are refused with 409, and so is a change of an entity that was merged into another one.
 //
 // Takes any type of body and a specified content type.
 //
@@ -5688,7 +5688,7 @@ func (c *Client) UpdateEntityWithBody(ctx context.Context, entityID EntityID, pa
 
 // UpdateEntity Change an entity
 //
-// Send If-Match, and read the entity again on 412: extractors and other people change entities too. A name and type that another entity has are refused with 409.
+// Send If-Match, and read the entity again on 412: extractors and other people change entities too. A name and type or an external id that another entity has are refused with 409, and so is a change of an entity that was merged into another one.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -12968,7 +12968,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListEntitiesWithResponse List entities
 	//
-	// By name unless asked otherwise.
+	// By name unless asked otherwise. An entity whose place in the order changes while the list is read may come twice or not at all; every other one comes once.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12995,7 +12995,7 @@ type ClientWithResponsesInterface interface {
 
 	// ResolveEntitiesWithBodyWithResponse Find the entities that names stand for
 	//
-	// For each name the candidates, best first: the same external id, the same name, an alias, a similar name. A name with a type is compared with entities of that type before others. Nothing is stored.
+	// For each name the candidates, best first: the same external id, the same name, an alias, a similar name. A name with a type prefers entities of that type. Only active entities. Nothing is stored.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -13004,7 +13004,7 @@ type ClientWithResponsesInterface interface {
 
 	// ResolveEntitiesWithResponse Find the entities that names stand for
 	//
-	// For each name the candidates, best first: the same external id, the same name, an alias, a similar name. A name with a type is compared with entities of that type before others. Nothing is stored.
+	// For each name the candidates, best first: the same external id, the same name, an alias, a similar name. A name with a type prefers entities of that type. Only active entities. Nothing is stored.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -13013,7 +13013,7 @@ type ClientWithResponsesInterface interface {
 
 	// SuggestEntitiesWithResponse Complete a name while it is typed
 	//
-	// Names and aliases that begin so come first, the best connected before the others, then similar names. Only active entities.
+	// Entities that are called so exactly come first, then those of which a name or an alias begins so, the best connected before the others, then similar names. Only active entities.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -13040,7 +13040,7 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateEntityWithBodyWithResponse Change an entity
 	//
-	// Send If-Match, and read the entity again on 412: extractors and other people change entities too. A name and type that another entity has are refused with 409.
+	// Send If-Match, and read the entity again on 412: extractors and other people change entities too. A name and type or an external id that another entity has are refused with 409, and so is a change of an entity that was merged into another one.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -13049,7 +13049,7 @@ type ClientWithResponsesInterface interface {
 
 	// UpdateEntityWithResponse Change an entity
 	//
-	// Send If-Match, and read the entity again on 412: extractors and other people change entities too. A name and type that another entity has are refused with 409.
+	// Send If-Match, and read the entity again on 412: extractors and other people change entities too. A name and type or an external id that another entity has are refused with 409, and so is a change of an entity that was merged into another one.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -28528,7 +28528,7 @@ func (c *ClientWithResponses) GetDashboardWithResponse(ctx context.Context, para
 
 // ListEntitiesWithResponse List entities
 //
-// By name unless asked otherwise.
+// By name unless asked otherwise. An entity whose place in the order changes while the list is read may come twice or not at all; every other one comes once.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -28573,7 +28573,7 @@ func (c *ClientWithResponses) CreateEntityWithResponse(ctx context.Context, para
 
 // ResolveEntitiesWithBodyWithResponse Find the entities that names stand for
 //
-// For each name the candidates, best first: the same external id, the same name, an alias, a similar name. A name with a type is compared with entities of that type before others. Nothing is stored.
+// For each name the candidates, best first: the same external id, the same name, an alias, a similar name. A name with a type prefers entities of that type. Only active entities. Nothing is stored.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -28588,7 +28588,7 @@ func (c *ClientWithResponses) ResolveEntitiesWithBodyWithResponse(ctx context.Co
 
 // ResolveEntitiesWithResponse Find the entities that names stand for
 //
-// For each name the candidates, best first: the same external id, the same name, an alias, a similar name. A name with a type is compared with entities of that type before others. Nothing is stored.
+// For each name the candidates, best first: the same external id, the same name, an alias, a similar name. A name with a type prefers entities of that type. Only active entities. Nothing is stored.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -28603,7 +28603,7 @@ func (c *ClientWithResponses) ResolveEntitiesWithResponse(ctx context.Context, b
 
 // SuggestEntitiesWithResponse Complete a name while it is typed
 //
-// Names and aliases that begin so come first, the best connected before the others, then similar names. Only active entities.
+// Entities that are called so exactly come first, then those of which a name or an alias begins so, the best connected before the others, then similar names. Only active entities.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -28648,7 +28648,7 @@ func (c *ClientWithResponses) GetEntityWithResponse(ctx context.Context, entityI
 
 // UpdateEntityWithBodyWithResponse Change an entity
 //
-// Send If-Match, and read the entity again on 412: extractors and other people change entities too. A name and type that another entity has are refused with 409.
+// Send If-Match, and read the entity again on 412: extractors and other people change entities too. A name and type or an external id that another entity has are refused with 409, and so is a change of an entity that was merged into another one.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -28663,7 +28663,7 @@ func (c *ClientWithResponses) UpdateEntityWithBodyWithResponse(ctx context.Conte
 
 // UpdateEntityWithResponse Change an entity
 //
-// Send If-Match, and read the entity again on 412: extractors and other people change entities too. A name and type that another entity has are refused with 409.
+// Send If-Match, and read the entity again on 412: extractors and other people change entities too. A name and type or an external id that another entity has are refused with 409, and so is a change of an entity that was merged into another one.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -406,7 +406,7 @@ const mergedInto = `-- name: MergedInto :many
 WITH RECURSIVE merged AS (
   SELECT e.id AS id FROM entities e WHERE e.id = ?1
   UNION
-  SELECT e.id FROM merged m JOIN entities e ON e.merged_into = m.id
+  SELECT e.id FROM merged JOIN entities e ON e.merged_into = merged.id
 )
 SELECT merged.id FROM merged ORDER BY merged.id
 `

@@ -311,7 +311,7 @@ export interface paths {
         };
         /**
          * List entities
-         * @description By name unless asked otherwise.
+         * @description By name unless asked otherwise. An entity whose place in the order changes while the list is read may come twice or not at all; every other one comes once.
          */
         get: operations["listEntities"];
         put?: never;
@@ -349,7 +349,7 @@ export interface paths {
         head?: never;
         /**
          * Change an entity
-         * @description Send If-Match, and read the entity again on 412: extractors and other people change entities too. A name and type that another entity has are refused with 409.
+         * @description Send If-Match, and read the entity again on 412: extractors and other people change entities too. A name and type or an external id that another entity has are refused with 409, and so is a change of an entity that was merged into another one.
          */
         patch: operations["updateEntity"];
         trace?: never;
@@ -488,7 +488,7 @@ export interface paths {
         put?: never;
         /**
          * Find the entities that names stand for
-         * @description For each name the candidates, best first: the same external id, the same name, an alias, a similar name. A name with a type is compared with entities of that type before others. Nothing is stored.
+         * @description For each name the candidates, best first: the same external id, the same name, an alias, a similar name. A name with a type prefers entities of that type. Only active entities. Nothing is stored.
          */
         post: operations["resolveEntities"];
         delete?: never;
@@ -506,7 +506,7 @@ export interface paths {
         };
         /**
          * Complete a name while it is typed
-         * @description Names and aliases that begin so come first, the best connected before the others, then similar names. Only active entities.
+         * @description Entities that are called so exactly come first, then those of which a name or an alias begins so, the best connected before the others, then similar names. Only active entities.
          */
         get: operations["suggestEntities"];
         put?: never;
@@ -1786,11 +1786,11 @@ export interface components {
              * @enum {string}
              */
             match: "external_id" | "name" | "alias" | "prefix" | "similar";
-            /** @description The name or alias that fits */
+            /** @description The name or alias that fits, or the value of the external id */
             matched: string;
             /**
              * Format: double
-             * @description 1 for the same name
+             * @description How well it fits; 1 for the same name or external id
              */
             score: number;
         };

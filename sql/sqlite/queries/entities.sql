@@ -56,7 +56,7 @@ SELECT chain.start_id, chain.id FROM chain WHERE chain.next_id IS NULL;
 WITH RECURSIVE merged AS (
   SELECT e.id AS id FROM entities e WHERE e.id = @id
   UNION
-  SELECT e.id FROM merged m JOIN entities e ON e.merged_into = m.id
+  SELECT e.id FROM merged JOIN entities e ON e.merged_into = merged.id
 )
 SELECT merged.id FROM merged ORDER BY merged.id;
 
