@@ -95,6 +95,9 @@ type Leased struct {
 // that is fair between sources. Where there are none it waits for the first.
 // CodeRateLimited: the caller holds as many as it may, or too many callers wait.
 func (l *Leases) Lease(ctx context.Context, r LeaseRequest) ([]Leased, error) {
+	if !slices.Contains(r.Kinds, kgl.TaskKindExtract) {
+		return nil, l.line.idle(ctx, r.Wait) // there is never any
+	}
 	got, err := l.take(ctx, r)
 	if err != nil || len(got) > 0 || r.Wait <= 0 {
 		return got, err
@@ -129,9 +132,6 @@ func (l *Leases) Lease(ctx context.Context, r LeaseRequest) ([]Leased, error) {
 // take hands out what can be handed out now. Tasks of which nothing can come are
 // settled on the way.
 func (l *Leases) take(ctx context.Context, r LeaseRequest) ([]Leased, error) {
-	if !slices.Contains(r.Kinds, kgl.TaskKindExtract) {
-		return nil, nil
-	}
 	owner := ownerOf(kgl.PrincipalFrom(ctx))
 	for range leaseRounds {
 		claimed, err := l.claim(ctx, owner, r)

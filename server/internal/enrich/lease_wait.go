@@ -24,13 +24,14 @@ type line struct {
 	arrived chan struct{} // somebody waits
 	woken   chan struct{} // there may be work
 
+	gone chan struct{} // nobody is to wait any more
+
 	mu      sync.Mutex
 	waiting *list.List // of *place, longest first
-	closed  bool
 }
 
 func newLine(most int) *line {
-	return &line{most: most, arrived: make(chan struct{}, 1), woken: make(chan struct{}, 1), waiting: list.New()}
+	return &line{most: most, arrived: make(chan struct{}, 1), woken: make(chan struct{}, 1), gone: make(chan struct{}), waiting: list.New()}
 }
 
 // enter takes the last place; nil when nobody is to wait any more.
@@ -38,7 +39,7 @@ func newLine(most int) *line {
 func (l *line) enter() (*place, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed {
+	if l.isClosed() {
 		return nil, nil
 	}
 	if l.waiting.Len() >= l.most {
@@ -78,20 +79,36 @@ func (l *line) give(at *list.Element) {
 	close(p.turn)
 }
 
-// close lets all go, and nobody wait any more.
+// close lets all go, and nobody wait any more. It is called once.
 func (l *line) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.closed = true
+	close(l.gone)
 	for l.waiting.Len() > 0 {
 		l.give(l.waiting.Front())
 	}
 }
 
 func (l *line) isClosed() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.closed
+	select {
+	case <-l.gone:
+		return true
+	default:
+		return false
+	}
+}
+
+// idle waits for nothing, without a place in the line.
+func (l *line) idle(ctx context.Context, d time.Duration) error {
+	end := time.NewTimer(d)
+	defer end.Stop()
+	select {
+	case <-end.C:
+	case <-l.gone:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
 }
 
 func (l *line) length() int {
