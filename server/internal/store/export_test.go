@@ -27,6 +27,10 @@ var (
 	AuditQuery         = auditQuery
 	EntitiesQuery      = entitiesQuery
 	EntitiesByAlias    = entitiesByAliasQuery
+	NamesByPrefix      = namesByPrefix
+	AliasesByPrefix    = aliasesByPrefix
+	ConnectedByName    = connectedByName
+	ConnectedByAlias   = connectedByAlias
 	RelationshipsQuery = relationshipsQuery
 	OpenPlain          = openPlain
 )
@@ -50,6 +54,17 @@ func (db *DB) ExecRaw(ctx context.Context, query string, args ...any) error {
 		_, err := c.exec(ctx, query, args)
 		return err
 	})
+}
+
+// ExplainSimilar returns the lines of the plan by which candidates of similar
+// names are found.
+func (db *DB) ExplainSimilar(ctx context.Context, types []string) (string, error) {
+	lookups := []gramLookups{{Asked: 0, Grams: 4, Lookups: []gramCount{{Gram: "abc", Low: 2, High: 8}}}}
+	query, args, err := similarQuery(db.Engine(), lookups, types, candidatesEach)
+	if err != nil {
+		return "", err
+	}
+	return db.explain(ctx, query, args)
 }
 
 // Explain returns the lines of the plan of a list.

@@ -3,6 +3,7 @@ package store_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
 	"github.com/peermesh/kgl-backend/server/internal/store"
@@ -47,6 +48,19 @@ func listPlans(e store.Engine) []listPlan {
 		{"entities of a type by time", entities(typed, kgl.EntityNewestFirst, moment), "entities_type_created", false},
 		{"entities by prefix", entities(kgl.EntityFilter{NamePrefix: "a"}, kgl.EntityByName, text), "entities_name", false},
 		{"entities by prefix of an alias", store.EntitiesByAlias(e, kgl.EntityFilter{NamePrefix: "a"}, kgl.EntityByName, text), "entity_aliases_key", true},
+		{"entities by degree", entities(all, kgl.EntityMostConnected, moment), "entities_degree", false},
+		{"entities of a type by degree", entities(typed, kgl.EntityMostConnected, moment), "entities_type_degree", false},
+		{"entities by the last mention", entities(all, kgl.EntityLastSeenFirst, moment), "entities_seen", false},
+		{"entities of a type by the last mention", entities(typed, kgl.EntityLastSeenFirst, moment), "entities_type_seen", false},
+		{"entities seen since", entities(kgl.EntityFilter{SeenSince: new(time.Time)}, kgl.EntityLastSeenFirst, moment), "entities_seen", false},
+		// Postgres decides by its statistics, which an empty database has not.
+		{"rejected entities", entities(kgl.EntityFilter{Statuses: []kgl.EntityStatus{kgl.EntityRejected}}, kgl.EntityNewestFirst, moment),
+			map[store.Engine]string{store.SQLite: "entities_inactive"}[e], true},
+		{"names by prefix", store.NamesByPrefix(e, "a", nil), "entities_name", false},
+		{"aliases by prefix", store.AliasesByPrefix(e, "a", nil), "entity_aliases_key", false},
+		{"best connected by name", store.ConnectedByName(e, "a", nil), "entities_degree", false},
+		{"best connected of a type by name", store.ConnectedByName(e, "a", []string{"t"}), "entities_type_degree", false},
+		{"best connected by alias", store.ConnectedByAlias(e, "a", nil), "entities_degree", true},
 		{"relationships", edges(kgl.RelationshipFilter{}), "relationships_created", false},
 		{"relationships by type", edges(kgl.RelationshipFilter{Type: "a"}), "relationships_type", false},
 		{"relationships from", edges(kgl.RelationshipFilter{FromEntityID: "a"}), "relationships_from", false},
@@ -62,6 +76,27 @@ func TestListPlans(t *testing.T) {
 			db := openDB(t)
 			for _, tc := range listPlans(db.Engine()) {
 				t.Run(tc.name, func(t *testing.T) { checkPlan(t, db, tc) })
+			}
+		})
+	}
+}
+
+// TestSimilarNamesPlan reads the plans by which similar names are found.
+func TestSimilarNamesPlan(t *testing.T) {
+	for name, openDB := range engines {
+		t.Run(name, func(t *testing.T) {
+			db := openDB(t)
+			for _, types := range [][]string{nil, {"grant"}} {
+				plan, err := db.ExplainSimilar(t.Context(), types)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if index := map[store.Engine]string{store.SQLite: "USING PRIMARY KEY (gram=? AND size>? AND size<?)", store.Postgres: "entity_name_grams_pkey"}[db.Engine()]; !strings.Contains(plan, index) {
+					t.Errorf("%s is not used:\n%s", index, plan)
+				}
+				if step := wholeTable(plan); step != "" && !strings.Contains(step, "VIRTUAL TABLE") {
+					t.Errorf("a whole table is read (%s):\n%s", step, plan)
+				}
 			}
 		})
 	}
@@ -84,10 +119,18 @@ func checkPlan(t *testing.T, db *store.DB, tc listPlan) {
 }
 
 // wholeTable returns the step of a plan that reads a table without an index.
+// What the statement made itself is no table.
 func wholeTable(plan string) string {
+	made := map[string]bool{}
+	for line := range strings.Lines(plan) {
+		if step, name, ok := strings.Cut(strings.TrimSpace(line), " "); ok && (step == "CO-ROUTINE" || step == "MATERIALIZE") {
+			made[name] = true
+		}
+	}
 	for line := range strings.Lines(plan) {
 		line = strings.TrimSpace(line)
-		if strings.Contains(line, "Seq Scan") || strings.HasPrefix(line, "SCAN ") && !strings.Contains(line, "USING") {
+		name, scans := strings.CutPrefix(line, "SCAN ")
+		if strings.Contains(line, "Seq Scan") || scans && !strings.Contains(line, "USING") && !made[name] {
 			return line
 		}
 	}

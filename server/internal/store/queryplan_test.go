@@ -23,11 +23,38 @@ func TestQueryPlans(t *testing.T) {
 			_, err := q.MentionsOfEntities(ctx, sqlitedb.MentionsOfEntitiesParams{ContentID: "a", EntityIds: `["a"]`})
 			return err
 		},
-		"aliases":  func(ctx context.Context, q q) error { _, err := q.EntityAliases(ctx, `["a"]`); return err },
-		"by id":    func(ctx context.Context, q q) error { _, err := q.EntitiesByIDs(ctx, `["a"]`); return err },
-		"by name":  func(ctx context.Context, q q) error { _, err := q.EntitiesByNameKeys(ctx, `[{}]`); return err },
-		"by alias": func(ctx context.Context, q q) error { _, err := q.EntitiesByAliasKeys(ctx, `[{}]`); return err },
-		"by ends":  func(ctx context.Context, q q) error { _, err := q.RelationshipsByKeys(ctx, `[{}]`); return err },
+		"mentions of an entity": func(ctx context.Context, q q) error {
+			_, err := q.MentionsOfEntity(ctx, sqlitedb.MentionsOfEntityParams{EntityID: "a", AfterAt: moment, RowLimit: 9})
+			return err
+		},
+		"items of an entity": func(ctx context.Context, q q) error {
+			_, err := q.ContentsOfEntity(ctx, sqlitedb.ContentsOfEntityParams{EntityID: "a", AfterAt: moment, RowLimit: 9})
+			return err
+		},
+		"mentions of a run": func(ctx context.Context, q q) error { run := "a"; _, err := q.DeleteRunMentions(ctx, &run); return err },
+		"seen times":        func(ctx context.Context, q q) error { return q.RefreshSeenTimes(ctx, `["a"]`) },
+		"aligned mentions":  func(ctx context.Context, q q) error { _, err := q.AlignMentions(ctx, `["a"]`); return err },
+		"external ids":      func(ctx context.Context, q q) error { _, err := q.ExternalIDs(ctx, `["a"]`); return err },
+		"by external id":    func(ctx context.Context, q q) error { _, err := q.EntitiesByExternalIDs(ctx, `[{}]`); return err },
+		"winners":           func(ctx context.Context, q q) error { _, err := q.MergeWinners(ctx, `["a"]`); return err },
+		"merged into":       func(ctx context.Context, q q) error { _, err := q.MergedInto(ctx, "a"); return err },
+		"names of entities": func(ctx context.Context, q q) error { _, err := q.NameKeys(ctx, `["a"]`); return err },
+		"exact names":       func(ctx context.Context, q q) error { _, err := q.ActiveEntitiesByNames(ctx, `["a"]`); return err },
+		"exact aliases":     func(ctx context.Context, q q) error { _, err := q.ActiveEntitiesByAliases(ctx, `["a"]`); return err },
+		"found aliases":     func(ctx context.Context, q q) error { _, err := q.AddFoundAliases(ctx, `[{}]`); return err },
+		"common trigrams": func(ctx context.Context, q q) error {
+			_, err := q.NameGramCounts(ctx, sqlitedb.NameGramCountsParams{Grams: `[{"gram":"a","low":1,"high":2}]`, Most: 9})
+			return err
+		},
+		"gone trigrams": func(ctx context.Context, q q) error {
+			return q.DeleteNameGrams(ctx, sqlitedb.DeleteNameGramsParams{EntityID: "a", Size: 3, Grams: `["a"]`})
+		},
+		"ends of active relationships": func(ctx context.Context, q q) error { _, err := q.ActiveNeighbors(ctx, `["a"]`); return err },
+		"aliases":                      func(ctx context.Context, q q) error { _, err := q.EntityAliases(ctx, `["a"]`); return err },
+		"by id":                        func(ctx context.Context, q q) error { _, err := q.EntitiesByIDs(ctx, `["a"]`); return err },
+		"by name":                      func(ctx context.Context, q q) error { _, err := q.EntitiesByNameKeys(ctx, `[{}]`); return err },
+		"by alias":                     func(ctx context.Context, q q) error { _, err := q.EntitiesByAliasKeys(ctx, `[{}]`); return err },
+		"by ends":                      func(ctx context.Context, q q) error { _, err := q.RelationshipsByKeys(ctx, `[{}]`); return err },
 		"evidence": func(ctx context.Context, q q) error {
 			_, err := q.RelationshipEvidence(ctx, sqlitedb.RelationshipEvidenceParams{RelationshipID: "a", RowLimit: 9})
 			return err
