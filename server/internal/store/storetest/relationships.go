@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"testing"
@@ -19,6 +20,11 @@ func runRelationships(t *testing.T, open Open) {
 		{"lists cover every relationship once, newest first", relationshipList},
 		{"lists filter", relationshipFilter},
 		{"relationships of an entity, by direction and type", relationshipsOfEntity},
+		{"the heaviest relationships come first when asked", relationshipsByWeight},
+		{"a fact and its times are filled in once", relationshipDescribed},
+		{"a relationship is changed when nobody else changed it", relationshipUpdate},
+		{"a deleted relationship leaves its ends", relationshipDelete},
+		{"found evidence passes to the next run, the rest goes", evidenceOfRuns},
 		{"evidence of one extractor and item is replaced", evidenceReplace},
 		{"evidence is listed newest first, up to a limit", evidenceList},
 		{"relationships without evidence go with their extractor's last", evidenceUnsupported},
@@ -199,4 +205,139 @@ func relationshipsOfEntity(t *testing.T, db *store.DB) {
 			}
 		}
 	}
+}
+
+func relationshipsByWeight(t *testing.T, db *store.DB) {
+	es, rs := graph(t, db)
+	content, me := graphContents(t, db, 1)[0], es[2].ID
+	replace(t, db, content, "mock", 1000, rs[3], rs[3], rs[3], rs[9], rs[9], rs[20])
+	hidden := rs[5]
+	hidden.Status = kgl.RelationshipRejected
+	got(db.UpdateRelationship(ctx(t), hidden))(t)
+	for i := range rs {
+		rs[i] = got(db.Relationship(ctx(t), rs[i].ID))(t)
+		if r := rs[i]; r.Weight != kgl.RelationshipWeight(r.Confidence, r.EvidenceCount) {
+			t.Fatalf("the weight of %+v", r)
+		}
+	}
+	active := slices.DeleteFunc(slices.Clone(rs), func(r kgl.Relationship) bool { return r.ID == hidden.ID })
+	slices.SortFunc(active, func(a, b kgl.Relationship) int {
+		return cmp.Or(cmp.Compare(b.Weight, a.Weight), cmp.Compare(b.ID, a.ID))
+	})
+	for _, limit := range []int{1, 5, 100} {
+		all := pages(t, limit, func(p kgl.Page) (kgl.List[kgl.Relationship], error) {
+			return db.Relationships(ctx(t), kgl.RelationshipFilter{MinConfidence: 0.25}, kgl.RelationshipHeaviestFirst, p)
+		})
+		same(t, idsOf(all, relationshipID), chosen(active, func(r kgl.Relationship) bool { return r.Confidence >= 0.25 }))
+		rejected := pages(t, limit, func(p kgl.Page) (kgl.List[kgl.Relationship], error) {
+			return db.Relationships(ctx(t), kgl.RelationshipFilter{Status: kgl.RelationshipRejected}, kgl.RelationshipHeaviestFirst, p)
+		})
+		same(t, idsOf(rejected, relationshipID), []string{hidden.ID})
+	}
+	other := func(r kgl.Relationship) string {
+		if r.From.ID == me {
+			return r.To.ID
+		}
+		return r.From.ID
+	}
+	slices.SortFunc(active, func(a, b kgl.Relationship) int {
+		return cmp.Or(cmp.Compare(b.Weight, a.Weight), cmp.Compare(other(a), other(b)), cmp.Compare(a.ID, b.ID))
+	})
+	for _, d := range []kgl.Direction{kgl.DirectionAny, kgl.DirectionOut, kgl.DirectionIn} {
+		want := chosen(active, func(r kgl.Relationship) bool {
+			return r.Confidence >= 0.25 && (r.From.ID == me && d != kgl.DirectionIn || r.To.ID == me && d != kgl.DirectionOut)
+		})
+		for _, limit := range []int{1, 2, 100} {
+			all := pages(t, limit, func(p kgl.Page) (kgl.List[kgl.Relationship], error) {
+				return db.EntityRelationships(ctx(t), me, kgl.EntityRelationshipFilter{Direction: d, MinConfidence: 0.25}, kgl.RelationshipHeaviestFirst, p)
+			})
+			same(t, idsOf(all, relationshipID), want)
+		}
+	}
+}
+
+func relationshipDescribed(t *testing.T, db *store.DB) {
+	a, b := addEntity(t, db, 1, "person", "A"), addEntity(t, db, 2, "person", "B")
+	bare, told, again := newRelationship(3, a, b, "knows"), newRelationship(4, a, b, "knows"), newRelationship(5, a, b, "knows")
+	told.Fact, told.ValidFrom = "A knows B.", "2026"
+	again.Fact, again.ValidTo, again.Confidence = "Other words.", "2025", 0.75
+	addRelationships(t, db, bare)
+	stored, _, err := db.UpsertRelationships(ctx(t), []kgl.Relationship{told, again})
+	must(t, err)
+	want := bare
+	want.Fact, want.ValidFrom, want.Confidence, want.Weight = told.Fact, told.ValidFrom, 0.75, 0.75
+	want.Version, want.UpdatedAt = stored[0].Version, stored[0].UpdatedAt
+	same(t, stored, []kgl.Relationship{want, want})
+	same(t, got(db.Relationship(ctx(t), bare.ID))(t), want)
+	if want.Version < 2 {
+		t.Fatalf("version %d", want.Version)
+	}
+}
+
+func relationshipUpdate(t *testing.T, db *store.DB) {
+	a, b := addEntity(t, db, 1, "person", "A"), addEntity(t, db, 2, "person", "B")
+	r := addRelationships(t, db, newRelationship(3, a, b, "knows"))[0]
+	r.Fact, r.Confidence, r.ValidFrom, r.ValidTo, r.Status, r.UpdatedAt = "F", 0.25, "2026-01", "2027", kgl.RelationshipRejected, minute(9)
+	stored := got(db.UpdateRelationship(ctx(t), r))(t)
+	_, err := db.UpdateRelationship(ctx(t), r)
+	wantCode(t, err, kgl.CodePreconditionFailed)
+	r.Version, r.Weight = 2, 0.25
+	same(t, stored, r)
+	same(t, got(db.Relationship(ctx(t), r.ID))(t), r)
+	wantDegree(t, db, a.ID, 0)
+	found, created, err := db.UpsertRelationships(ctx(t), []kgl.Relationship{newRelationship(4, a, b, "knows")})
+	must(t, err)
+	if created[0] || found[0].Status != kgl.RelationshipRejected {
+		t.Fatalf("what a person rejected was found as %+v", found[0])
+	}
+	r = found[0]
+	r.Status = kgl.RelationshipActive
+	got(db.UpdateRelationship(ctx(t), r))(t)
+	wantDegree(t, db, a.ID, 1)
+	_, err = db.UpdateRelationship(ctx(t), newRelationship(9, a, b, "owns"))
+	wantCode(t, err, kgl.CodeNotFound)
+}
+
+func relationshipDelete(t *testing.T, db *store.DB) {
+	content := graphContents(t, db, 1)[0]
+	r, other := twoRelationships(t, db)
+	replace(t, db, content, "mock", 10, r, other)
+	wantDegree(t, db, r.From.ID, 2)
+	must(t, db.DeleteRelationship(ctx(t), r.ID))
+	wantCode(t, db.DeleteRelationship(ctx(t), r.ID), kgl.CodeNotFound)
+	wantDegree(t, db, r.From.ID, 1)
+	wantDegree(t, db, r.To.ID, 1)
+	same(t, replace(t, db, content, "mock", 0), []string{other.ID})
+	wantDegree(t, db, r.To.ID, 0)
+}
+
+// evidenceOfRuns stores what two runs found one after the other: the second in
+// part the same.
+func evidenceOfRuns(t *testing.T, db *store.DB) {
+	content := graphContents(t, db, 1)[0]
+	r, other := twoRelationships(t, db)
+	first := addRun(t, db, 1, content, "model@1")
+	replace(t, db, content, "model", 5, r) // from before there were runs
+	replace(t, db, content, "models", 6, r)
+	piece := func(n int, r kgl.Relationship, start int64, run kgl.ExtractionRun) kgl.Evidence {
+		e := newEvidence(n, r.ID, content)
+		e.Extractor, e.RunID, e.Start, e.End = run.Extractor, &run.ID, start, start+1
+		return e
+	}
+	must(t, db.InsertEvidence(ctx(t), []kgl.Evidence{piece(10, r, 1, first), piece(11, other, 2, first), piece(12, other, 2, first)}))
+	wantEvidence(t, db, map[string]int64{r.ID: 3, other.ID: 1})
+	same(t, got(db.SupersedeRun(ctx(t), content, "model", minute(3)))(t), first.ID)
+	second := addRun(t, db, 2, content, "model@1")
+	again := piece(20, r, 1, second)
+	again.Quote = "again"
+	must(t, db.InsertEvidence(ctx(t), []kgl.Evidence{again}))
+	wantEvidence(t, db, map[string]int64{r.ID: 3})
+	same(t, got(db.DeleteRunEvidence(ctx(t), content, first.ID, "model"))(t), []string{other.ID})
+	wantEvidence(t, db, map[string]int64{r.ID: 2})
+	kept := pages(t, 1, func(p kgl.Page) (kgl.List[kgl.Evidence], error) { return db.RelationshipEvidence(ctx(t), r.ID, p) })
+	if len(kept) != 2 || kept[0].ID != id(10) || *kept[0].RunID != second.ID || kept[0].Quote != "again" || kept[1].Extractor != "models" {
+		t.Fatalf("kept %+v", kept)
+	}
+	same(t, got(db.DeleteRunEvidence(ctx(t), content, "", "model"))(t), nil)
+	wantEvidence(t, db, map[string]int64{r.ID: 2})
 }

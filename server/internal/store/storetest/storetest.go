@@ -48,6 +48,7 @@ func Run(t *testing.T, open Open) {
 		{"EntityMentions", runEntityMentions},
 		{"Mentions", runMentions},
 		{"Relationships", runRelationships},
+		{"Merges", runMerges},
 		{"Graph", runGraph},
 		{"Extractions", runExtractions},
 		{"Runs", runRuns},
