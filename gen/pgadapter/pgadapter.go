@@ -215,6 +215,7 @@ type Querier interface {
 	MoveContents(ctx context.Context, arg sqlitedb.MoveContentsParams) error
 	MoveExternalIDs(ctx context.Context, arg sqlitedb.MoveExternalIDsParams) error
 	MoveMentions(ctx context.Context, arg sqlitedb.MoveMentionsParams) (int64, error)
+	MoveTask(ctx context.Context, arg sqlitedb.MoveTaskParams) error
 	NameGramCounts(ctx context.Context, arg sqlitedb.NameGramCountsParams) ([]sqlitedb.NameGramCountsRow, error)
 	NameKeys(ctx context.Context, arg string) ([]sqlitedb.NameKeysRow, error)
 	NearItems(ctx context.Context, arg string) ([]sqlitedb.NearItemsRow, error)
@@ -297,6 +298,7 @@ type Querier interface {
 	SourceImport(ctx context.Context, arg string) (sqlitedb.SourceImport, error)
 	SourceOfAlias(ctx context.Context, arg string) (string, error)
 	SourceTags(ctx context.Context, arg sqlitedb.SourceTagsParams) ([]sqlitedb.SourceTagsRow, error)
+	StrayTasks(ctx context.Context, arg sqlitedb.StrayTasksParams) ([]sqlitedb.StrayTasksRow, error)
 	SupersedeRun(ctx context.Context, arg sqlitedb.SupersedeRunParams) ([]string, error)
 	SupersedeTasks(ctx context.Context, arg sqlitedb.SupersedeTasksParams) error
 	SupportedEntities(ctx context.Context, arg sqlitedb.SupportedEntitiesParams) ([]string, error)
@@ -1809,6 +1811,11 @@ func (q Queries) MoveMentions(ctx context.Context, arg sqlitedb.MoveMentionsPara
 	return q.db.MoveMentions(ctx, pgdb.MoveMentionsParams(arg))
 }
 
+// MoveTask converts and calls pgdb's.
+func (q Queries) MoveTask(ctx context.Context, arg sqlitedb.MoveTaskParams) error {
+	return q.db.MoveTask(ctx, pgdb.MoveTaskParams(arg))
+}
+
 // NameGramCounts converts and calls pgdb's.
 func (q Queries) NameGramCounts(ctx context.Context, arg sqlitedb.NameGramCountsParams) ([]sqlitedb.NameGramCountsRow, error) {
 	rows, err := q.db.NameGramCounts(ctx, pgdb.NameGramCountsParams(arg))
@@ -2384,6 +2391,19 @@ func (q Queries) SourceTags(ctx context.Context, arg sqlitedb.SourceTagsParams) 
 	out := make([]sqlitedb.SourceTagsRow, len(rows))
 	for i, row := range rows {
 		out[i] = sqlitedb.SourceTagsRow(row)
+	}
+	return out, nil
+}
+
+// StrayTasks converts and calls pgdb's.
+func (q Queries) StrayTasks(ctx context.Context, arg sqlitedb.StrayTasksParams) ([]sqlitedb.StrayTasksRow, error) {
+	rows, err := q.db.StrayTasks(ctx, pgdb.StrayTasksParams(arg))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.StrayTasksRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.StrayTasksRow(row)
 	}
 	return out, nil
 }

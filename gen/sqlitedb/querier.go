@@ -285,6 +285,7 @@ type Querier interface {
 	MoveExternalIDs(ctx context.Context, arg MoveExternalIDsParams) error
 	// A mention of a place that the other entity has from the same extractor stays.
 	MoveMentions(ctx context.Context, arg MoveMentionsParams) (int64, error)
+	MoveTask(ctx context.Context, arg MoveTaskParams) error
 	// How many names of these lengths have a gram, counted to a bound.
 	NameGramCounts(ctx context.Context, arg NameGramCountsParams) ([]NameGramCountsRow, error)
 	// The normalised names and aliases of entities.
@@ -394,6 +395,8 @@ type Querier interface {
 	SourceImport(ctx context.Context, id string) (SourceImport, error)
 	SourceOfAlias(ctx context.Context, urlKey string) (string, error)
 	SourceTags(ctx context.Context, arg SourceTagsParams) ([]SourceTagsRow, error)
+	// Tasks that wait in a lane, and are not in another one yet. On Postgres those that another transaction changes are passed over.
+	StrayTasks(ctx context.Context, arg StrayTasksParams) ([]StrayTasksRow, error)
 	SupersedeRun(ctx context.Context, arg SupersedeRunParams) ([]string, error)
 	// Whoever holds a lease on it loses it, and can be told why.
 	SupersedeTasks(ctx context.Context, arg SupersedeTasksParams) error

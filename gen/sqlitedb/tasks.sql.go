@@ -300,6 +300,27 @@ func (q *Queries) LockDeadTasks(ctx context.Context, ids string) ([]LockDeadTask
 	return items, nil
 }
 
+const moveTask = `-- name: MoveTask :exec
+UPDATE enrichment_tasks SET extractor = ?1, turn = ?2, attempts = 0, updated_at = ?3 WHERE id = ?4
+`
+
+type MoveTaskParams struct {
+	Extractor string
+	Turn      int64
+	Now       int64
+	ID        string
+}
+
+func (q *Queries) MoveTask(ctx context.Context, arg MoveTaskParams) error {
+	_, err := q.db.ExecContext(ctx, moveTask,
+		arg.Extractor,
+		arg.Turn,
+		arg.Now,
+		arg.ID,
+	)
+	return err
+}
+
 const nextTask = `-- name: NextTask :many
 SELECT p.available_at FROM (SELECT t.available_at FROM enrichment_tasks t WHERE t.extractor = ?1 AND t.state = 'pending'
     AND COALESCE((SELECT a.allowed FROM source_consents a WHERE a.source_id = t.source_id AND a.purpose = 'ai_processing'), TRUE)
@@ -476,6 +497,48 @@ type SetLeasedContentsWaitingParams struct {
 func (q *Queries) SetLeasedContentsWaiting(ctx context.Context, arg SetLeasedContentsWaitingParams) error {
 	_, err := q.db.ExecContext(ctx, setLeasedContentsWaiting, arg.UpdatedAt, arg.SourceID)
 	return err
+}
+
+const strayTasks = `-- name: StrayTasks :many
+SELECT t.id, t.source_id, t.priority FROM enrichment_tasks t
+WHERE t.extractor = ?1 AND t.state IN ('pending', 'waiting', 'withheld') AND NOT EXISTS (
+  SELECT 1 FROM enrichment_tasks o WHERE o.content_id = t.content_id AND o.revision = t.revision AND o.extractor = ?2)
+ORDER BY t.priority DESC, t.turn, t.id LIMIT 500
+`
+
+type StrayTasksParams struct {
+	FromExtractor string
+	Extractor     string
+}
+
+type StrayTasksRow struct {
+	ID       string
+	SourceID string
+	Priority int64
+}
+
+// Tasks that wait in a lane, and are not in another one yet. On Postgres those that another transaction changes are passed over.
+func (q *Queries) StrayTasks(ctx context.Context, arg StrayTasksParams) ([]StrayTasksRow, error) {
+	rows, err := q.db.QueryContext(ctx, strayTasks, arg.FromExtractor, arg.Extractor)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []StrayTasksRow{}
+	for rows.Next() {
+		var i StrayTasksRow
+		if err := rows.Scan(&i.ID, &i.SourceID, &i.Priority); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Close(); err != nil {
+		return nil, err
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const supersedeTasks = `-- name: SupersedeTasks :exec

@@ -147,6 +147,11 @@ type TaskStore interface {
 	// their number. The consent of the source must be stored before.
 	RestoreTasks(ctx context.Context, sourceID string, now time.Time) (int64, error)
 
+	// MoveTasks moves at most 500 of the tasks that wait in a lane, or are
+	// withheld there, to another one, without attempts and in their order, and
+	// returns their number. A task that is in both lanes stays.
+	MoveTasks(ctx context.Context, from, to string, now time.Time) (int64, error)
+
 	// RequeueTasks makes at most limit dead tasks pending again, those first that
 	// died first, with no attempts and this priority, and their items new. It
 	// returns their number and that of the dead ones that are left.

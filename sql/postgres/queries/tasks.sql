@@ -139,3 +139,13 @@ SELECT extractor, state, CAST(COUNT(*) AS BIGINT) AS total FROM enrichment_tasks
 -- name: OldestTasks :many
 SELECT t.extractor, t.created_at FROM enrichment_tasks t JOIN (SELECT MIN(p.id) AS id FROM enrichment_tasks p WHERE p.state = 'pending'
   GROUP BY p.extractor) AS o ON o.id = t.id;
+
+-- Tasks that wait in a lane, and are not in another one yet. On Postgres those that another transaction changes are passed over.
+-- name: StrayTasks :many
+SELECT t.id, t.source_id, t.priority FROM enrichment_tasks t
+WHERE t.extractor = @from_extractor AND t.state IN ('pending', 'waiting', 'withheld') AND NOT EXISTS (
+  SELECT 1 FROM enrichment_tasks o WHERE o.content_id = t.content_id AND o.revision = t.revision AND o.extractor = @extractor)
+ORDER BY t.priority DESC, t.turn, t.id LIMIT 500 FOR NO KEY UPDATE SKIP LOCKED;
+
+-- name: MoveTask :exec
+UPDATE enrichment_tasks SET extractor = @extractor, turn = @turn, attempts = 0, updated_at = @now WHERE id = @id;
