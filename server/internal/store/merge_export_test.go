@@ -22,3 +22,6 @@ func (db *DB) TextRows(ctx context.Context, query string, args ...any) ([]string
 	})
 	return out, err
 }
+
+// EdgesQuery is the query of the relationships of one entity.
+var EdgesQuery = edgesQuery
