@@ -38,27 +38,34 @@ func TestWorkerPushes(t *testing.T) {
 // there.
 func TestWorkerHasAHundredItemsAtTheModuleAtOnce(t *testing.T) {
 	const items = 100
-	w, f := newWorld(t), aifake.New(t)
-	worker, m := aiWorker(t, w, f, items)
-	m.limiter.limit = items // as after some rounds of success
-	var mu sync.Mutex
-	there, all := 0, make(chan struct{})
-	f.Always(aifake.Then(func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if there++; there == items {
-			close(all)
-		}
-	}, aifake.Until(all, aifake.Serve())))
-	for i := range items {
-		w.add(kgl.LaneAI, fmt.Sprintf("Polar Press number %d acquired Pictura Studios.", i))
-	}
-	w.runOnce(worker, items)
-	if f.Peak() != items {
-		t.Errorf("%d at once, want %d", f.Peak(), items)
-	}
-	if got := w.outcomes(); got != "map[processed:100]" {
-		t.Errorf("outcomes %s", got)
+	for engine, open := range map[string]func(*testing.T) *world{
+		"sqlite":   func(t *testing.T) *world { return newWorld(t) },
+		"postgres": func(t *testing.T) *world { return newWorldOn(t, postgresTemplate.NewDatabase(t)) },
+	} {
+		t.Run(engine, func(t *testing.T) {
+			w, f := open(t), aifake.New(t)
+			worker, m := aiWorker(t, w, f, items)
+			m.limiter.limit = items // as after some rounds of success
+			var mu sync.Mutex
+			there, all := 0, make(chan struct{})
+			f.Always(aifake.Then(func() {
+				mu.Lock()
+				defer mu.Unlock()
+				if there++; there == items {
+					close(all)
+				}
+			}, aifake.Until(all, aifake.Serve())))
+			for i := range items {
+				w.add(kgl.LaneAI, fmt.Sprintf("Polar Press number %d acquired Pictura Studios.", i))
+			}
+			w.runOnce(worker, items)
+			if f.Peak() != items {
+				t.Errorf("%d at once, want %d", f.Peak(), items)
+			}
+			if got := w.outcomes(); got != "map[processed:100]" {
+				t.Errorf("outcomes %s", got)
+			}
+		})
 	}
 }
 
