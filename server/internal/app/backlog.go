@@ -65,3 +65,24 @@ func (a *App) leases(metrics enrich.Metrics) *enrich.Leases {
 		Active: []string{lane(a.cfg)}, Wake: a.wake.enrich,
 	})
 }
+
+// adoptTasks takes over what waits for extractors that the configuration does
+// not name any more, so that no item waits for ever after a change of it.
+func (a *App) adoptTasks(ctx context.Context) {
+	to, total := lane(a.cfg), int64(0)
+	for _, from := range []string{kgl.LaneBuiltin, kgl.LaneMock, kgl.LaneAI} {
+		for ctx.Err() == nil {
+			n, err := a.Store.MoveTasks(ctx, from, to, a.env.Clock.Now())
+			if err != nil && ctx.Err() == nil {
+				a.env.Log.Warn("tasks of another extractor could not be taken over", "extractor", from, "error", err)
+			}
+			if total += n; n == 0 {
+				break
+			}
+		}
+	}
+	if total > 0 {
+		a.env.Log.Info("tasks that waited for another extractor were taken over", "extractor", to, "tasks", total)
+		a.wake.enrich()
+	}
+}

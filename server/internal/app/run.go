@@ -66,6 +66,9 @@ func (a *App) newServer(ctx context.Context) (*server, error) {
 	if cfg.HTTP.Roles.Has(config.RoleIngest) {
 		s.workers = append(s.workers, a.newIngestWorker(metrics), a.newImportWorker(), a.newKeeper(metrics))
 	}
+	if cfg.HTTP.Roles.Has(config.RoleEnrich) {
+		s.workers = append(s.workers, a.adoptTasks)
+	}
 	if cfg.HTTP.Roles.Has(config.RoleEnrich) && cfg.Enrich.Extractor != config.ExtractorPull {
 		s.workers = append(s.workers, a.newEnrichWorker(metrics))
 	}

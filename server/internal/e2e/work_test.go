@@ -394,3 +394,18 @@ func TestPullFromReplicas(t *testing.T) {
 		}
 	})
 }
+
+// TestChangeOfTheExtractor: what waits for one extractor is done by the next.
+func TestChangeOfTheExtractor(t *testing.T) {
+	t.Parallel()
+	eachEngine(t, func(t *testing.T, engine string) {
+		in, f := newInstallation(t, engine), newFeedServer(t)
+		f.serve("/feed.xml", rssFeed("Change", newItem("One"), newItem("Two")))
+		c := in.start(t, "KGL_ROLES=api,ingest").asAdmin(t) // nobody extracts
+		c.waitForFetches(t, c.createSource(t, f.url("/feed.xml")).ID, 1)
+		c = in.start(t, "KGL_EXTRACTOR=pull").asAdmin(t)
+		if work := c.lease(t, client.WorkLease{WaitSeconds: ptr(20)}); len(work) != 2 {
+			t.Errorf("%d tasks after the change", len(work))
+		}
+	})
+}

@@ -12,6 +12,7 @@ func runTaskLists(t *testing.T, open Open) {
 		{"tasks are listed by state, source and lane, the last changed first", listTasks},
 		{"tasks are counted by lane and state", countTasks},
 		{"dead tasks get another chance", requeueTasks},
+		{"waiting tasks move to another lane, in their order", moveTasks},
 		{"dead tasks are requeued by source, lane and id, a bounded number", requeueSome},
 	})
 }
@@ -136,5 +137,39 @@ func requeueSome(t *testing.T, db *store.DB) {
 	same(t, shares(claimTasks(t, db, second(31), 100)), map[string]int{a.SourceID: 6})
 	if task := got(db.Task(ctx(t), id(40_011)))(t); task.State != kgl.TaskWithheld {
 		t.Fatalf("a requeued task of a source that does not allow it is %s", task.State)
+	}
+}
+
+func moveTasks(t *testing.T, db *store.DB) {
+	a, b := itemOf(t, db, 1), itemOf(t, db, 2)
+	queue(t, db, a, 0, 1, 700)
+	queue(t, db, b, 3, 1001, 2)
+	ts := claimTasks(t, db, second(1), 3) // of priority 3, and the first of a
+	must(t, db.RetryTask(ctx(t), ts[0], "no answer", second(2), second(90)))
+	must(t, db.CompleteTask(ctx(t), ts[1], second(2)))
+	both := newTask(2002, a) // is in the other lane already
+	both.Revision, both.Extractor = 5, kgl.LaneAI
+	must(t, db.CreateTasks(ctx(t), []kgl.EnrichmentTask{both}))
+	var moved []int64
+	for {
+		n := got(db.MoveTasks(ctx(t), kgl.ExtractorMock, kgl.LaneAI, second(3)))(t)
+		if moved = append(moved, n); n == 0 {
+			break
+		}
+	}
+	same(t, moved, []int64{500, 199, 0}) // 698 of a and one of b
+	next := got(db.ClaimTasks(ctx(t), kgl.LaneAI, "w", second(100), second(200), 4))(t)
+	same(t, idsOf(next, taskID), []string{id(41_001), id(40_002), id(40_003), id(40_004)})
+	if next[0].Attempts != 1 || next[0].LastError != "no answer" {
+		t.Fatalf("a task that was moved: %+v", next[0])
+	}
+	if task := got(db.Task(ctx(t), id(40_005)))(t); task.Extractor != kgl.ExtractorMock {
+		t.Fatalf("a task of both lanes is in %s", task.Extractor)
+	}
+	if task := got(db.Task(ctx(t), id(40_001)))(t); task.Extractor != kgl.ExtractorMock || task.State != kgl.TaskLeased {
+		t.Fatalf("a leased task moved: %+v", task)
+	}
+	if n := got(db.MoveTasks(ctx(t), kgl.LaneAI, kgl.LaneAI, second(3)))(t); n != 0 {
+		t.Fatalf("%d tasks moved to where they are", n)
 	}
 }
