@@ -308,5 +308,5 @@ measure-enrichment: ## Measure the builtin extractor: F1 by set and type, precis
 	go test ./server/internal/builtin -count 1 -v -run 'TestPrecision|TestMeasure|TestCoOccurrencePrecision' $(if $(WRITE),-write,-bench . -benchmem)
 
 .PHONY: drill-ai
-drill-ai: ## Work off what an outage of the AI module left; figures in docs/enrichment.md; ten minutes
-	go test -tags=$(TAGS),drill -count=1 -v -timeout 20m $(TESTFLAGS) ./server/internal/enrich -run '^TestDrillAI'
+drill-ai: ## Work off what an outage of the AI module left; figures in docs/enrichment.md; twenty minutes
+	$(POSTGRES) go test -tags=$(TAGS),drill -count=1 -v -timeout 40m $(TESTFLAGS) ./server/internal/enrich -run '^TestDrillAI'

@@ -37,13 +37,15 @@ const (
 // one.
 func TestDrillAIBacklog(t *testing.T) {
 	for _, c := range []struct {
+		engine      string
 		concurrency int
 		latency     time.Duration // on average; each item takes a half to one and a half of it
 	}{
-		{16, 2 * time.Second}, {100, 2 * time.Second}, {100, 10 * time.Second},
+		{"sqlite", 16, 2 * time.Second}, {"sqlite", 100, 2 * time.Second}, {"sqlite", 100, 10 * time.Second},
+		{"postgres", 16, 2 * time.Second}, {"postgres", 100, 2 * time.Second}, {"postgres", 100, 10 * time.Second},
 	} {
-		t.Run(fmt.Sprintf("%d at once, %v each", c.concurrency, c.latency), func(t *testing.T) {
-			d := newDrill(t)
+		t.Run(fmt.Sprintf("%s, %d at once, %v each", c.engine, c.concurrency, c.latency), func(t *testing.T) {
+			d := newDrill(t, c.engine)
 			fake := aifake.New(t)
 			fake.Latency(func() time.Duration { return c.latency/2 + time.Duration(mathrand.Int64N(int64(c.latency))) })
 			fake.Down()
@@ -82,8 +84,8 @@ func TestDrillAIBacklog(t *testing.T) {
 			}
 			took := time.Since(began)
 			n := d.outcomes(OutcomeProcessed)
-			t.Logf("%d at once, %v each: %d items in %v, %.0f a minute; at most %d at the module at once; peak memory of the process %s",
-				c.concurrency, c.latency, n, took.Round(100*time.Millisecond), float64(n)/took.Minutes(), fake.Peak(), peakMemory(t))
+			t.Logf("%s, %d at once, %v each: %d items in %v, %.0f a minute; at most %d at the module at once; peak memory of the process %s",
+				c.engine, c.concurrency, c.latency, n, took.Round(100*time.Millisecond), float64(n)/took.Minutes(), fake.Peak(), peakMemory(t))
 			if n := d.outcomes(OutcomeRetried, OutcomeBuried); n > 0 {
 				t.Errorf("%d attempts failed", n)
 			}
@@ -116,10 +118,12 @@ func (d *drill) outcomes(os ...Outcome) (n int64) {
 	return n
 }
 
-func newDrill(t *testing.T) *drill {
+func newDrill(t *testing.T, engine string) *drill {
 	t.Helper()
 	url := "sqlite:///" + filepath.Join(t.TempDir(), "kgl.db")
-	if err := migrateUp(t.Context(), url); err != nil {
+	if engine == "postgres" {
+		url = postgresTemplate.NewDatabase(t)
+	} else if err := migrateUp(t.Context(), url); err != nil {
 		t.Fatal(err)
 	}
 	db, err := store.Open(t.Context(), store.Config{URL: url})
@@ -213,7 +217,7 @@ func TestDrillAIMemory(t *testing.T) {
 		_, _ = w.Write(answer)
 	}))
 	t.Cleanup(module.Close)
-	d := newDrill(t)
+	d := newDrill(t, "sqlite")
 	text := strings.Repeat("Word of \"a text\" ", 512<<10/17)
 	for range items {
 		d.addText(t, text)
