@@ -15,7 +15,7 @@ import (
 )
 
 // as returns a context of a user.
-func as(t *testing.T, user string) context.Context {
+func as(t testing.TB, user string) context.Context {
 	return kgl.WithPrincipal(t.Context(), kgl.Principal{Type: kgl.PrincipalUser, ID: user})
 }
 

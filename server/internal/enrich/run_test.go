@@ -85,7 +85,7 @@ func (w *world) wantNothing() {
 	}
 }
 
-func wantCode(t *testing.T, what string, err error, code kgl.Code) {
+func wantCode(t testing.TB, what string, err error, code kgl.Code) {
 	t.Helper()
 	if !kgl.Is(err, code) {
 		t.Errorf("%s: error %v, want %s", what, err, code)

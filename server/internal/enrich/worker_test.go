@@ -215,7 +215,7 @@ func TestWorkerFoldsAliases(t *testing.T) {
 
 func TestWorkersShareTheWork(t *testing.T) {
 	for name, open := range map[string]func(*testing.T) *world{
-		"sqlite":   newWorld,
+		"sqlite":   func(t *testing.T) *world { return newWorld(t) },
 		"postgres": func(t *testing.T) *world { return newWorldOn(t, postgresTemplate.NewDatabase(t)) },
 	} {
 		t.Run(name, func(t *testing.T) {

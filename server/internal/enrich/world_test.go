@@ -29,7 +29,7 @@ func migrateUp(ctx context.Context, url string) error {
 
 // world is a database with one source, a clock and a source of ids.
 type world struct {
-	t     *testing.T
+	t     testing.TB
 	db    *store.DB
 	clock *kgl.FakeClock
 	ids   kgl.IDSource
@@ -52,7 +52,7 @@ func (w *world) outcomes() string {
 	return fmt.Sprint(w.metrics)
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	url := "sqlite:///" + filepath.Join(t.TempDir(), "kgl.db")
 	if err := migrateUp(t.Context(), url); err != nil {
@@ -61,7 +61,7 @@ func newWorld(t *testing.T) *world {
 	return newWorldOn(t, url)
 }
 
-func newWorldOn(t *testing.T, url string) *world {
+func newWorldOn(t testing.TB, url string) *world {
 	t.Helper()
 	db, err := store.Open(t.Context(), store.Config{URL: url})
 	if err != nil {
