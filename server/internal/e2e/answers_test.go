@@ -268,6 +268,11 @@ func testConflicts(t *testing.T, b *backend) {
 	one, two := "One "+newPassword(), "Two "+newPassword()
 	first := decode[client.Entity](t, admin.do("POST", "/api/v1/entities", entity(one)).want(t, 201).body)
 	decode[client.Entity](t, admin.do("POST", "/api/v1/entities", entity(two)).want(t, 201).body)
+	named := newPassword()
+	second := decode[client.Entity](t, admin.do("POST", "/api/v1/entities",
+		`{"name":`+encode(t, "Named "+named)+`,"type":"grant","aliases":["Known alias"],"external_ids":[{"scheme":"x","value":`+encode(t, named)+`}]}`).want(t, 201).body)
+	merged := admin.newEntity(t, "grant").ID
+	admin.mergeOf(t, second.ID, merged)
 	source := admin.createSource(t, f.url("/a.xml"))
 	admin.createSource(t, f.url("/b.xml"))
 	admin.do("PATCH", "/api/v1/sources/"+source.ID, `{"status":"paused"}`).want(t, 200)
@@ -280,6 +285,12 @@ func testConflicts(t *testing.T, b *backend) {
 		{"URL of another source, in another spelling", "POST", "/api/v1/sources", `{"url":"` + f.url("/a.xml") + `?utm_source=x#y"}`},
 		{"change to the URL of another source", "PATCH", "/api/v1/sources/" + source.ID, `{"url":"` + f.url("/b.xml") + `"}`},
 		{"change to the name of another entity", "PATCH", "/api/v1/entities/" + first.ID, `{"name":` + encode(t, two) + `}`},
+		{"external id of another entity", "PATCH", "/api/v1/entities/" + first.ID, `{"external_ids":[{"scheme":"x","value":` + encode(t, named) + `}]}`},
+		{"alias that the entity has", "POST", "/api/v1/entities/" + second.ID + "/aliases", `{"alias":"KNOWN alias!"}`},
+		{"change of a merged entity", "PATCH", "/api/v1/entities/" + merged, `{"description":"x"}`},
+		{"alias for a merged entity", "POST", "/api/v1/entities/" + merged + "/aliases", `{"alias":"x"}`},
+		{"removal of an alias of a merged entity", "DELETE", "/api/v1/entities/" + merged + "/aliases?alias=x", ""},
+		{"removal of a merged entity", "DELETE", "/api/v1/entities/" + merged, ""},
 		{"change to the email of another user", "PATCH", "/api/v1/users/" + me.ID, `{"email":"` + taken.email + `"}`},
 		{"last admin demoted", "PATCH", "/api/v1/users/" + me.ID, `{"role":"user"}`},
 		{"last admin disabled", "PATCH", "/api/v1/users/" + me.ID, `{"status":"disabled"}`},
@@ -298,7 +309,8 @@ func testConflicts(t *testing.T, b *backend) {
 	for path, bodies := range map[string][2]string{
 		"/api/v1/users":    {user(strings.ToLower(newPassword()) + "@kgl.test"), user(strings.ToLower(newPassword()) + "@kgl.test")},
 		"/api/v1/entities": {entity("Three " + newPassword()), entity("Four " + newPassword())},
-		"/api/v1/sources":  {`{"url":"` + f.url("/c.xml") + `"}`, `{"url":"` + f.url("/d.xml") + `"}`},
+		"/api/v1/entities/" + first.ID + "/aliases": {`{"alias":"Three"}`, `{"alias":"Four"}`},
+		"/api/v1/sources": {`{"url":"` + f.url("/c.xml") + `"}`, `{"url":"` + f.url("/d.xml") + `"}`},
 	} {
 		key := newPassword()
 		admin.do("POST", path, bodies[0], "Idempotency-Key", key).want(t, 201)

@@ -51,8 +51,10 @@ func walk(t *testing.T, c *caller, path, query string, limit int) []string {
 
 // rowKey identifies a row of any list.
 func rowKey(row map[string]any) string {
-	if entity, ok := row["entity"].(map[string]any); ok {
-		return fmt.Sprint(entity["id"])
+	for _, part := range []string{"entity", "mention", "content"} {
+		if of, ok := row[part].(map[string]any); ok {
+			return fmt.Sprint(of["id"])
+		}
 	}
 	if id, ok := row["id"]; ok {
 		return fmt.Sprint(id)
@@ -90,6 +92,8 @@ func testPages(t *testing.T, b *backend) {
 		{"/api/v1/entities", "&sort=-created_at&name=" + url.QueryEscape(name)}, {"/api/v1/sources", ""}, {"/api/v1/sources", "&sort=title"},
 		{"/api/v1/users", ""}, {"/api/v1/relationships", "&from_entity_id=" + related},
 		{"/api/v1/entities/" + related + "/relationships", ""}, {"/api/v1/content/" + rich + "/entities", ""},
+		{"/api/v1/entities", "&sort=-degree&name=" + url.QueryEscape(name)}, {"/api/v1/entities", "&sort=-last_seen_at&name=" + url.QueryEscape(name)},
+		{"/api/v1/entities/" + related + "/mentions", ""}, {"/api/v1/entities/" + related + "/content", ""},
 	}
 	for _, list := range lists {
 		t.Run(list.path+list.query, func(t *testing.T) {

@@ -18,6 +18,8 @@ func testOperations(t *testing.T, b *backend) {
 	t.Run("sources", func(t *testing.T) { operateSources(t, b) })
 	t.Run("content", func(t *testing.T) { operateContent(t, b) })
 	t.Run("entities", func(t *testing.T) { operateEntities(t, b) })
+	t.Run("names of entities", func(t *testing.T) { operateNames(t, b) })
+	t.Run("mentions of entities", func(t *testing.T) { testMentioned(t, b) })
 	t.Run("graph", func(t *testing.T) { operateGraph(t, b) })
 	t.Run("system", func(t *testing.T) { operateSystem(t, b) })
 }
