@@ -66,6 +66,27 @@ func TestTextIsExtractedAtOnceAndNotKept(t *testing.T) {
 	})
 }
 
+// What follows from a result is part of it, stored or not.
+func TestWhatFollowsIsPartOfTheResult(t *testing.T) {
+	w := newWorld(t)
+	recorder := NewRecorder(w.db, w.clock, w.ids, func(x kgl.Extraction, text string) kgl.Extraction {
+		x.Entities = append(x.Entities, kgl.ExtractedEntity{
+			Name: "Derived", Type: "concept", Confidence: 0.1, Spans: []kgl.Span{{Start: 0, End: 1, Quote: text[:1]}},
+		})
+		return x
+	})
+	d := NewOnDemand(w.db, recorder, fake(readAll), w.clock, w.ids, slog.New(slog.DiscardHandler), OnDemandConfig{Wait: time.Hour})
+	t.Cleanup(d.Close)
+	for _, demand := range []Demand{{Text: "Bob"}, {ContentID: w.add("fake", "Bob").ID}} {
+		r, err := d.Start(w.as(ada, kgl.RoleUser), demand)
+		w.must(err)
+		if x, err := DecodeExtraction(r.Result); err != nil || len(x.Entities) != 2 {
+			t.Errorf("%+v: %d entities (%v)", demand, len(x.Entities), err)
+		}
+	}
+	w.want("entities", w.entities(), "concept: Bob (1)", "concept: Derived (1)")
+}
+
 func TestItemIsExtractedIntoTheGraph(t *testing.T) {
 	onBoth(t, func(w *world) {
 		c := w.add("fake", "Zoë")

@@ -53,7 +53,7 @@ func (d *OnDemand) text(ctx context.Context, r kgl.ExtractionRequest) error {
 	if err != nil {
 		return err
 	}
-	if r.Result, err = EncodeExtraction(x); err != nil {
+	if r.Result, err = EncodeExtraction(d.recorder.withDerived(x, r.Text)); err != nil {
 		return err
 	}
 	return d.finish(ctx, r, kgl.RequestSucceeded, "")

@@ -64,9 +64,7 @@ func (r *Recorder) Record(ctx context.Context, res Result) (kgl.ExtractionRun, e
 	if err := Check(x, res.Content.Text); err != nil {
 		return kgl.ExtractionRun{}, err
 	}
-	if r.derive != nil {
-		res.Extraction = r.derive(x, res.Content.Text)
-	}
+	res.Extraction = r.withDerived(x, res.Content.Text)
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	var run kgl.ExtractionRun
@@ -92,6 +90,14 @@ func (r *Recorder) Record(ctx context.Context, res Result) (kgl.ExtractionRun, e
 		}
 	}
 	return run, err
+}
+
+// withDerived adds to what was found in a text what follows from it.
+func (r *Recorder) withDerived(x kgl.Extraction, text string) kgl.Extraction {
+	if r.derive == nil {
+		return x
+	}
+	return r.derive(x, text)
 }
 
 // recorded returns the run that was stored for the lease of a task.
