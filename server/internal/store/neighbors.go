@@ -130,26 +130,6 @@ func filterEdges(l *listQuery, before sqlText, f kgl.EdgeFilter) string {
 	return text
 }
 
-// sortEdges puts the edges of an entity into the order of Neighbors. They come in
-// it, but the statements do not promise that.
-func sortEdges(entity string, edges []kgl.GraphEdge) {
-	order := func(a, b kgl.GraphEdge) int {
-		return cmp.Or(cmp.Compare(b.Weight, a.Weight), cmp.Compare(a.Other(entity), b.Other(entity)), cmp.Compare(a.ID, b.ID))
-	}
-	if !slices.IsSortedFunc(edges, order) {
-		slices.SortFunc(edges, order)
-	}
-}
-
-// edgeOf turns what an entity sees of a relationship into an edge.
-func edgeOf(entity, other string, outgoing int64, e kgl.GraphEdge) kgl.GraphEdge {
-	e.FromID, e.ToID = other, entity
-	if outgoing == 1 {
-		e.FromID, e.ToID = entity, other
-	}
-	return e
-}
-
 // EdgesBetween implements kgl.GraphStore. There is one of each type and
 // direction at most, so that all are read.
 func (db *DB) EdgesBetween(ctx context.Context, a, b string, f kgl.EdgeFilter, limit int) ([]kgl.GraphEdge, error) {

@@ -1,28 +1,14 @@
 package store
 
 import (
-	"cmp"
 	"context"
-	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
 )
 
-// Between the fields of an edge, and between edges: characters that neither ids
-// nor types have.
-const (
-	fieldMark = "\x1f"
-	edgeMark  = "\x1e"
-)
-
-// neighborsSQLite reads the edges of all entities, of each one more than are
-// asked for, and of hubs apart from the others. The subquery of an entity merges
-// the two indexes only as far as its limit goes; a join with one limit for all
-// entities would read all edges of a hub. The edges of an entity come as one
-// text: each row, and more so each statement, costs several times as much as to
-// read an edge from an index.
+// neighborsSQLite reads the edges of all entities, those of hubs apart. The
+// subquery of an entity merges the two indexes only as far as its limit goes; a
+// join with one limit for all entities would read all edges of a hub.
 func neighborsSQLite(ctx context.Context, c *conn, q kgl.NeighborQuery, hubs map[string]bool, out []kgl.EntityEdges) error {
 	for _, hub := range []bool{false, true} {
 		var ids []string
@@ -81,50 +67,4 @@ func packedNeighbors(ids []string, q kgl.NeighborQuery, hub bool) (string, []any
   printf('%!.17g', weight) || char(31) || printf('%!.17g', confidence), char(30)) FROM (
 ` + half(edgesOut) + "\nUNION ALL\n" + half(edgesIn) + string(edgeOrder) + limit + ")" + among + `)
 FROM json_each(` + entities + `) AS k`, l.args, nil
-}
-
-// unpackNeighbors reads the answer: the place of an entity in the list, and its
-// edges.
-func unpackNeighbors(rs rows, ids []string, places []int, out []kgl.EntityEdges) error {
-	defer rs.Close()
-	for rs.Next() {
-		var i int64
-		var packed *string
-		if err := rs.Scan(&i, &packed); err != nil {
-			return err
-		}
-		if packed == nil {
-			continue
-		}
-		edges := make([]kgl.GraphEdge, 0, strings.Count(*packed, edgeMark)+1)
-		for text := range strings.SplitSeq(*packed, edgeMark) {
-			e, err := unpackEdge(ids[i], text)
-			if err != nil {
-				return err
-			}
-			edges = append(edges, e)
-		}
-		sortEdges(ids[i], edges)
-		out[places[i]].Edges = edges
-	}
-	return rs.Err()
-}
-
-func unpackEdge(entity, text string) (kgl.GraphEdge, error) {
-	var field [6]string
-	rest, last := text, len(field)-1
-	for i := range field[:last] {
-		found := false
-		if field[i], rest, found = strings.Cut(rest, fieldMark); !found {
-			return kgl.GraphEdge{}, fmt.Errorf("an edge with %d fields", i+1)
-		}
-	}
-	field[last] = rest
-	weight, err1 := strconv.ParseFloat(field[4], 64)
-	confidence, err2 := strconv.ParseFloat(field[5], 64)
-	outgoing := int64(0)
-	if field[2] == "1" {
-		outgoing = 1
-	}
-	return edgeOf(entity, field[1], outgoing, kgl.GraphEdge{ID: field[0], Type: field[3], Weight: weight, Confidence: confidence}), cmp.Or(err1, err2)
 }
