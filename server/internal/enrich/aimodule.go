@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/peermesh/kgl-backend/gen/aiclient"
@@ -76,6 +77,7 @@ type AIModule struct {
 	breaker *breaker
 	limiter *limiter
 	readers chan struct{}
+	cause   atomic.Pointer[string] // of the last failure of the module, for the log
 	sleep   func(context.Context, time.Duration) error
 }
 
@@ -108,7 +110,7 @@ func NewAIModule(doer aiclient.HttpRequestDoer, clock kgl.Clock, log *slog.Logge
 		metrics.AIBreaker(open)
 		if open {
 			m.limiter.restart()
-			log.Warn("the AI module fails, its work waits")
+			log.Warn("the AI module fails, its work waits", "error", deref(m.cause.Load()))
 		} else {
 			log.Info("the AI module answers again")
 		}
@@ -124,18 +126,32 @@ func (m *AIModule) Name() string { return kgl.LaneAI }
 // answer below 500 will do, and 501 of a module that knows no such question.
 func (m *AIModule) Ready(ctx context.Context) time.Duration {
 	return m.breaker.probe(func() error {
-		ctx, cancel := context.WithTimeout(ctx, probeTimeout)
-		defer cancel()
-		resp, err := m.client.GetHealth(ctx)
-		if err != nil {
-			return err
-		}
-		_ = resp.Body.Close()
-		if resp.StatusCode >= http.StatusInternalServerError && resp.StatusCode != http.StatusNotImplemented {
-			return fmt.Errorf("health: status %d", resp.StatusCode)
-		}
-		return nil
+		err := m.askHealth(ctx)
+		m.blame(err)
+		return err
 	})
+}
+
+func (m *AIModule) askHealth(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	resp, err := m.client.GetHealth(ctx)
+	if err != nil {
+		return err
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode >= http.StatusInternalServerError && resp.StatusCode != http.StatusNotImplemented {
+		return fmt.Errorf("its health has status %d", resp.StatusCode)
+	}
+	return nil
+}
+
+// blame keeps what is wrong with the module, as far as it is to blame.
+func (m *AIModule) blame(err error) {
+	if err != nil && !errors.Is(err, errNeutral) {
+		text := err.Error()
+		m.cause.Store(&text)
+	}
 }
 
 // Extract implements Extractor. Its errors are of type *Failure, but for that of

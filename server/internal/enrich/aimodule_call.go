@@ -91,6 +91,9 @@ func (m *AIModule) guarded(ctx context.Context, c aiCall) (word string, _ error)
 		return wordOK, nil
 	}
 	found = f.load
+	if f.health != nil && !errors.Is(f.health, errNeutral) {
+		m.blame(f)
+	}
 	done(f.health)
 	if ctx.Err() != nil {
 		return wordStopped, ctx.Err()

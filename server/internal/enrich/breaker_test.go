@@ -1,6 +1,7 @@
 package enrich
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -78,6 +79,9 @@ func TestAIModuleBreaker(t *testing.T) {
 	}
 	if !w.open {
 		t.Error("the metrics were not told")
+	}
+	if got := deref(w.module.cause.Load()); !strings.Contains(got, "broken") {
+		t.Errorf("the log says that it fails for %q", got)
 	}
 	for _, wait := range []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second, 40 * time.Second, time.Minute, time.Minute} {
 		if got := w.module.Ready(t.Context()); got != wait {
