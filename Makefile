@@ -310,3 +310,10 @@ measure-enrichment: ## Measure the builtin extractor: F1 by set and type, precis
 .PHONY: drill-ai
 drill-ai: ## Work off what an outage of the AI module left; figures in docs/enrichment.md; twenty minutes
 	$(POSTGRES) go test -tags=$(TAGS),drill -count=1 -v -timeout 40m $(TESTFLAGS) ./server/internal/enrich -run '^TestDrillAI'
+
+##@ Names
+
+.PHONY: bench-names
+bench-names: ## Measure suggestions and resolutions of names among 100,000 entities on both engines; figures in docs/graph.md
+	go test ./server/internal/graph -run '^$$' -bench Names -timeout 60m
+	$(POSTGRES) sh -c 'KGL_BENCH_DATABASE=$$KGL_TEST_POSTGRES_URL go test ./server/internal/graph -run "^$$" -bench Names -timeout 60m'

@@ -13,8 +13,8 @@ import (
 // aliases that begin so, in their order, and of the best connected entities,
 // which are asked when there are more of those.
 const (
-	prefixRows    = 300
-	connectedRows = 1000
+	prefixRows    = 200
+	connectedRows = 500
 )
 
 // maxExactMatches is how many entities of one name are returned.
