@@ -85,6 +85,18 @@ func (s *Sources) withConsents(ctx context.Context, sources ...*kgl.Source) erro
 	return err
 }
 
+// withConsentsOfAll is withConsents for a list.
+func (s *Sources) withConsentsOfAll(ctx context.Context, list []kgl.Source) error {
+	if len(list) == 0 {
+		return nil
+	}
+	rows := make([]*kgl.Source, len(list))
+	for i := range list {
+		rows[i] = &list[i]
+	}
+	return s.withConsents(ctx, rows...)
+}
+
 // consentChanges returns what a bulk edit changes in the consents of a source.
 func (b *bulk) consentChanges(src kgl.Source) map[string]any {
 	if b.what.Consents == nil {

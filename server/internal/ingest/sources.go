@@ -167,14 +167,10 @@ func (s *Sources) List(ctx context.Context, f kgl.SourceFilter, sort kgl.SourceS
 	f.Host = strings.ToLower(f.Host)
 	f.Tag = normalTag(f.Tag)
 	list, err := s.store.Sources(ctx, f, sort, p)
-	if err != nil || len(list.Rows) == 0 {
+	if err != nil {
 		return list, err
 	}
-	rows := make([]*kgl.Source, len(list.Rows))
-	for i := range list.Rows {
-		rows[i] = &list.Rows[i]
-	}
-	return list, s.withConsents(ctx, rows...)
+	return list, s.withConsentsOfAll(ctx, list.Rows)
 }
 
 // ContentCounts returns the number of items of each of the sources.

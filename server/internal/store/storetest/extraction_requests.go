@@ -41,8 +41,6 @@ func addRequest(t *testing.T, db *store.DB, n int, contentID string) kgl.Extract
 	return r
 }
 
-func requestID(r kgl.ExtractionRequest) string { return r.ID }
-
 func readRequest(t *testing.T, db *store.DB) {
 	r := newRequest(1)
 	r.Status, r.Attempts, r.LeaseUntil, r.Failure = kgl.RequestRunning, 2, at(time.Minute), "why"
