@@ -144,7 +144,11 @@ func TestFaultsOfServices(t *testing.T) {
 func TestUnknownParametersAreRefusedEverywhere(t *testing.T) {
 	h := newHarness(t)
 	h.each(func(op *operation, r request) {
-		r.path += "?unknown=1"
+		before := "?"
+		if strings.Contains(r.path, before) {
+			before = "&"
+		}
+		r.path += before + "unknown=1"
 		if res := h.send(r); res.Code != http.StatusBadRequest {
 			t.Errorf("%s: status = %d, want 400", op.id, res.Code)
 		}
