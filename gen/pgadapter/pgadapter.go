@@ -146,6 +146,7 @@ type Querier interface {
 	EntitiesByIDs(ctx context.Context, arg string) ([]sqlitedb.Entity, error)
 	EntitiesByNameKeys(ctx context.Context, arg string) ([]sqlitedb.EntitiesByNameKeysRow, error)
 	EntitiesMergedInto(ctx context.Context, arg string) ([]sqlitedb.EntitiesMergedIntoRow, error)
+	EntitiesSpelled(ctx context.Context, arg sqlitedb.EntitiesSpelledParams) ([]sqlitedb.EntitiesSpelledRow, error)
 	Entity(ctx context.Context, arg string) (sqlitedb.Entity, error)
 	EntityAliases(ctx context.Context, arg string) ([]sqlitedb.EntityAliasesRow, error)
 	EntityBriefs(ctx context.Context, arg string) ([]sqlitedb.EntityBriefsRow, error)
@@ -1243,6 +1244,19 @@ func (q Queries) EntitiesMergedInto(ctx context.Context, arg string) ([]sqlitedb
 	out := make([]sqlitedb.EntitiesMergedIntoRow, len(rows))
 	for i, row := range rows {
 		out[i] = sqlitedb.EntitiesMergedIntoRow(row)
+	}
+	return out, nil
+}
+
+// EntitiesSpelled converts and calls pgdb's.
+func (q Queries) EntitiesSpelled(ctx context.Context, arg sqlitedb.EntitiesSpelledParams) ([]sqlitedb.EntitiesSpelledRow, error) {
+	rows, err := q.db.EntitiesSpelled(ctx, pgdb.EntitiesSpelledParams(arg))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]sqlitedb.EntitiesSpelledRow, len(rows))
+	for i, row := range rows {
+		out[i] = sqlitedb.EntitiesSpelledRow(row)
 	}
 	return out, nil
 }

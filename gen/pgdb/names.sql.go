@@ -221,6 +221,44 @@ func (q *Queries) DeleteNameGrams(ctx context.Context, arg DeleteNameGramsParams
 	return err
 }
 
+const entitiesSpelled = `-- name: EntitiesSpelled :many
+SELECT g.gram, g.entity_id, e.type FROM entity_name_grams g JOIN entities e ON e.id = g.entity_id
+WHERE g.gram = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB)))) AND e.status = 'active'
+ORDER BY g.gram, e.degree DESC, e.id, g.size LIMIT $2::bigint
+`
+
+type EntitiesSpelledParams struct {
+	Spellings string
+	RowLimit  int64
+}
+
+type EntitiesSpelledRow struct {
+	Gram     string
+	EntityID string
+	Type     string
+}
+
+// The active entities with names that differ from others in their spaces only, see kgl.NameSpelling.
+func (q *Queries) EntitiesSpelled(ctx context.Context, arg EntitiesSpelledParams) ([]EntitiesSpelledRow, error) {
+	rows, err := q.db.Query(ctx, entitiesSpelled, arg.Spellings, arg.RowLimit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []EntitiesSpelledRow{}
+	for rows.Next() {
+		var i EntitiesSpelledRow
+		if err := rows.Scan(&i.Gram, &i.EntityID, &i.Type); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const entityAliases = `-- name: EntityAliases :many
 SELECT entity_id, alias_key, alias, type, language, source FROM entity_aliases
 WHERE entity_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST($1 AS TEXT) AS JSONB))))

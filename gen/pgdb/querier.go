@@ -95,7 +95,8 @@ type Querier interface {
 	CreateTasks(ctx context.Context, rowsJson string) error
 	CreateUser(ctx context.Context, arg CreateUserParams) (int64, error)
 	CurrentRuns(ctx context.Context, contentID string) ([]ExtractionRun, error)
-	// One statement, so that all counts are of one moment. Each branch reads one index.
+	// One statement, so that all counts are of one moment. Each branch reads one index; the last two take away what is hidden, which is
+	// little.
 	DashboardCounts(ctx context.Context, since int64) ([]DashboardCountsRow, error)
 	DeleteContent(ctx context.Context, id string) (int64, error)
 	// Removes the evidence from an item whoever found it.
@@ -175,6 +176,8 @@ type Querier interface {
 	EntitiesByIDs(ctx context.Context, ids string) ([]Entity, error)
 	EntitiesByNameKeys(ctx context.Context, keys string) ([]EntitiesByNameKeysRow, error)
 	EntitiesMergedInto(ctx context.Context, ids string) ([]EntitiesMergedIntoRow, error)
+	// The active entities with names that differ from others in their spaces only, see kgl.NameSpelling.
+	EntitiesSpelled(ctx context.Context, arg EntitiesSpelledParams) ([]EntitiesSpelledRow, error)
 	Entity(ctx context.Context, id string) (Entity, error)
 	EntityAliases(ctx context.Context, ids string) ([]EntityAliasesRow, error)
 	EntityBriefs(ctx context.Context, ids string) ([]EntityBriefsRow, error)

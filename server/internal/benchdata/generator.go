@@ -131,7 +131,7 @@ func (g *generator) addEntity() {
 		g.out.add(aliases, e.id, keys[1], alias, typ, extractor)
 	}
 	for _, key := range keys { // no two of one length
-		for _, gram := range kgl.NameGrams(key) {
+		for _, gram := range kgl.NameTerms(key) {
 			g.out.add(nameGrams, gram, int64(kgl.NameSize(key)), e.id)
 		}
 	}

@@ -43,7 +43,8 @@ type Name struct {
 //
 // The score is 1 for the same external id and for the same name, 0.95 for an
 // alias, 0.9 and 0.85 when the entity is of another type than the name, and for
-// a similar name kgl.NameLikeness times 0.9, or times 0.8 when the type differs.
+// a similar name, or one with other spaces, kgl.NameLikeness times 0.9, or times
+// 0.8 when the type differs.
 // Of the same score, the better connected entity comes first.
 func (s *Entities) Resolve(ctx context.Context, names []Name, limit int, minScore float64) ([][]Match, error) {
 	if err := checkNames(names, minScore); err != nil {

@@ -2,6 +2,7 @@ package kgl
 
 import (
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 )
@@ -87,6 +88,27 @@ func NameGrams(key string) []string {
 	return slices.Compact(grams)
 }
 
+// spellingMark begins what NameSpelling returns. Normalised names hold none.
+const spellingMark = "/"
+
+// NameSpelling returns the form that normalised names have in common that differ
+// in their spaces only, as "ko fi" and "kofi" do; no trigram is equal to one.
+func NameSpelling(key string) string {
+	return spellingMark + strings.ReplaceAll(key, " ", "")
+}
+
+// NameTerms returns what a normalised name is found by: its trigrams and its
+// spelling.
+func NameTerms(key string) []string {
+	if key == "" {
+		return nil
+	}
+	return append(NameGrams(key), NameSpelling(key))
+}
+
+// SpellingLikeness is the likeness of names that differ in their spaces only.
+const SpellingLikeness = 0.95
+
 // NameSize returns the number of characters of a normalised name, as it is
 // stored with its trigrams.
 func NameSize(key string) int { return utf8.RuneCountInString(key) }
@@ -94,15 +116,20 @@ func NameSize(key string) int { return utf8.RuneCountInString(key) }
 // NameLikeness returns how similar two normalised names are, from 0 (they have
 // no trigram in common) to 1: the coefficient of L. R. Dice ("Measures of the
 // Amount of Ecologic Association Between Species", Ecology 26, 1945) of their
-// sets of trigrams, twice the common ones by all of both.
+// sets of trigrams, twice the common ones by all of both. When they differ in
+// their spaces only, it is SpellingLikeness at least.
 func NameLikeness(a, b string) float64 {
-	if a == b {
+	switch {
+	case a == b:
 		return 1
+	case NameSpelling(a) == NameSpelling(b):
+		return max(SpellingLikeness, GramLikeness(NameGrams(a), NameGrams(b)))
 	}
 	return GramLikeness(NameGrams(a), NameGrams(b))
 }
 
-// GramLikeness is NameLikeness of trigrams as NameGrams returns them.
+// GramLikeness is the coefficient of two sets of trigrams as NameGrams returns
+// them.
 func GramLikeness(a, b []string) float64 {
 	if len(a) == 0 || len(b) == 0 {
 		return 0

@@ -87,7 +87,8 @@ type EntityStore interface {
 	// active entities of the types (none: of all) of which a name or an alias has
 	// at least the likeness NameSimilarity and at least half and at most twice as
 	// many characters, the most similar first. Names that have nothing but very
-	// common trigrams in common with the asked one may be missing.
+	// common trigrams in common with the asked one may be missing, but for those
+	// that differ from it in their spaces only.
 	SimilarMatches(ctx context.Context, keys, types []string, limit int) ([]NameMatch, error)
 
 	// InsertMentions stores mentions, keeps MentionCount, FirstSeenAt and

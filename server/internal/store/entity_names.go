@@ -32,7 +32,7 @@ func gramSetsOf(names map[string][]string) gramSets {
 			if sets[of] == nil {
 				sets[of] = map[string]bool{}
 			}
-			for _, gram := range kgl.NameGrams(key) {
+			for _, gram := range kgl.NameTerms(key) {
 				sets[of][gram] = true
 			}
 		}

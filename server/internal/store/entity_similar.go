@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,6 +31,10 @@ const (
 	// candidatesFewest when there are very many of these.
 	candidatesEach   = 40
 	candidatesFewest = 15
+
+	// spelledEach is how many entities, on average, are compared with an asked
+	// name because their names differ from it in their spaces only.
+	spelledEach = 50
 )
 
 // gramCount asks how many names of lengths have a trigram.
@@ -66,6 +71,11 @@ func (db *DB) SimilarMatches(ctx context.Context, keys, types []string, limit in
 		if err != nil {
 			return err
 		}
+		spelled, err := spelledCandidates(ctx, c, keys, types)
+		if err != nil {
+			return err
+		}
+		candidates = append(candidates, spelled...)
 		out, err = compareNames(ctx, c, keys, candidates, limit)
 		return err
 	})
@@ -272,6 +282,34 @@ func similarCandidates(ctx context.Context, c *conn, lookups []gramLookups, type
 	return out, rs.Err()
 }
 
+// spelledCandidates returns the entities that have a name which differs from an
+// asked one in its spaces only.
+func spelledCandidates(ctx context.Context, c *conn, keys, types []string) ([]candidate, error) {
+	asked := map[string][]int{}
+	for i, key := range keys {
+		spelling := kgl.NameSpelling(key)
+		asked[spelling] = append(asked[spelling], i)
+	}
+	if len(asked) == 0 {
+		return nil, nil
+	}
+	list, err := listText(slices.Sorted(maps.Keys(asked)))
+	if err != nil {
+		return nil, err
+	}
+	rows, err := c.EntitiesSpelled(ctx, sqlitedb.EntitiesSpelledParams{Spellings: list, RowLimit: int64(spelledEach * len(asked))})
+	var out []candidate
+	for _, row := range rows {
+		if len(types) > 0 && !slices.Contains(types, row.Type) {
+			continue
+		}
+		for _, i := range asked[row.Gram] {
+			out = append(out, candidate{asked: i, entityID: row.EntityID})
+		}
+	}
+	return out, err
+}
+
 // entityNames is an entity with its names and their trigrams.
 type entityNames struct {
 	entity kgl.EntitySummary
@@ -316,7 +354,7 @@ func compareNames(ctx context.Context, c *conn, keys []string, candidates []cand
 // mostSimilar returns the name or alias of an entity that is most similar to an
 // asked one, and how similar it is.
 func mostSimilar(key string, e entityNames) (kgl.NameMatch, float64) {
-	grams := kgl.NameGrams(key)
+	grams, spelling := kgl.NameGrams(key), kgl.NameSpelling(key)
 	low, high := lengthsOf(key)
 	best := kgl.NameMatch{Entity: e.entity}
 	like := 0.0
@@ -325,8 +363,11 @@ func mostSimilar(key string, e entityNames) (kgl.NameMatch, float64) {
 			continue
 		}
 		l := kgl.GramLikeness(grams, n.grams)
-		if n.key == key {
+		switch {
+		case n.key == key:
 			l = 1
+		case kgl.NameSpelling(n.key) == spelling:
+			l = max(l, kgl.SpellingLikeness)
 		}
 		if l > like {
 			like, best.Name, best.Key, best.Alias = l, n.name, n.key, n.alias

@@ -94,10 +94,11 @@ func checkKnowledgeSchema(t *testing.T, db *store.DB) {
 		"SELECT state || ' ' || source_id FROM enrichment_tasks WHERE id = 't3'": "leased s",
 		"SELECT state || ' ' || source_id FROM enrichment_tasks WHERE id = 't4'": "done s",
 		"SELECT state || ' ' || source_id FROM enrichment_tasks WHERE id = 't5'": "dead s",
-		// Four of "ada", three of its alias "al" and of "bö".
-		"SELECT CAST(COUNT(*) AS TEXT) FROM entity_name_grams":                                    "10",
+		// Four of "ada", three of its alias "al" and of "bö", and the spelling of each.
+		"SELECT CAST(COUNT(*) AS TEXT) FROM entity_name_grams":                                    "13",
 		"SELECT entity_id || ' ' || CAST(size AS TEXT) FROM entity_name_grams WHERE gram = 'bö '": "b 2",
 		"SELECT entity_id || ' ' || CAST(size AS TEXT) FROM entity_name_grams WHERE gram = ' al'": "a 2",
+		"SELECT entity_id || ' ' || CAST(size AS TEXT) FROM entity_name_grams WHERE gram = '/bö'": "b 2",
 	} {
 		got, err := db.ScanRaw(ctx, false, query)
 		noError(t, err)

@@ -81,6 +81,12 @@ SELECT CAST(q.place - 1 AS BIGINT) AS place, CAST((SELECT COUNT(*) FROM (
     AND g.size >= CAST(q.value ->> 'low' AS BIGINT) AND g.size <= CAST(q.value ->> 'high' AS BIGINT) LIMIT @most::bigint) AS t) AS BIGINT) AS name_count
 FROM jsonb_array_elements(CAST(CAST(@grams AS TEXT) AS JSONB)) WITH ORDINALITY AS q (value, place);
 
+-- The active entities with names that differ from others in their spaces only, see kgl.NameSpelling.
+-- name: EntitiesSpelled :many
+SELECT g.gram, g.entity_id, e.type FROM entity_name_grams g JOIN entities e ON e.id = g.entity_id
+WHERE g.gram = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@spellings AS TEXT) AS JSONB)))) AND e.status = 'active'
+ORDER BY g.gram, e.degree DESC, e.id, g.size LIMIT @row_limit::bigint;
+
 -- name: ActiveEntitiesByNames :many
 SELECT e.id, e.name, e.name_key
 FROM entities e WHERE e.name_key = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@keys AS TEXT) AS JSONB)))) AND e.status = 'active'

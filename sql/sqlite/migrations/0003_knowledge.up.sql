@@ -26,9 +26,9 @@ CREATE TABLE entity_external_ids (
 );
 CREATE INDEX entity_external_ids_entity ON entity_external_ids (entity_id, scheme, value);
 
--- The trigrams of names and aliases, padded with two spaces before and one behind: the candidates of similar names. size is
--- the number of characters of the name. The rows follow from the names; there are many, so that they have no second index,
--- which a foreign key would need, and whoever deletes an entity deletes them by their key.
+-- What names and aliases are found by: their trigrams, padded with two spaces before and one behind, and, behind a slash, the
+-- name without its spaces. size is the number of characters of the name. The rows follow from the names; there are many, so
+-- that they have no second index, which a foreign key would need, and whoever deletes an entity deletes them by their key.
 CREATE TABLE entity_name_grams (
   gram TEXT NOT NULL,
   size BIGINT NOT NULL,
@@ -153,6 +153,10 @@ WITH RECURSIVE names AS (
   SELECT entity_id, name_key, place + 1 FROM places WHERE place <= length(name_key)
 )
 SELECT DISTINCT substr('  ' || name_key || ' ', place, 3), length(name_key), entity_id FROM places;
+
+INSERT INTO entity_name_grams (gram, size, entity_id)
+SELECT DISTINCT '/' || replace(n.name_key, ' ', ''), length(n.name_key), n.entity_id
+FROM (SELECT id AS entity_id, name_key FROM entities UNION SELECT entity_id, alias_key FROM entity_aliases) AS n;
 
 -- Work: kind is what is asked for, source_id whose item it is, turn the order that is fair between sources. A waiting task is
 -- not due yet, a withheld one is of a source that does not allow it.

@@ -80,6 +80,12 @@ SELECT CAST(q.key AS BIGINT) AS place, CAST((SELECT COUNT(*) FROM (
     AND g.size >= json_extract(q.value, '$.low') AND g.size <= json_extract(q.value, '$.high') LIMIT @most) AS t) AS BIGINT) AS name_count
 FROM json_each(CAST(@grams AS TEXT)) AS q;
 
+-- The active entities with names that differ from others in their spaces only, see kgl.NameSpelling.
+-- name: EntitiesSpelled :many
+SELECT g.gram, g.entity_id, e.type FROM entity_name_grams g JOIN entities e ON e.id = g.entity_id
+WHERE g.gram IN (SELECT value FROM json_each(CAST(@spellings AS TEXT))) AND e.status = 'active'
+ORDER BY g.gram, e.degree DESC, e.id, g.size LIMIT @row_limit;
+
 -- name: ActiveEntitiesByNames :many
 SELECT e.id, e.name, e.name_key
 FROM entities e WHERE e.name_key IN (SELECT value FROM json_each(CAST(@keys AS TEXT))) AND e.status = 'active'

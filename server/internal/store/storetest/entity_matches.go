@@ -20,6 +20,7 @@ func runEntityMatches(t *testing.T, open Open) {
 		{"similar names are found, the most similar first", similarFind},
 		{"similar names are found in every script", similarScripts},
 		{"similarity is that of the best name, and is bounded by length", similarBest},
+		{"names that differ in their spaces only are found", similarSpelling},
 		{"names follow their entities", similarChanges},
 		{"a name among very many is found with its mistakes", similarMany},
 	})
@@ -189,6 +190,32 @@ func similarBest(t *testing.T, db *store.DB) {
 	}
 	if _, high := 0, 2*kgl.NameSize("youtube kidz"); kgl.NameSize(long.NameKey) <= high {
 		t.Fatal("the long name is not long enough")
+	}
+}
+
+func similarSpelling(t *testing.T, db *store.DB) {
+	apart, joined := addEntity(t, db, 1, "platform", "Ko-fi"), addEntity(t, db, 2, "organization", "Something Else", "OpenAI")
+	for n := range 700 { // more than are looked through for trigrams that are so common
+		addEntity(t, db, 10+n, "platform", fmt.Sprintf("Ko %03d fi", n))
+	}
+	finds := func(name string, types []string, want ...string) {
+		t.Helper()
+		found := got(db.SimilarMatches(ctx(t), []string{kgl.NormalizeName(name)}, types, 1))(t)
+		same(t, idsOf(found, matchID), append([]string{}, want...))
+		if len(found) > 0 && found[0].Likeness != kgl.SpellingLikeness {
+			t.Errorf("%q has the likeness %v", name, found[0].Likeness)
+		}
+	}
+	finds("kofi", nil, apart.ID)
+	finds("K.O.F.I", nil, apart.ID)
+	finds("open AI", nil, joined.ID)
+	finds("open AI", []string{"organization"}, joined.ID)
+	finds("open AI", []string{"person"})
+	must(t, db.DeleteEntity(ctx(t), apart.ID))
+	for _, m := range got(db.SimilarMatches(ctx(t), []string{"kofi"}, nil, 5))(t) {
+		if m.Likeness == kgl.SpellingLikeness {
+			t.Errorf("%s is found", m.Name)
+		}
 	}
 }
 
