@@ -30,6 +30,12 @@ FROM entities e GROUP BY e.type
 UNION ALL
 SELECT 'relationship' AS kind, r.type AS label, CAST(COUNT(*) AS BIGINT) AS n, CAST(0 AS BIGINT) AS newest
 FROM relationships r GROUP BY r.type
+UNION ALL
+SELECT 'entity' AS kind, x.type AS label, CAST(-COUNT(*) AS BIGINT) AS n, CAST(0 AS BIGINT) AS newest
+FROM entities x WHERE x.status <> 'active' GROUP BY x.type
+UNION ALL
+SELECT 'relationship' AS kind, y.type AS label, CAST(-COUNT(*) AS BIGINT) AS n, CAST(0 AS BIGINT) AS newest
+FROM relationships y WHERE y.status <> 'active' GROUP BY y.type
 `
 
 type DashboardCountsRow struct {
@@ -39,7 +45,8 @@ type DashboardCountsRow struct {
 	Newest int64
 }
 
-// One statement, so that all counts are of one moment. Each branch reads one index.
+// One statement, so that all counts are of one moment. Each branch reads one index; the last two take away what is hidden, which is
+// little.
 func (q *Queries) DashboardCounts(ctx context.Context, since int64) ([]DashboardCountsRow, error) {
 	rows, err := q.db.Query(ctx, dashboardCounts, since)
 	if err != nil {

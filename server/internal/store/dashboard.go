@@ -95,12 +95,24 @@ func newest(t *time.Time, us int64) *time.Time {
 	return timePtr(&us)
 }
 
+// addType adds to the count of a type, or takes away from it.
 func addType(t *kgl.DashboardTypes, row sqlitedb.DashboardCountsRow) {
 	t.Total += row.N
+	for i := range t.ByType {
+		if t.ByType[i].Type == row.Label {
+			t.ByType[i].Count += row.N
+			return
+		}
+	}
 	t.ByType = append(t.ByType, kgl.TypeCount{Type: row.Label, Count: row.N})
 }
 
+// capTypes keeps the most frequent types.
 func capTypes(t *kgl.DashboardTypes) {
+	t.ByType = slices.DeleteFunc(t.ByType, func(c kgl.TypeCount) bool { return c.Count == 0 })
+	if len(t.ByType) == 0 {
+		t.ByType = nil
+	}
 	slices.SortFunc(t.ByType, func(a, b kgl.TypeCount) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Type, b.Type))
 	})

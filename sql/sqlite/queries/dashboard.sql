@@ -1,4 +1,5 @@
--- One statement, so that all counts are of one moment. Each branch reads one index.
+-- One statement, so that all counts are of one moment. Each branch reads one index; the last two take away what is hidden, which is
+-- little.
 -- name: DashboardCounts :many
 SELECT 'source' AS kind, s.status AS label, CAST(COUNT(*) AS BIGINT) AS n, CAST(COALESCE(MAX(s.last_success_at), 0) AS BIGINT) AS newest
 FROM sources s GROUP BY s.status
@@ -19,4 +20,10 @@ SELECT 'entity' AS kind, e.type AS label, CAST(COUNT(*) AS BIGINT) AS n, CAST(0 
 FROM entities e GROUP BY e.type
 UNION ALL
 SELECT 'relationship' AS kind, r.type AS label, CAST(COUNT(*) AS BIGINT) AS n, CAST(0 AS BIGINT) AS newest
-FROM relationships r GROUP BY r.type;
+FROM relationships r GROUP BY r.type
+UNION ALL
+SELECT 'entity' AS kind, x.type AS label, CAST(-COUNT(*) AS BIGINT) AS n, CAST(0 AS BIGINT) AS newest
+FROM entities x WHERE x.status <> 'active' GROUP BY x.type
+UNION ALL
+SELECT 'relationship' AS kind, y.type AS label, CAST(-COUNT(*) AS BIGINT) AS n, CAST(0 AS BIGINT) AS newest
+FROM relationships y WHERE y.status <> 'active' GROUP BY y.type;

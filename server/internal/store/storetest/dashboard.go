@@ -16,6 +16,7 @@ func runDashboard(t *testing.T, open Open) {
 		}},
 		{"rows are counted by state and type", dashboardCounts},
 		{"the most frequent types are listed", dashboardTypes},
+		{"what is merged or rejected is not counted", dashboardHidden},
 	})
 }
 
@@ -60,6 +61,16 @@ func dashboardCounts(t *testing.T, db *store.DB) {
 		Entities:      kgl.DashboardTypes{Total: 3, ByType: []kgl.TypeCount{{Type: "grant", Count: 2}, {Type: "person", Count: 1}}},
 		Relationships: kgl.DashboardTypes{Total: 1, ByType: []kgl.TypeCount{{Type: "offers", Count: 1}}},
 	})
+}
+
+func dashboardHidden(t *testing.T, db *store.DB) {
+	a, b := addEntity(t, db, 1, "person", "A"), addEntity(t, db, 2, "person", "B")
+	c := addEntity(t, db, 3, "grant", "C")
+	addRelationships(t, db, newRelationship(4, a, c, "offers"), newRelationship(5, b, c, "offers"), newRelationship(6, a, b, "knows"))
+	merge(t, db, 7, a, b)
+	d := got(db.Dashboard(ctx(t), epoch))(t)
+	same(t, d.Entities, kgl.DashboardTypes{Total: 2, ByType: []kgl.TypeCount{{Type: "grant", Count: 1}, {Type: "person", Count: 1}}})
+	same(t, d.Relationships, kgl.DashboardTypes{Total: 1, ByType: []kgl.TypeCount{{Type: "offers", Count: 1}}})
 }
 
 func dashboardTypes(t *testing.T, db *store.DB) {
