@@ -117,7 +117,8 @@ func (s *Relationships) Get(ctx context.Context, id string) (RelationshipDetail,
 	return RelationshipDetail{Relationship: r, Evidence: evidence.Rows}, nil
 }
 
-// List returns a page of relationships. CodeInvalid.
+// List returns a page of relationships. Among active ones the id of a merged
+// entity stands for what it was merged into. CodeInvalid.
 func (s *Relationships) List(ctx context.Context, f kgl.RelationshipFilter, sort kgl.RelationshipSort, p kgl.Page) (kgl.List[kgl.Relationship], error) {
 	var faults faults
 	if f.Type != "" && !kgl.ValidType(f.Type) {
@@ -135,7 +136,32 @@ func (s *Relationships) List(ctx context.Context, f kgl.RelationshipFilter, sort
 	if err := faults.err(); err != nil {
 		return kgl.List[kgl.Relationship]{}, err
 	}
+	if f.Status == "" || f.Status == kgl.RelationshipActive { // hidden ones stand at what was merged
+		for _, end := range []*string{&f.FromEntityID, &f.ToEntityID} {
+			id, err := s.standsFor(ctx, *end)
+			if err != nil {
+				return kgl.List[kgl.Relationship]{}, err
+			}
+			*end = id
+		}
+	}
 	return s.store.Relationships(ctx, f, sort, bounded(p))
+}
+
+// standsFor returns the id of the entity that an id of a filter stands for: that
+// of what it was merged into, or the id itself, an unknown one too.
+func (s *Relationships) standsFor(ctx context.Context, id string) (string, error) {
+	if id == "" {
+		return "", nil
+	}
+	e, err := s.store.FollowEntity(ctx, id)
+	switch {
+	case kgl.Is(err, kgl.CodeNotFound):
+		return id, nil
+	case err != nil:
+		return "", err
+	}
+	return e.ID, nil
 }
 
 // relationshipSortFault tells what is wrong with an order; the empty one is

@@ -116,3 +116,32 @@ func TestRelationshipListRefusals(t *testing.T) {
 	_, err = w.entities.Relationships(w.ctx, a.ID, kgl.EntityRelationshipFilter{MinConfidence: -1}, "", kgl.Page{})
 	wantCode(t, err, kgl.CodeInvalid)
 }
+
+func TestRelationshipsOfMerged(t *testing.T) {
+	w := newWorld(t)
+	winner, loser, other := w.create("A", "grant"), w.create("B", "grant"), w.create("C", "grant")
+	relate := func(from, to, typ string) {
+		_, err := w.relationships.Create(w.ctx, NewRelationship{FromEntityID: from, ToEntityID: to, Type: typ})
+		w.must(err)
+	}
+	relate(winner.ID, other.ID, "funds")
+	relate(loser.ID, other.ID, "funds") // becomes the same
+	relate(other.ID, loser.ID, "knows")
+	_, err := w.merges.Merge(w.ctx, winner.ID, []string{loser.ID}, "")
+	w.must(err)
+	for name, tc := range map[string]struct {
+		filter kgl.RelationshipFilter
+		want   int
+	}{
+		"from":              {kgl.RelationshipFilter{FromEntityID: loser.ID}, 1},
+		"to, active":        {kgl.RelationshipFilter{ToEntityID: loser.ID, Status: kgl.RelationshipActive}, 1},
+		"merged, of itself": {kgl.RelationshipFilter{FromEntityID: loser.ID, Status: kgl.RelationshipMerged}, 1},
+		"nobody's":          {kgl.RelationshipFilter{FromEntityID: w.ids.NewID()}, 0},
+	} {
+		list, err := w.relationships.List(w.ctx, tc.filter, "", kgl.Page{})
+		w.must(err)
+		if len(list.Rows) != tc.want {
+			t.Errorf("%s: %+v, want %d", name, list.Rows, tc.want)
+		}
+	}
+}
