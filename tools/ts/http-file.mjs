@@ -24,10 +24,16 @@ const operations = Object.entries(contract.paths).flatMap(([path, item]) =>
 
 const last = ["refreshTokens", "logout", "issueToken", "changePassword"];
 
+/** Requests that others build on, or that would come after the end of what they are about. */
+const early = { leaseWork: ["/api/v1/work", 1.5], undoEntityMerge: ["/api/v1/entities", 4.5] };
+
 function rank({ operationId, path, method }) {
   if (operationId === "login") return [0];
   if (last.includes(operationId)) return [2, last.indexOf(operationId)];
-  if (operationId === "leaseWork") return [1, operations.findIndex((o) => o.path === "/api/v1/work"), 1.5];
+  if (operationId in early) {
+    const [collection, step] = early[operationId];
+    return [1, operations.findIndex((o) => o.path === collection), step];
+  }
   const collection = path.replace(/\/\{.*/, "");
   const first = operations.findIndex((o) => o.path === collection || o.path === path);
   const ownItem = /\{[^/]*\}$/.test(path);
@@ -48,7 +54,8 @@ const leased = { extendWork: 0, completeWork: 0, failWork: 1, releaseWork: 2 };
 const lease = (id, field) => `{{leaseWork.response.body.$.data[${leased[id]}].${field}}}`;
 
 /** Where the id of a path comes from: the thing that was made, else the first of the list. */
-function idOf({ path, operationId }) {
+function idOf({ path, operationId }, parameter) {
+  if (parameter === "{merge_id}") return "{{mergeEntities.response.body.$.id}}";
   if (operationId in leased) return lease(operationId, "id");
   const collection = path.slice(0, path.indexOf("/{"));
   const made = contract.paths[collection].post;
@@ -62,6 +69,11 @@ const own = {
   changePassword: { current_password: "{{password}}" },
   refreshTokens: { refresh_token: "{{login.response.body.$.refresh_token}}" },
   logout: { refresh_token: "{{refreshTokens.response.body.$.refresh_token}}" },
+  updateSource: { consents: { ai_processing: false } }, // so that what was derived can be purged
+  mergeEntities: { entity_ids: ["{{listEntities.response.body.$.data[1].id}}"] },
+  createRelationship: {
+    from_entity_id: "{{listEntities.response.body.$.data[2].id}}", to_entity_id: "{{listEntities.response.body.$.data[3].id}}",
+  },
   completeWork: { entities: [], relationships: [] }, // the example's are of another text
   linkContentDuplicate: { duplicate_of: "{{listContent.response.body.$.data[1].id}}" },
 };
@@ -98,7 +110,7 @@ function request(operation) {
   const scopes = security?.flatMap((s) => s.oauth2 ?? []) ?? [];
   if (scopes.length) lines.push(`# scope: ${scopes.join(" ")}`);
   for (const p of optional) lines.push(`# ${p.in === "query" ? "?" : ""}${p.name}: ${p.description}`);
-  lines.push(`${method.toUpperCase()} {{base}}${path.replace(/\{[^}]+\}/, () => idOf(operation))}${query(operation, parameters)}`);
+  lines.push(`${method.toUpperCase()} {{base}}${path.replace(/\{[^}]+\}/g, (parameter) => idOf(operation, parameter))}${query(operation, parameters)}`);
   if (security?.length) lines.push(`Authorization: Bearer {{${token(operationId)}.response.body.$.access_token}}`);
   if (parameters.some((p) => p.name === "Idempotency-Key")) lines.push("Idempotency-Key: {{$guid}}");
   if (operation.requestBody) {
