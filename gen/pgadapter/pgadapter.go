@@ -140,7 +140,6 @@ type Querier interface {
 	EdgesOfEntities(ctx context.Context, arg string) ([]sqlitedb.EdgesOfEntitiesRow, error)
 	EndMerge(ctx context.Context, arg sqlitedb.EndMergeParams) (int64, error)
 	EndTask(ctx context.Context, arg sqlitedb.EndTaskParams) (int64, error)
-	EndsAround(ctx context.Context, arg string) ([]string, error)
 	EntitiesByAliasKeys(ctx context.Context, arg string) ([]sqlitedb.EntitiesByAliasKeysRow, error)
 	EntitiesByExternalIDs(ctx context.Context, arg string) ([]sqlitedb.EntitiesByExternalIDsRow, error)
 	EntitiesByIDs(ctx context.Context, arg string) ([]sqlitedb.Entity, error)
@@ -1176,11 +1175,6 @@ func (q Queries) EndMerge(ctx context.Context, arg sqlitedb.EndMergeParams) (int
 // EndTask converts and calls pgdb's.
 func (q Queries) EndTask(ctx context.Context, arg sqlitedb.EndTaskParams) (int64, error) {
 	return q.db.EndTask(ctx, pgdb.EndTaskParams(arg))
-}
-
-// EndsAround converts and calls pgdb's.
-func (q Queries) EndsAround(ctx context.Context, arg string) ([]string, error) {
-	return q.db.EndsAround(ctx, arg)
 }
 
 // EntitiesByAliasKeys converts and calls pgdb's.

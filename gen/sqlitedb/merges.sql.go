@@ -411,37 +411,6 @@ func (q *Queries) EndMerge(ctx context.Context, arg EndMergeParams) (int64, erro
 	return result.RowsAffected()
 }
 
-const endsAround = `-- name: EndsAround :many
-SELECT r.from_entity_id AS id FROM relationships r WHERE r.to_entity_id IN (SELECT value FROM json_each(CAST(?1 AS TEXT)))
-UNION SELECT r.to_entity_id FROM relationships r WHERE r.from_entity_id IN (SELECT value FROM json_each(CAST(?1 AS TEXT)))
-UNION SELECT r.to_entity_id FROM relationships r WHERE r.origin_from_id IS NOT NULL AND r.origin_from_id IN (SELECT value FROM json_each(CAST(?1 AS TEXT)))
-UNION SELECT r.from_entity_id FROM relationships r WHERE r.origin_to_id IS NOT NULL AND r.origin_to_id IN (SELECT value FROM json_each(CAST(?1 AS TEXT)))
-`
-
-// The ends of all relationships that are or were at one of the entities.
-func (q *Queries) EndsAround(ctx context.Context, ids string) ([]string, error) {
-	rows, err := q.db.QueryContext(ctx, endsAround, ids)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []string{}
-	for rows.Next() {
-		var id string
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		items = append(items, id)
-	}
-	if err := rows.Close(); err != nil {
-		return nil, err
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const entityMerge = `-- name: EntityMerge :one
 SELECT m.id, m.winner_id, m.reason, m.actor, m.mentions, m.relationships, m.evidence, m.aliases, m.created_at, m.undone_at, m.undone_by,
   e.name AS winner_name, e.type AS winner_type

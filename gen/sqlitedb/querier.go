@@ -169,8 +169,6 @@ type Querier interface {
 	EdgesOfEntities(ctx context.Context, ids string) ([]EdgesOfEntitiesRow, error)
 	EndMerge(ctx context.Context, arg EndMergeParams) (int64, error)
 	EndTask(ctx context.Context, arg EndTaskParams) (int64, error)
-	// The ends of all relationships that are or were at one of the entities.
-	EndsAround(ctx context.Context, ids string) ([]string, error)
 	EntitiesByAliasKeys(ctx context.Context, keys string) ([]EntitiesByAliasKeysRow, error)
 	EntitiesByExternalIDs(ctx context.Context, keys string) ([]EntitiesByExternalIDsRow, error)
 	EntitiesByIDs(ctx context.Context, ids string) ([]Entity, error)

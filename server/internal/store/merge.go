@@ -86,8 +86,8 @@ func (db *DB) UndoMerge(ctx context.Context, id, actor string, now time.Time) (k
 	return out, err
 }
 
-// merging is a merge, or its end, inside a transaction that has locked all
-// entities that it concerns.
+// merging is a merge, or its end, inside a transaction that has the graph for
+// itself.
 type merging struct {
 	c       *conn
 	winner  string
@@ -96,15 +96,16 @@ type merging struct {
 	states  entityStates
 }
 
-// lockMerge locks the winner, what answers for it, the losers with all that was
-// merged into them, and the other ends of the relationships of all but the first.
+// lockMerge locks the winner, what answers for it, and the losers with all that
+// was merged into them. Their neighbors need no lock: nobody else changes what
+// hangs on them before ownGraph ends.
 func lockMerge(ctx context.Context, c *conn, winner string, losers []string) (*merging, error) {
 	g := &merging{c: c, winner: winner, losers: losers, states: entityStates{}}
-	err := lockUntilStable(ctx, c, g.states, []string{winner}, func() (members []string, err error) {
-		g.loserOf, err = mergeGroups(ctx, c, losers)
-		return g.members(), err
-	})
-	return g, err
+	var err error
+	if g.loserOf, err = mergeGroups(ctx, c, losers); err != nil {
+		return nil, err
+	}
+	return g, lockStates(ctx, c, g.states, unique(append(g.members(), winner)))
 }
 
 // lockStates is lockEntities that says what the entities are. It locks what

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/peermesh/kgl-backend/gen/sqlitedb"
@@ -18,11 +17,11 @@ func (db *DB) SetEntityStatus(ctx context.Context, id string, status kgl.EntityS
 		if err := ownGraph(ctx, c); err != nil {
 			return err
 		}
-		around, err := lockAround(ctx, c, []string{id})
-		if err != nil {
+		states := entityStates{}
+		if err := lockStates(ctx, c, states, []string{id}); err != nil {
 			return err
 		}
-		switch state, known := around[id]; {
+		switch state, known := states[id]; {
 		case !known:
 			return kgl.NotFound("entity")
 		case state.status == kgl.EntityMerged:
@@ -44,48 +43,6 @@ func (db *DB) SetEntityStatus(ctx context.Context, id string, status kgl.EntityS
 		}
 		return revive(ctx, c, id, at)
 	})
-}
-
-// lockAround locks entities and the other ends of their relationships, and
-// returns what they are; an id of no entity is not among them.
-func lockAround(ctx context.Context, c *conn, ids []string) (entityStates, error) {
-	states := entityStates{}
-	err := lockUntilStable(ctx, c, states, nil, func() ([]string, error) { return ids, nil })
-	return states, err
-}
-
-// lockUntilStable locks some entities, those that members returns, and the other
-// ends of the relationships of these. What others changed before the locks were got is found in
-// the next round. An id of no entity ends it.
-func lockUntilStable(ctx context.Context, c *conn, states entityStates, also []string, members func() ([]string, error)) error {
-	for {
-		ids, err := members()
-		if err != nil {
-			return err
-		}
-		list, err := listText(ids)
-		if err != nil {
-			return err
-		}
-		around, err := c.EndsAround(ctx, list)
-		if err != nil {
-			return err
-		}
-		unlocked := func(id string) bool {
-			_, known := states[id]
-			return !known
-		}
-		more := slices.DeleteFunc(unique(slices.Concat(around, ids, also)), func(id string) bool { return !unlocked(id) })
-		if len(more) == 0 {
-			return nil
-		}
-		if err := lockStates(ctx, c, states, more); err != nil {
-			return err
-		}
-		if slices.ContainsFunc(more, unlocked) {
-			return nil
-		}
-	}
 }
 
 func suppress(ctx context.Context, c *conn, id string, at int64) error {
@@ -110,7 +67,7 @@ func revive(ctx context.Context, c *conn, id string, at int64) error {
 }
 
 // forgetDegrees takes the active relationships of entities that leave the graph
-// off the degrees of both ends. The caller has locked them.
+// off the degrees of both ends.
 func forgetDegrees(ctx context.Context, c *conn, ids []string) error {
 	ends, err := activeEnds(ctx, c, ids)
 	if err != nil {

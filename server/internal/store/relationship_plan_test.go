@@ -49,7 +49,6 @@ func TestMergePlans(t *testing.T) {
 	type q = pgadapter.Querier
 	to := "b"
 	queries := map[string]func(ctx context.Context, q q) error{
-		"ends":          func(ctx context.Context, q q) error { _, err := q.EndsAround(ctx, `["a"]`); return err },
 		"edges":         func(ctx context.Context, q q) error { _, err := q.EdgesOfEntities(ctx, `["a"]`); return err },
 		"edges by key":  func(ctx context.Context, q q) error { _, err := q.EdgesByKeys(ctx, `[{}]`); return err },
 		"merged edges":  func(ctx context.Context, q q) error { _, err := q.EdgesMergedInto(ctx, `["a"]`); return err },

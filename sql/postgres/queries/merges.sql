@@ -53,13 +53,6 @@ SELECT e.id, e.status, e.merged_into FROM entities e WHERE e.id = ANY (ARRAY(SEL
 -- name: LockStates :many
 SELECT e.id, e.status, e.merged_into FROM entities e WHERE e.id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB)))) ORDER BY e.id FOR NO KEY UPDATE;
 
--- The ends of all relationships that are or were at one of the entities.
--- name: EndsAround :many
-SELECT r.from_entity_id AS id FROM relationships r WHERE r.to_entity_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))))
-UNION SELECT r.to_entity_id FROM relationships r WHERE r.from_entity_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))))
-UNION SELECT r.to_entity_id FROM relationships r WHERE r.origin_from_id IS NOT NULL AND r.origin_from_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))))
-UNION SELECT r.from_entity_id FROM relationships r WHERE r.origin_to_id IS NOT NULL AND r.origin_to_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))));
-
 -- Adds to the counter instead of counting anew: right under concurrency.
 -- name: AddDegree :exec
 UPDATE entities SET degree = degree + @delta WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))));

@@ -53,13 +53,6 @@ SELECT e.id, e.status, e.merged_into FROM entities e WHERE e.id IN (SELECT value
 -- name: LockStates :many
 SELECT e.id, e.status, e.merged_into FROM entities e WHERE e.id IN (SELECT value FROM json_each(CAST(@ids AS TEXT))) ORDER BY e.id;
 
--- The ends of all relationships that are or were at one of the entities.
--- name: EndsAround :many
-SELECT r.from_entity_id AS id FROM relationships r WHERE r.to_entity_id IN (SELECT value FROM json_each(CAST(@ids AS TEXT)))
-UNION SELECT r.to_entity_id FROM relationships r WHERE r.from_entity_id IN (SELECT value FROM json_each(CAST(@ids AS TEXT)))
-UNION SELECT r.to_entity_id FROM relationships r WHERE r.origin_from_id IS NOT NULL AND r.origin_from_id IN (SELECT value FROM json_each(CAST(@ids AS TEXT)))
-UNION SELECT r.from_entity_id FROM relationships r WHERE r.origin_to_id IS NOT NULL AND r.origin_to_id IN (SELECT value FROM json_each(CAST(@ids AS TEXT)));
-
 -- Adds to the counter instead of counting anew: right under concurrency.
 -- name: AddDegree :exec
 UPDATE entities SET degree = degree + @delta WHERE id IN (SELECT value FROM json_each(CAST(@ids AS TEXT)));
