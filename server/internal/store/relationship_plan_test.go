@@ -70,7 +70,9 @@ func TestMergePlans(t *testing.T) {
 		"suppressed": func(ctx context.Context, q q) error {
 			return q.SuppressTo(ctx, sqlitedb.SuppressToParams{EntityID: "a"})
 		},
-		"revived": func(ctx context.Context, q q) error { return q.ReviveFrom(ctx, sqlitedb.ReviveFromParams{EntityID: "a"}) },
+		"revived": func(ctx context.Context, q q) error {
+			return q.ReviveFrom(ctx, sqlitedb.ReviveFromParams{EntityID: "a"})
+		},
 		"merges": func(ctx context.Context, q q) error {
 			_, err := q.EntityMerges(ctx, sqlitedb.EntityMergesParams{EntityID: "a", AfterAt: 5, AfterID: "b", RowLimit: 9})
 			return err
