@@ -121,12 +121,13 @@ var workerPlans = []struct {
 	{"tasks", "CountLeases", "enrichment_tasks_leased", false},
 	{"tasks", "WithholdTasks", "enrichment_tasks_source", false},
 	{"tasks", "WithheldTasks", "enrichment_tasks_", true},
+	{"tasks", "StrayTasks", "enrichment_tasks_", true},
 	{"events", "EventsAfter", "events_order", false},
 }
 
 // planValues stand for the parameters of the named queries.
 var planValues = map[string]string{
-	"row_limit": "20", "now": "1000000000", "lease_until": "1", "lease_owner": "'w'", "host": "'h7'", "extractor": "'mock'",
+	"row_limit": "20", "now": "1000000000", "lease_until": "1", "lease_owner": "'w'", "host": "'h7'", "extractor": "'mock'", "from_extractor": "'ai'",
 	"source_id": "'s1'", "heads": `'["c1","c2"]'`, "content_id": "'c1'", "after_at": "5", "after_id": "''", "after_reason": "''",
 	"key0": "1", "key1": "1", "key2": "1", "key3": "1", "key4": "1", "key5": "1", "since": "19990", "key_version": "1", "before": "100", "tx_id": "0", "seq": "4000",
 	"source_ids": `'["s1","s2"]'`, "priority": "0",
