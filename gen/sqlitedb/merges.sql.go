@@ -566,7 +566,8 @@ func (q *Queries) EntityStates(ctx context.Context, ids string) ([]EntityStatesR
 }
 
 const homeAliases = `-- name: HomeAliases :exec
-UPDATE entity_aliases SET entity_id = COALESCE(origin_id, entity_id), origin_id = NULL
+UPDATE entity_aliases SET entity_id = COALESCE(origin_id, entity_id), origin_id = NULL,
+  type = COALESCE((SELECT o.type FROM entities o WHERE o.id = entity_aliases.origin_id), type)
 WHERE origin_id IS NOT NULL AND source <> 'merge' AND origin_id IN (SELECT value FROM json_each(CAST(?1 AS TEXT)))
   AND NOT EXISTS (SELECT 1 FROM entity_aliases a WHERE a.entity_id = entity_aliases.origin_id AND a.alias_key = entity_aliases.alias_key)
 `
@@ -692,7 +693,8 @@ func (q *Queries) MergeLosers(ctx context.Context, ids string) ([]MergeLosersRow
 }
 
 const moveAliases = `-- name: MoveAliases :execrows
-UPDATE entity_aliases SET origin_id = COALESCE(origin_id, entity_id), entity_id = ?1
+UPDATE entity_aliases SET origin_id = COALESCE(origin_id, entity_id), entity_id = ?1,
+  type = COALESCE((SELECT w.type FROM entities w WHERE w.id = ?1), type)
 WHERE entity_aliases.entity_id = ?2
   AND NOT EXISTS (SELECT 1 FROM entity_aliases a WHERE a.entity_id = ?1 AND a.alias_key = entity_aliases.alias_key)
   AND NOT EXISTS (SELECT 1 FROM entities e WHERE e.id = ?1 AND e.name_key = entity_aliases.alias_key)

@@ -135,14 +135,16 @@ UPDATE entities SET mention_count = (SELECT COUNT(*) FROM mentions m WHERE m.ent
 WHERE id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))));
 
 -- name: MoveAliases :execrows
-UPDATE entity_aliases SET origin_id = COALESCE(origin_id, entity_id), entity_id = @to_id
+UPDATE entity_aliases SET origin_id = COALESCE(origin_id, entity_id), entity_id = @to_id,
+  type = COALESCE((SELECT w.type FROM entities w WHERE w.id = @to_id), type)
 WHERE entity_aliases.entity_id = @from_id
   AND NOT EXISTS (SELECT 1 FROM entity_aliases a WHERE a.entity_id = @to_id AND a.alias_key = entity_aliases.alias_key)
   AND NOT EXISTS (SELECT 1 FROM entities e WHERE e.id = @to_id AND e.name_key = entity_aliases.alias_key);
 
 -- Aliases that were made of names stay with the entity that they were made for.
 -- name: HomeAliases :exec
-UPDATE entity_aliases SET entity_id = COALESCE(origin_id, entity_id), origin_id = NULL
+UPDATE entity_aliases SET entity_id = COALESCE(origin_id, entity_id), origin_id = NULL,
+  type = COALESCE((SELECT o.type FROM entities o WHERE o.id = entity_aliases.origin_id), type)
 WHERE origin_id IS NOT NULL AND source <> 'merge' AND origin_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(@ids AS TEXT) AS JSONB))))
   AND NOT EXISTS (SELECT 1 FROM entity_aliases a WHERE a.entity_id = entity_aliases.origin_id AND a.alias_key = entity_aliases.alias_key);
 

@@ -22,6 +22,7 @@ func runEntityNames(t *testing.T, open Open) {
 		{"upserts add names and ids that are free, and rename nothing", upsertNames},
 		{"upserts give what the list names twice all its names", upsertTwiceNamed},
 		{"merged entities stand for what they were merged into", followMerged},
+		{"names are found with whom a merge gives them, and an undo back", mergedNames},
 		{"rejected entities are found as they are", upsertRejected},
 		{"a deleted entity leaves its neighbours with the right degree", deleteDegree},
 		{"what was merged into an entity goes with it", deleteMerged},
@@ -291,4 +292,38 @@ func deleteMerged(t *testing.T, db *store.DB) {
 	if !slices.Equal(created, []bool{true}) {
 		t.Fatal("the merged entity is still found")
 	}
+}
+
+func mergedNames(t *testing.T, db *store.DB) {
+	winner := addEntity(t, db, 1, "organization", "Wintergarten", "Winterhaus")
+	loser := addEntity(t, db, 2, "platform", "Sommerbühne", "Sommertheater", "Winterhaus")
+	owner := func(key, want string) {
+		t.Helper()
+		for _, found := range [][]kgl.NameMatch{
+			got(db.SimilarMatches(ctx(t), []string{key[:len(key)-1]}, nil, 5))(t),
+			got(db.PrefixMatches(ctx(t), key[:5], nil, 5))(t), got(db.ExactMatches(ctx(t), []string{key}))(t),
+		} {
+			if len(found) != 1 || found[0].Entity.ID != want {
+				t.Errorf("%s finds %+v, want %s", key, found, want)
+			}
+		}
+	}
+	owner("sommertheater", loser.ID)
+	mergeInto(t, db, 1, winner.ID, loser.ID)
+	for _, key := range []string{"wintergarten", "sommerbühne", "sommertheater", "winterhaus"} {
+		owner(key, winner.ID)
+	}
+	// The aliases have the type of the entity that they name now.
+	stored, created, err := db.UpsertEntities(ctx(t), []kgl.Entity{newEntity(10, "organization", "Sommertheater")})
+	must(t, err)
+	same(t, created, []bool{false})
+	same(t, idsOf(stored, entityID), []string{winner.ID})
+	got(db.UndoMerge(ctx(t), id(80_001), "a", minute(200)))(t)
+	for _, key := range []string{"sommerbühne", "sommertheater"} {
+		owner(key, loser.ID)
+	}
+	stored, created, err = db.UpsertEntities(ctx(t), []kgl.Entity{newEntity(11, "platform", "Sommertheater")})
+	must(t, err)
+	same(t, created, []bool{false})
+	same(t, idsOf(stored, entityID), []string{loser.ID})
 }
