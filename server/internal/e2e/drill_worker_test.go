@@ -93,7 +93,7 @@ func grantFeed(n int) string {
 func (in *installation) effects(t *testing.T) string {
 	t.Helper()
 	var lines []string
-	for _, table := range []string{"contents", "entities", "mentions", "relationships", "relationship_evidence", "enrichment_tasks"} {
+	for _, table := range []string{"contents", "entities", "mentions", "relationships", "relationship_evidence", "enrichment_tasks", "extraction_runs"} {
 		lines = append(lines, fmt.Sprint(in.rows(t, "SELECT count(*) FROM "+table)[0][0], " ", table))
 	}
 	for _, row := range in.rows(t, "SELECT type, count(*) FROM events WHERE type NOT LIKE 'entity.updated' AND type NOT LIKE 'relationship.updated' GROUP BY type ORDER BY type") {
