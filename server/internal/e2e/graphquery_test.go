@@ -74,3 +74,64 @@ func operateLongPath(t *testing.T, c *caller, n *client.Neighborhood) {
 	}
 	c.do("GET", "/api/v1/graph/neighborhood?max_nodes=1&id="+from+"&id="+to, "").want(t, http.StatusBadRequest)
 }
+
+// testGraphChanges builds a chain of four entities, and looks at it after a
+// merge, its undo and a rejection.
+func testGraphChanges(t *testing.T, b *backend) {
+	c := b.as(t, client.RoleModerator)
+	one, two, three, four := c.newEntity(t, "person"), c.newEntity(t, "grant"), c.newEntity(t, "platform"), c.newEntity(t, "person")
+	c.relate(t, one.ID, two.ID, "receives")
+	c.relate(t, three.ID, two.ID, "offers")
+	c.relate(t, three.ID, four.ID, "employs")
+	c.wantPath(t, one.ID, four.ID, one.ID, two.ID, three.ID, four.ID)
+	c.wantAround(t, one.ID, 2, one.ID, two.ID, three.ID)
+
+	// The second and the third are the same: the chain is shorter, and an id that
+	// was merged stands for the other one.
+	merge := c.mergeOf(t, two.ID, three.ID)
+	c.wantPath(t, one.ID, four.ID, one.ID, two.ID, four.ID)
+	c.wantPath(t, three.ID, one.ID, two.ID, one.ID)
+	c.wantAround(t, three.ID, 1, two.ID, one.ID, four.ID)
+	undone, err := c.UndoEntityMergeWithResponse(t.Context(), two.ID, merge.ID)
+	ok(t, err, undone, http.StatusOK)
+	c.wantPath(t, one.ID, four.ID, one.ID, two.ID, three.ID, four.ID)
+
+	rejected, err := c.UpdateEntityWithResponse(t.Context(), three.ID, nil, client.EntityUpdate{Status: ptr(client.EntityUpdateStatusRejected)})
+	ok(t, err, rejected, http.StatusOK)
+	c.wantPath(t, one.ID, four.ID)
+	c.wantAround(t, one.ID, 3, one.ID, two.ID)
+}
+
+// wantPath expects the shortest path through these entities, or none.
+func (c *caller) wantPath(t *testing.T, from, to string, want ...string) {
+	t.Helper()
+	res, err := c.GetPathWithResponse(t.Context(), &client.GetPathParams{From: from, To: to})
+	ok(t, err, res, http.StatusOK)
+	if p := res.JSON200; !p.Exact || !slices.Equal(nodeIDs(p.Nodes), want) {
+		t.Errorf("path %+v, want %v", p, want)
+	}
+}
+
+// wantAround expects these entities within some steps, the first one first.
+func (c *caller) wantAround(t *testing.T, id string, depth int, want ...string) {
+	t.Helper()
+	res, err := c.GetNeighborhoodWithResponse(t.Context(), &client.GetNeighborhoodParams{ID: []string{id}, Depth: &depth})
+	ok(t, err, res, http.StatusOK)
+	n := res.JSON200
+	have := nodeIDs(n.Nodes)
+	first := have[0]
+	slices.Sort(have)
+	start := want[0]
+	slices.Sort(want)
+	if n.Truncated || first != start || !slices.Equal(have, want) || n.Nodes[0].HiddenDegree != 0 {
+		t.Errorf("neighborhood %+v, want %v", n, want)
+	}
+}
+
+func nodeIDs(nodes []client.GraphNode) []string {
+	var ids []string
+	for _, n := range nodes {
+		ids = append(ids, n.ID)
+	}
+	return ids
+}

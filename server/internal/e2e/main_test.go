@@ -40,6 +40,7 @@ var shared = []struct {
 }{
 	{"operations", testOperations},
 	{"documented answers", testDocumentedAnswers},
+	{"changes of the graph", testGraphChanges},
 	{"conflicts", testConflicts},
 	{"permissions", testPermissions},
 	{"tokens with one scope missing", testScopes},
