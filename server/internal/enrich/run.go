@@ -64,7 +64,7 @@ func (r *Recorder) Record(ctx context.Context, res Result) (kgl.ExtractionRun, e
 	if err := Check(x, res.Content.Text); err != nil {
 		return kgl.ExtractionRun{}, err
 	}
-	res.Extraction = r.withDerived(x, res.Content.Text)
+	res.Extraction = r.withDerived(tidied(x), res.Content.Text)
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	var run kgl.ExtractionRun

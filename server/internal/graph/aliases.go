@@ -3,7 +3,6 @@ package graph
 import (
 	"context"
 	"regexp"
-	"strings"
 
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
 )
@@ -27,7 +26,7 @@ func (s *Entities) Aliases(ctx context.Context, id string, p kgl.Page) (kgl.List
 // CodeInvalid; CodeNotFound; CodeConflict: the entity has the alias already, has
 // too many, or was merged into another one.
 func (s *Entities) AddAlias(ctx context.Context, id, alias, language string) (kgl.Alias, error) {
-	a := kgl.Alias{EntityID: id, Alias: strings.TrimSpace(alias), Language: language, Source: kgl.ExtractorManual}
+	a := kgl.Alias{EntityID: id, Alias: written(alias), Language: language, Source: kgl.ExtractorManual}
 	var faults faults
 	faults.add("alias", nameFault(a.Alias))
 	if language != "" && (len(language) > maxLanguageLength || !languagePattern.MatchString(language)) {
@@ -61,7 +60,7 @@ func (s *Entities) RemoveAlias(ctx context.Context, id, alias string) error {
 		if _, err := changeable(ctx, tx, id); err != nil {
 			return err
 		}
-		after, err := tx.RemoveAlias(ctx, id, kgl.NormalizeName(alias), s.clock.Now())
+		after, err := tx.RemoveAlias(ctx, id, nameKey(alias), s.clock.Now())
 		if err != nil {
 			return err
 		}

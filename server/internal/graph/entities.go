@@ -101,7 +101,7 @@ func (s *Entities) List(ctx context.Context, f kgl.EntityFilter, sort kgl.Entity
 		return kgl.List[kgl.Entity]{}, kgl.Invalid("sort", "is not an order of entities")
 	}
 	if f.NamePrefix != "" {
-		f.NamePrefix = kgl.NormalizeName(f.NamePrefix)
+		f.NamePrefix = nameKey(f.NamePrefix)
 		if f.NamePrefix == "" { // nothing but punctuation: no name begins so
 			return kgl.List[kgl.Entity]{Rows: []kgl.Entity{}}, nil
 		}

@@ -137,7 +137,7 @@ func (r *resolution) byExternalID(ctx context.Context) error {
 func (r *resolution) byName(ctx context.Context) error {
 	keys := make([]string, len(r.names))
 	for i, n := range r.names {
-		keys[i] = kgl.NormalizeName(n.Name)
+		keys[i] = nameKey(n.Name)
 	}
 	found, err := r.store.ExactMatches(ctx, keys)
 	for _, m := range found {
@@ -169,7 +169,7 @@ func (r *resolution) bySimilarity(ctx context.Context) error {
 	var keys []string
 	var asked []int
 	for i, n := range r.names {
-		if key := kgl.NormalizeName(n.Name); len(r.best[i]) < r.limit && kgl.NameSize(key) >= leastSimilar {
+		if key := nameKey(n.Name); len(r.best[i]) < r.limit && kgl.NameSize(key) >= leastSimilar {
 			keys, asked = append(keys, key), append(asked, i)
 		}
 	}

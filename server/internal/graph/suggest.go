@@ -55,7 +55,7 @@ func (s *Entities) Suggest(ctx context.Context, text string, types []string, lim
 		limit = DefaultSuggestions
 	}
 	limit = min(limit, MaxSuggestions)
-	key := kgl.NormalizeName(text)
+	key := nameKey(text)
 	if key == "" { // nothing but punctuation: no name begins so
 		return nil, nil
 	}

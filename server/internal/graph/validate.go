@@ -33,7 +33,7 @@ const (
 // lists every field that breaks a rule.
 func normalizeEntity(e *kgl.Entity) error {
 	var faults faults
-	e.Name = strings.TrimSpace(e.Name)
+	e.Name = written(e.Name)
 	e.NameKey = kgl.NormalizeName(e.Name)
 	faults.add("name", nameFault(e.Name))
 	if !kgl.ValidType(e.Type) {
@@ -62,7 +62,7 @@ func normalizeEntity(e *kgl.Entity) error {
 func normalizeAliases(aliases []string, faults *faults) []string {
 	byKey := map[string]string{}
 	for i, a := range aliases {
-		a = strings.TrimSpace(a)
+		a = written(a)
 		if fault := nameFault(a); fault != "" {
 			faults.add(fmt.Sprintf("aliases[%d]", i), fault)
 			continue
