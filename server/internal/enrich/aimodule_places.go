@@ -39,7 +39,7 @@ func (p *placer) all(positions []aiclient.Position, names []string) (spans []kgl
 				spans = append(spans, p.at(at, name))
 			}
 		}
-		return tidy(spans), 0, 0
+		return tidySpans(spans), 0, 0
 	}
 	keys := map[string]bool{}
 	for _, name := range names {
@@ -56,7 +56,7 @@ func (p *placer) all(positions []aiclient.Position, names []string) (spans []kgl
 		}
 		spans = append(spans, span)
 	}
-	return tidy(spans), moved, lost
+	return tidySpans(spans), moved, lost
 }
 
 // one returns the place of a position: where its quote stands or, without one,
@@ -212,8 +212,8 @@ func unitsOf(r rune) int64 {
 	return 1
 }
 
-// tidy returns spans in order, none twice, at most MaxSpans.
-func tidy(spans []kgl.Span) []kgl.Span {
+// tidySpans returns spans in order, none twice, at most MaxSpans.
+func tidySpans(spans []kgl.Span) []kgl.Span {
 	slices.SortFunc(spans, func(a, b kgl.Span) int {
 		return cmp.Or(cmp.Compare(a.Start, b.Start), cmp.Compare(a.End, b.End))
 	})
