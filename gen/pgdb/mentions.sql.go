@@ -60,7 +60,7 @@ const contentEntities = `-- name: ContentEntities :many
 SELECT e.id, e.name, e.name_key, e.type, e.description, e.attributes, e.confidence, e.extractor, e.mention_count, e.version, e.created_at, e.updated_at,
   e.status, e.merged_into, e.degree, e.first_seen_at, e.last_seen_at
 FROM entities e
-WHERE e.id IN (SELECT m.entity_id FROM mentions m WHERE m.content_id = $1)
+WHERE e.id IN (SELECT m.entity_id FROM mentions m WHERE m.content_id = $1) AND e.status = 'active'
   AND (e.name_key > $2 OR (e.name_key = $2 AND e.id > $3))
 ORDER BY e.name_key, e.id LIMIT $4::bigint
 `

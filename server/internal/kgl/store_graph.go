@@ -113,7 +113,7 @@ type EntityStore interface {
 	// the arguments.
 	ReplaceMentions(ctx context.Context, contentID, extractor string, ms []Mention) error
 
-	// ContentEntities returns a page of the entities that a content item
+	// ContentEntities returns a page of the active entities that a content item
 	// mentions, by name, each with its mentions (at most 100). Position: Text, ID.
 	ContentEntities(ctx context.Context, contentID string, p Page) (List[EntityMentions], error)
 }

@@ -59,7 +59,7 @@ WHERE id IN (SELECT value FROM json_each(CAST(@ids AS TEXT)))
 SELECT e.id, e.name, e.name_key, e.type, e.description, e.attributes, e.confidence, e.extractor, e.mention_count, e.version, e.created_at, e.updated_at,
   e.status, e.merged_into, e.degree, e.first_seen_at, e.last_seen_at
 FROM entities e
-WHERE e.id IN (SELECT m.entity_id FROM mentions m WHERE m.content_id = @content_id)
+WHERE e.id IN (SELECT m.entity_id FROM mentions m WHERE m.content_id = @content_id) AND e.status = 'active'
   AND (e.name_key > @after_key OR (e.name_key = @after_key AND e.id > @after_id))
 ORDER BY e.name_key, e.id LIMIT @row_limit;
 

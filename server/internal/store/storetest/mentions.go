@@ -12,6 +12,7 @@ func runMentions(t *testing.T, open Open) {
 	runEach(t, open, []test{
 		{"an item's entities come by name, with their places", mentionList},
 		{"pages cover every entity once", mentionPages},
+		{"an item's entities are the active ones", mentionActive},
 		{"an entity comes with at most a hundred places", mentionCap},
 		{"mentions of one extractor and item are replaced", mentionReplace},
 		{"a place counts once", mentionSamePlace},
@@ -48,6 +49,25 @@ func mentionList(t *testing.T, db *store.DB) {
 	})
 	if n := len(got(db.ContentEntities(ctx(t), id(9), kgl.Page{Limit: 10}))(t).Rows); n != 0 {
 		t.Fatalf("an unknown item mentions %d entities", n)
+	}
+}
+
+func mentionActive(t *testing.T, db *store.DB) {
+	content := graphContents(t, db, 1)[0]
+	winner, loser, rejected := addEntity(t, db, 1, "person", "A"), addEntity(t, db, 2, "person", "B"), addEntity(t, db, 3, "person", "C")
+	same := newMention(10, content, winner.ID)
+	moved, stays, hidden := same, newMention(11, content, loser.ID), newMention(12, content, rejected.ID)
+	moved.ID, moved.EntityID = id(13), loser.ID // the place that the winner has, too
+	insertMentions(t, db, same, moved, stays, hidden)
+	mergeInto(t, db, 1, winner.ID, loser.ID)
+	must(t, db.SetEntityStatus(ctx(t), rejected.ID, kgl.EntityRejected, minute(9)))
+	rows := got(db.ContentEntities(ctx(t), content, kgl.Page{Limit: 10}))(t).Rows
+	if len(rows) != 1 || rows[0].Entity.ID != winner.ID || len(rows[0].Mentions) != 2 {
+		t.Fatalf("the item has %+v", rows)
+	}
+	must(t, db.SetEntityStatus(ctx(t), rejected.ID, kgl.EntityActive, minute(9)))
+	if n := len(got(db.ContentEntities(ctx(t), content, kgl.Page{Limit: 10}))(t).Rows); n != 2 {
+		t.Fatalf("%d entities after one was restored", n)
 	}
 }
 
