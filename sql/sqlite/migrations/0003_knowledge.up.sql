@@ -36,7 +36,7 @@ CREATE TABLE entity_name_grams (
   PRIMARY KEY (gram, size, entity_id)
 ) WITHOUT ROWID;
 
--- Merges of entities, kept with all that they moved, so that they can be undone.
+-- Merges of entities: who merged what, why, and how many rows moved. Undone ones are kept.
 CREATE TABLE entity_merges (
   id TEXT NOT NULL PRIMARY KEY,
   winner_id TEXT NOT NULL REFERENCES entities (id) ON DELETE CASCADE,
