@@ -251,21 +251,28 @@ func (db *DB) DeleteEntity(ctx context.Context, id string) error {
 	})
 }
 
-// disconnect lowers the degree of the entities that active relationships connect
-// with those that are about to be deleted.
+// disconnect locks entities that are about to be deleted, and lowers the degree
+// of those that active relationships connect with them.
 func disconnect(ctx context.Context, c *conn, ids []string) error {
 	list, err := listText(ids)
 	if err != nil {
 		return err
 	}
-	neighbors, err := c.ActiveNeighbors(ctx, list)
-	if err != nil {
-		return err
+	locked := map[string]bool{}
+	for {
+		neighbors, err := c.ActiveNeighbors(ctx, list)
+		if err != nil {
+			return err
+		}
+		open := slices.DeleteFunc(unique(slices.Concat(ids, neighbors)), func(id string) bool { return locked[id] })
+		if len(open) == 0 { // no relationship came or went before they were locked
+			return countDegrees(ctx, c, neighbors, nil)
+		}
+		if _, err := lockEntities(ctx, c, open); err != nil {
+			return err
+		}
+		for _, id := range open {
+			locked[id] = true
+		}
 	}
-	if _, err := lockEntities(ctx, c, unique(slices.Concat(ids, neighbors))); err != nil {
-		return err
-	}
-	return eachDelta(changes(neighbors, nil), func(delta int64, ids string) error {
-		return c.AddDegree(ctx, sqlitedb.AddDegreeParams{Delta: delta, Ids: ids})
-	})
 }
