@@ -316,7 +316,18 @@ func sortKeys(keys []kgl.SigningKey) {
 // 7518 section 3.3), and the cheapest to check.
 const keyBits = 2048
 
+// newKey makes a key whose id can be an argument of a command: one in 64
+// thumbprints begins with '-', and would be read as a flag.
 func newKey(random io.Reader, now, activeAt time.Time) (kgl.SigningKey, error) {
+	for {
+		key, err := anyKey(random, now, activeAt)
+		if err != nil || !strings.HasPrefix(key.ID, "-") {
+			return key, err
+		}
+	}
+}
+
+func anyKey(random io.Reader, now, activeAt time.Time) (kgl.SigningKey, error) {
 	private, err := rsa.GenerateKey(random, keyBits)
 	if err != nil {
 		return kgl.SigningKey{}, fmt.Errorf("make an RSA key: %w", err)

@@ -77,7 +77,7 @@ func TestPoisonTask(t *testing.T) {
 	b.asAdmin(t).createSource(t, f.url("/feed.xml"))
 	eventually(t, "the poison is set aside, and the others are done", func() string {
 		// The waits between the attempts are cut short.
-		in.execute(t, "UPDATE enrichment_tasks SET available_at = 1 WHERE state = 'pending' AND attempts > 0")
+		in.execute(t, "UPDATE enrichment_tasks SET available_at = 1 WHERE state = 'waiting'")
 		if states := strings.Join(in.strings(t, "SELECT state || ' ' || attempts || ' ' || count(*) FROM enrichment_tasks GROUP BY state, attempts ORDER BY 1"), ", "); states != "dead 5 1, done 1 20" {
 			return "the tasks are: " + states
 		}
