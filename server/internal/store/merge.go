@@ -234,7 +234,28 @@ func (g *merging) settleRelationships(ctx context.Context, now int64) (relations
 			got = append(got, e.stands.From, e.stands.To)
 		}
 	}
-	return relationships, evidence, countDegrees(ctx, g.c, lost, got)
+	if err := countDegrees(ctx, g.c, lost, got); err != nil {
+		return 0, 0, err
+	}
+	_, err = deleteUnsupported(ctx, g.c, parted(before, after))
+	return relationships, evidence, err
+}
+
+// parted returns the relationships that were the same as others and stand for
+// themselves now. Those of extractors whose own evidence is gone have nothing
+// left to stand for.
+func parted(before, after map[string]edge) []string {
+	var ids []string
+	for id, e := range before {
+		switch {
+		case e.into == "" || e.into == after[id].into:
+		case after[id].into == "":
+			ids = append(ids, id, e.into)
+		default:
+			ids = append(ids, e.into)
+		}
+	}
+	return unique(ids)
 }
 
 // countDegrees adjusts the degrees of entities for active relationships that

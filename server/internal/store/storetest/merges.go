@@ -16,6 +16,7 @@ func runMerges(t *testing.T, open Open) {
 		{"extraction that names a loser reaches the winner", mergeExtraction},
 		{"a relationship that became the same stands for all", mergeSame},
 		{"what loses its evidence while it is merged does not come back", mergeHollow},
+		{"what loses its evidence while it stands for another goes with the merge", mergeHollowHolder},
 		{"deleting the winner deletes what was merged into it", mergeDeleted},
 		{"rejecting an entity hides its relationships", statusRejected},
 		{"states that cannot be are refused", statusRefused},
@@ -195,6 +196,27 @@ func mergeHollow(t *testing.T, db *store.DB) {
 	_, err := db.Relationship(ctx(t), rs[1].ID)
 	wantCode(t, err, kgl.CodeNotFound)
 	wantDegree(t, db, far.ID, 1)
+}
+
+func mergeHollowHolder(t *testing.T, db *store.DB) {
+	c := graphContents(t, db, 1)[0]
+	winner, loser, far := addEntity(t, db, 1, "grant", "A"), addEntity(t, db, 2, "grant", "B"), addEntity(t, db, 3, "person", "P")
+	made := newRelationship(5, far, loser, "runs")
+	made.Extractor = kgl.ExtractorManual
+	rs := addRelationships(t, db, newRelationship(4, far, winner, "runs"), made)
+	replace(t, db, c, "mock", 10, rs[0])
+	m := merge(t, db, 1, winner, loser)
+	same(t, replace(t, db, c, "mock", 0), nil) // it stands for the one that a person made
+	wantDegree(t, db, far.ID, 1)
+	got(db.UndoMerge(ctx(t), m.ID, "me", minute(3)))(t)
+	_, err := db.Relationship(ctx(t), rs[0].ID)
+	wantCode(t, err, kgl.CodeNotFound)
+	if r := got(db.Relationship(ctx(t), rs[1].ID))(t); r.Status != kgl.RelationshipActive || r.To.ID != loser.ID {
+		t.Errorf("what a person made is %+v", r)
+	}
+	for id, n := range map[string]int64{far.ID: 1, loser.ID: 1, winner.ID: 0} {
+		wantDegree(t, db, id, n)
+	}
 }
 
 func mergeDeleted(t *testing.T, db *store.DB) {
