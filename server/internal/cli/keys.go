@@ -53,11 +53,11 @@ Every change is in the audit log.`,
 		},
 		&cobra.Command{
 			Use: "revoke KID", Short: "Stop trusting a signing key at once", Args: exactArgs(1),
-			Long:    "Stop trusting a signing key at once. The id of an old key may begin with \"-\": write -- before it.",
 			Example: "  kgl keys revoke NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs",
 			Long: `Revoke removes a key that leaked. Tokens that it signed are refused by every server
 within seconds; their users refresh or log in again. KID is what the tokens have as
-"kid" in their header, and the key set at /.well-known/jwks.json.`,
+"kid" in their header, and the key set at /.well-known/jwks.json. That of an old key may
+begin with "-": write -- before it.`,
 			RunE: func(cmd *cobra.Command, args []string) error {
 				return env.withApp(cmd.Context(), func(ctx context.Context, a *app.App) error {
 					keys, err := a.Keyring(ctx)
