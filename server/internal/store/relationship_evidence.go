@@ -149,8 +149,10 @@ func settleRemoved(ctx context.Context, c *conn, removed removedEvidence, added 
 	if err := countEvidence(ctx, c, removed.held, added); err != nil {
 		return nil, err
 	}
-	if len(removed.found) > 0 {
-		list, err := listText(unique(removed.found))
+	// A merged relationship holds what was found at the places that the one
+	// which stands for it has too.
+	if merged := unique(slices.Concat(removed.found, removed.held)); len(merged) > 0 {
+		list, err := listText(merged)
 		if err != nil {
 			return nil, err
 		}

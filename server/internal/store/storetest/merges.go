@@ -17,6 +17,7 @@ func runMerges(t *testing.T, open Open) {
 		{"a relationship that became the same stands for all", mergeSame},
 		{"what loses its evidence while it is merged does not come back", mergeHollow},
 		{"what loses its evidence while it stands for another goes with the merge", mergeHollowHolder},
+		{"what kept evidence of its own while it is merged does not come back without it", mergeHollowOwn},
 		{"deleting the winner deletes what was merged into it", mergeDeleted},
 		{"rejecting an entity hides its relationships", statusRejected},
 		{"states that cannot be are refused", statusRefused},
@@ -217,6 +218,29 @@ func mergeHollowHolder(t *testing.T, db *store.DB) {
 	for id, n := range map[string]int64{far.ID: 1, loser.ID: 1, winner.ID: 0} {
 		wantDegree(t, db, id, n)
 	}
+}
+
+func mergeHollowOwn(t *testing.T, db *store.DB) {
+	c := graphContents(t, db, 1)[0]
+	winner, loser, far := addEntity(t, db, 1, "grant", "A"), addEntity(t, db, 2, "grant", "B"), addEntity(t, db, 3, "person", "P")
+	rs := addRelationships(t, db, newRelationship(4, far, winner, "runs"), newRelationship(5, far, loser, "runs"))
+	of := func(n int, r kgl.Relationship) kgl.Evidence {
+		e := newEvidence(n, r.ID, c)
+		e.Start, e.End, e.Extractor = 0, 9, "mock"
+		return e
+	}
+	got(db.ReplaceEvidence(ctx(t), c, "mock", []kgl.Evidence{of(10, rs[0]), of(11, rs[1])}))(t)
+	m := merge(t, db, 1, winner, loser)
+	if r := got(db.Relationship(ctx(t), rs[1].ID))(t); r.Status != kgl.RelationshipMerged || r.EvidenceCount != 1 {
+		t.Fatalf("the evidence of the same place did not stay: %+v", r)
+	}
+	same(t, replace(t, db, c, "mock", 0), []string{rs[0].ID})
+	got(db.UndoMerge(ctx(t), m.ID, "me", minute(3)))(t)
+	for _, r := range rs {
+		_, err := db.Relationship(ctx(t), r.ID)
+		wantCode(t, err, kgl.CodeNotFound)
+	}
+	wantDegree(t, db, far.ID, 0)
 }
 
 func mergeDeleted(t *testing.T, db *store.DB) {
