@@ -26,9 +26,6 @@ const (
 	handOutTimeout = 10 * time.Second
 )
 
-// OutcomeLeased says that a task was handed out to a caller.
-const OutcomeLeased Outcome = "leased"
-
 // LeaseConfig says how work is handed out. A zero value takes its default.
 type LeaseConfig struct {
 	Lane        string        // kgl.LaneAI
@@ -189,9 +186,6 @@ func (l *Leases) handOut(ctx context.Context, claimed []kgl.EnrichmentTask) ([]L
 		if item != nil {
 			got = append(got, Leased{Task: t, Content: *item})
 		}
-	}
-	for _, g := range got {
-		l.count(g.Task, OutcomeLeased, 0)
 	}
 	return got, nil
 }
