@@ -125,7 +125,7 @@ func (r *rules) relationship(at string, e *aiclient.Relationship) {
 	}
 	for field, date := range map[string]*string{"valid_from": e.ValidFrom, "valid_to": e.ValidTo} {
 		if date != nil {
-			r.must(validPartialDate(*date), at+field, "must be YYYY, YYYY-MM or YYYY-MM-DD")
+			r.must(*date == "" || kgl.ValidPartialDate(*date), at+field, "must be YYYY, YYYY-MM or YYYY-MM-DD")
 		}
 	}
 	if e.Evidence != nil {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/peermesh/kgl-backend/server/internal/kgl"
@@ -153,9 +152,9 @@ func checkRelationship(r kgl.ExtractedRelationship, entities int, index runeInde
 		return kgl.Invalid("type", "is not a lower-case word")
 	case !validText(r.Fact, maxFact):
 		return kgl.Invalid("fact", "must be a text of at most %d characters", maxFact)
-	case !validPartialDate(r.ValidFrom):
+	case r.ValidFrom != "" && !kgl.ValidPartialDate(r.ValidFrom):
 		return kgl.Invalid("valid_from", "must be a year, a month or a day")
-	case !validPartialDate(r.ValidTo):
+	case r.ValidTo != "" && !kgl.ValidPartialDate(r.ValidTo):
 		return kgl.Invalid("valid_to", "must be a year, a month or a day")
 	case !validConfidence(r.Confidence):
 		return kgl.Invalid("confidence", "must be from 0 to 1")
@@ -164,20 +163,6 @@ func checkRelationship(r kgl.ExtractedRelationship, entities int, index runeInde
 		return within("evidence.", err)
 	}
 	return nil
-}
-
-// validPartialDate reports whether a date is empty, a year, a month or a day that
-// there is.
-func validPartialDate(date string) bool {
-	if date == "" {
-		return true
-	}
-	for _, layout := range []string{"2006", "2006-01", time.DateOnly} {
-		if _, err := time.Parse(layout, date); err == nil && len(date) == len(layout) {
-			return true
-		}
-	}
-	return false
 }
 
 // FillQuotes sets the quotes that an extraction leaves out to the text between
